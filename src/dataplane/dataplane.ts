@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The seam between deciding and moving: everything TypeScript may ask of the C++ side, and nothing else.
+ * native.ts implements it with the addon, fake.ts in memory for tests. A decision crosses as one immutable
+ * `SnapshotSpec`; facts come back as counters and rows.
+ */
+import type { Plan } from '../model/plan.js';
+
+export type ProtocolName = 'tcp' | 'udp';
+
+export interface ListenSpec {
+  readonly protocol: ProtocolName;
+  /** IPv4 or IPv6 address as text; the VIP. */
+  readonly address: string;
+  /** Host order, 1..65535. */
+  readonly port: number;
+}
+
+export interface ServerSpec {
+  /**
+   * Stable identity of this real server within the dataplane, 0..limits.serverSlots-1: counters and live flows hang
+   * on it across snapshots. A slot may be given to another server only when its active + inactive counts are zero.
+   */
+  readonly slot: number;
+  readonly address: string;
+  readonly port: number;
+  /** 0..65535; 0 takes no new connections. */
+  readonly weight: number;
+  /** IPVS thresholds on active + inactive connections; upper 0 means no limit, lower 0 means 3/4 of upper. */
+  readonly upperThreshold: number;
+  readonly lowerThreshold: number;
+}
+
+/** Seconds. The defaults are the kernel's (ip_vs_proto_tcp.c, ip_vs_proto_udp.c). */
+export interface TimeoutSpec {
+  readonly tcpEstablished: number; // 900
+  readonly tcpSynRecv: number; // 60
+  readonly tcpSynSent: number; // 120
+  readonly tcpFinWait: number; // 120
+  readonly tcpTimeWait: number; // 120
+  readonly tcpClose: number; // 10
+  readonly tcpCloseWait: number; // 60
+  readonly tcpLastAck: number; // 30
+  readonly udp: number; // 300
+}
+
+export interface ServiceSpec {
+  /** Stable identity within the dataplane, 0..limits.serviceSlots-1. */
+  readonly slot: number;
+  /** All of one address family, the same as the servers'. Protocols may mix. */
+  readonly listen: readonly ListenSpec[];
+  readonly servers: readonly ServerSpec[];
+  readonly plan: Plan;
+  readonly timeouts: TimeoutSpec;
+}
+
+export interface SnapshotSpec {
+  readonly services: readonly ServiceSpec[];
+  /**
+   * silent: packets of a live flow whose server left the configuration are dropped (the kernel's way);
+   * reset: TCP is answered with RST and UDP is scheduled anew.
+   */
+  readonly removedServer: 'silent' | 'reset';
+}
+
+/** Packets and bytes are 64-bit in C++ and doubles here: exact up to 2^53. */
+export interface QueueCounters {
+  readonly queue: number;
+  readonly rxPackets: number;
+  readonly rxBytes: number;
+  readonly txPackets: number;
+  readonly txBytes: number;
+  /** Of rxPackets. rx = forwarded + passed + the sum of dropped. */
+  readonly forwarded: number;
+  readonly passed: number;
+  /** By reason name; every reason of `dropReasons` is present. */
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Packets the director made itself, by kind (echo_reply, tcp_reset, port_unreachable, ...). */
+  readonly generated: Readonly<Record<string, number>>;
+  /** tx = forwarded + passed + the sum of generated - txFailed. */
+  readonly txFailed: number;
+  /** Superpackets (TSO, USO) read. */
+  readonly rxGso: number;
+  /** Superpackets the kernel refused and vsnat cut up itself. */
+  readonly gsoResegmented: number;
+  readonly syscallsRead: number;
+  readonly syscallsWrite: number;
+  readonly syscallsPoll: number;
+  /** Flows found by a queue other than the one that created them: 0 when steering holds. */
+  readonly foreignFlows: number;
+  readonly busyNanoseconds: number;
+  /** Generation of the snapshot this queue works with. */
+  readonly generation: number;
+}
+
+export interface ServerCounters {
+  readonly slot: number;
+  readonly active: number;
+  readonly inactive: number;
+  readonly overloaded: boolean;
+  readonly connections: number;
+  readonly inPackets: number;
+  readonly inBytes: number;
+  readonly outPackets: number;
+  readonly outBytes: number;
+}
+
+export interface ServiceCounters {
+  readonly slot: number;
+  readonly connections: number;
+  /** New connections refused: no usable server, by the service. */
+  readonly scheduleFailures: number;
+  /** Steps taken by a cycle plan since it was published; lets the next plan go on where this one stopped. */
+  readonly cursor: number;
+}
+
+export interface FlowTableCounters {
+  readonly capacity: number;
+  readonly flows: number;
+  readonly expired: number;
+  readonly evicted: number;
+  readonly bytes: number;
+}
+
+export interface Counters {
+  readonly queues: readonly QueueCounters[];
+  /** Slots used by the published snapshot, and removed ones that still carry flows. */
+  readonly servers: readonly ServerCounters[];
+  readonly services: readonly ServiceCounters[];
+  readonly flowTable: FlowTableCounters;
+}
+
+export interface FlowRow {
+  readonly protocol: ProtocolName;
+  /** ipvsadm's state names: ESTABLISHED, SYN_RECV, FIN_WAIT, ..., UDP. */
+  readonly state: string;
+  readonly expiresInSeconds: number;
+  readonly clientAddress: string;
+  readonly clientPort: number;
+  readonly virtualAddress: string;
+  readonly virtualPort: number;
+  readonly realAddress: string;
+  readonly realPort: number;
+  readonly serviceSlot: number;
+  readonly serverSlot: number;
+  readonly queue: number;
+}
+
+export interface FlowPage {
+  readonly rows: readonly FlowRow[];
+  /** Pass to the next call; null when the table has been walked. */
+  readonly next: number | null;
+}
+
+/** What the device turned out to be able to do, probed one by one. */
+export interface DeviceFacts {
+  readonly name: string;
+  readonly index: number;
+  readonly queues: number;
+  readonly vnetHeader: boolean;
+  readonly checksumOffload: boolean;
+  readonly tso4: boolean;
+  readonly tso6: boolean;
+  readonly uso4: boolean;
+  readonly uso6: boolean;
+  /** client-endpoint: eBPF; none: any queue may see any packet, the table is shared. */
+  readonly steering: 'client-endpoint' | 'random' | 'none';
+}
+
+export interface Limits {
+  readonly serverSlots: number;
+  readonly serviceSlots: number;
+}
+
+export interface Dataplane {
+  readonly facts: DeviceFacts;
+  readonly limits: Limits;
+  /** Swap in a whole new snapshot at once. Returns its generation. Throws and changes nothing when it is invalid. */
+  publish(snapshot: SnapshotSpec): number;
+  counters(): Counters;
+  /** Walk the flow table a page at a time; rows are copied shard by shard, so the walk never stops traffic. */
+  flows(cursor: number, limit: number): FlowPage;
+  /** Stop the threads, join them, close the queues. Idempotent; every other call throws afterwards. */
+  close(): void;
+}
+
+/** How a TUN dataplane is opened. */
+export interface TunOptions {
+  readonly name: string;
+  readonly queues: number;
+  readonly offload: 'auto' | 'off';
+  readonly flowCapacity: number;
+  /** 'auto': eBPF where bpf() allows. 'off' and 'random' exist for machines without it and for tests. */
+  readonly steering: 'auto' | 'off' | 'random';
+}
+
+export interface DropReason {
+  readonly name: string;
+  readonly help: string;
+}

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+
+// Suites are places, not conditions (CONTRIBUTING.md): tools/test.mjs names the folder it wants.
+export default defineConfig({
+  test: {
+    pool: 'forks', // the addon and the namespace tests want a process of their own
+    include: ['test/**/*.test.ts'],
+    passWithNoTests: false,
+    testTimeout: 20_000,
+  },
+});
