@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The nouns of vsnat. Imports nothing but errors; everything else may import it. */
+export * from './address.js';
+export * from './endpoint.js';
+export * from './model.js';
+export * from './parsed.js';
+export * from './plan.js';
+export * from './prefix.js';
+export * from './service.js';
+export * from './timeouts.js';
+export * from './weight.js';

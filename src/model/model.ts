@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The whole configuration of a director: validated, with every default filled in. Config makes it, all else reads it. */
+import type { Endpoint } from './endpoint.js';
+import type { VirtualService } from './service.js';
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+
+export interface TunSettings {
+  readonly name: string;
+  /** 'auto': one per CPU. */
+  readonly queues: number | 'auto';
+  readonly offload: 'auto' | 'off';
+  readonly mtu: number;
+  readonly steering: 'auto' | 'off' | 'random';
+  /** The device does not outlive the daemon in this version. */
+  readonly persist: false;
+}
+
+export interface Model {
+  readonly services: readonly VirtualService[];
+  readonly tun: TunSettings;
+  readonly flows: { readonly capacity: number };
+  readonly admin: { readonly socket: string };
+  /** null: no metrics are served. */
+  readonly metrics: { readonly listen: Endpoint | null };
+  readonly log: { readonly level: LogLevel; readonly format: 'text' | 'json' };
+  readonly ipvs: {
+    /** What becomes of a live connection whose server left the configuration. */
+    readonly removedServers: 'reset' | 'silent';
+  };
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The answer of every reader of text in model/: the value, or what it should have been. A mistake is data, not an
+ * exception, so that a caller who knows the place (file, line, key) can collect many of them and say where each is.
+ */
+
+export interface Mistake {
+  readonly ok: false;
+  /** Continues the sentence "<where>: must …". */
+  readonly must: string;
+  /** What the user should write instead. */
+  readonly hint?: string;
+}
+
+export type Parsed<T> = { readonly ok: true; readonly value: T } | Mistake;
+
+export const good = <T>(value: T): Parsed<T> => ({ ok: true, value });
+
+export const mistake = (must: string, hint?: string): Mistake =>
+  hint === undefined ? { ok: false, must } : { ok: false, must, hint };

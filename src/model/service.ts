@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Virtual services and their real servers, complete and valid: every default is filled in, every number is in range.
+ * `virtualService` and `realServer` make them from text for code; configuration files go through config/, which
+ * knows the place of every mistake.
+ */
+import { VsnatError } from '../errors.js';
+import { familyOf, type Family } from './address.js';
+import { formatEndpoint, parseEndpoint, parseListen, type Endpoint, type Listen } from './endpoint.js';
+import type { Parsed } from './parsed.js';
+import { kernelTimeouts, type Timeouts } from './timeouts.js';
+import { parseWeight, type Weight } from './weight.js';
+
+/** The kernel's schedulers that vsnat has, by the kernel's names. */
+export type SchedulerName = 'rr' | 'wrr' | 'lc' | 'wlc' | 'sh' | 'mh';
+
+/** -port: hash the client's port as well as its address. -fallback: another server when the hashed one is unusable. */
+export type SchedulerFlag = 'sh-port' | 'sh-fallback' | 'mh-port' | 'mh-fallback';
+
+export interface RealServer extends Endpoint {
+  readonly weight: Weight;
+  /** No new connections while active + inactive ones reach this; 0 means no limit. */
+  readonly upperThreshold: number;
+  /** New connections again once they fall below this; 0 means three quarters of the upper one. */
+  readonly lowerThreshold: number;
+  /** The server is not on a subnet of this host; the user vouches that its replies come back through the director. */
+  readonly routed: boolean;
+}
+
+export interface VirtualService {
+  /** Identity of the service across reloads, and its label in metrics. */
+  readonly name: string;
+  /** At least one; all of one family, the same as the servers'. */
+  readonly listen: readonly Listen[];
+  readonly scheduler: SchedulerName;
+  readonly flags: readonly SchedulerFlag[];
+  /** In the order of the configuration. The kernel's list, newest first, is this order reversed. */
+  readonly servers: readonly RealServer[];
+  readonly timeouts: Timeouts;
+}
+
+/** Identity of a real server within its service, and its label in metrics: "10.2.1.2:8080". */
+export const serverId = (server: Endpoint): string => formatEndpoint(server);
+
+/** The one address family of a service. */
+export function serviceFamily(service: VirtualService): Family {
+  const [first] = service.listen;
+  return first === undefined ? 'ipv4' : familyOf(first.address);
+}
+
+export interface RealServerOptions {
+  readonly weight?: number;
+  readonly upperThreshold?: number;
+  readonly lowerThreshold?: number;
+  readonly routed?: boolean;
+}
+
+export function realServer(address: string, options: RealServerOptions = {}): RealServer {
+  return {
+    ...required(`server ${JSON.stringify(address)}`, parseEndpoint(address)),
+    weight: required(`weight of server ${address}`, parseWeight(options.weight ?? 1)),
+    upperThreshold: options.upperThreshold ?? 0,
+    lowerThreshold: options.lowerThreshold ?? 0,
+    routed: options.routed ?? false,
+  };
+}
+
+export interface VirtualServiceOptions {
+  readonly name: string;
+  readonly listen: string | readonly string[];
+  readonly servers: readonly (string | RealServer)[];
+  readonly scheduler?: SchedulerName;
+  readonly flags?: readonly SchedulerFlag[];
+  readonly timeouts?: Partial<Timeouts>;
+}
+
+export function virtualService(options: VirtualServiceOptions): VirtualService {
+  const listen = typeof options.listen === 'string' ? [options.listen] : options.listen;
+  return {
+    name: options.name,
+    listen: listen.map((text) => required(`listen ${JSON.stringify(text)}`, parseListen(text))),
+    scheduler: options.scheduler ?? 'wlc',
+    flags: options.flags ?? [],
+    servers: options.servers.map((server) => (typeof server === 'string' ? realServer(server) : server)),
+    timeouts: { ...kernelTimeouts, ...options.timeouts },
+  };
+}
+
+function required<T>(where: string, parsed: Parsed<T>): T {
+  if (parsed.ok) return parsed.value;
+  const hint = parsed.hint === undefined ? '' : `; ${parsed.hint}`;
+  throw new VsnatError('VSNAT_CONFIG_INVALID', `${where}: must ${parsed.must}${hint}`);
+}
