@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A dataplane that moves nothing: it checks what it is handed as the native one would, records it, and answers with
+ * counters the test sets. Policy is tested against this, without root and without the addon.
+ */
+import { VsnatError } from '../errors.js';
+import type {
+  Counters,
+  Dataplane,
+  DeviceFacts,
+  FlowPage,
+  FlowRow,
+  FlowTableCounters,
+  Limits,
+  QueueCounters,
+  ServerCounters,
+  ServiceCounters,
+  SnapshotSpec,
+} from './dataplane.js';
+
+export interface FakeOptions {
+  readonly queues?: number;
+  readonly limits?: Limits;
+  readonly capacity?: number;
+}
+
+export class FakeDataplane implements Dataplane {
+  readonly facts: DeviceFacts;
+  readonly limits: Limits;
+  /** Every snapshot published, oldest first. */
+  readonly published: SnapshotSpec[] = [];
+  /** What flows() walks. */
+  rows: FlowRow[] = [];
+  /** Thrown by the next publish(), once. */
+  failNext: Error | undefined;
+  /** Set to false to play a worker that has not yet looked at the newest snapshot. */
+  adopting = true;
+  started = false;
+  closed = false;
+  countersCalls = 0;
+  readonly #queues: QueueCounters[];
+  readonly #servers = new Map<number, ServerCounters>();
+  readonly #services = new Map<number, ServiceCounters>();
+  #flowTable: FlowTableCounters;
+
+  constructor({
+    queues = 1,
+    limits = { serverSlots: 64, serviceSlots: 16 },
+    capacity = 1024,
+  }: FakeOptions = {}) {
+    this.limits = limits;
+    this.facts = {
+      name: 'fake0',
+      index: 7,
+      queues,
+      vnetHeader: true,
+      checksumOffload: true,
+      tso4: true,
+      tso6: true,
+      uso4: false,
+      uso6: false,
+      steering: 'none',
+    };
+    this.#queues = Array.from({ length: queues }, (_, queue) => emptyQueue(queue));
+    this.#flowTable = { capacity, flows: 0, expired: 0, evicted: 0, bytes: capacity * 128 };
+  }
+
+  publish(snapshot: SnapshotSpec): number {
+    this.#assertOpen();
+    const failure = this.failNext;
+    this.failNext = undefined;
+    if (failure !== undefined) throw failure;
+    assertSlots(snapshot, this.limits);
+    this.published.push(snapshot);
+    const generation = this.published.length;
+    if (this.adopting) this.#queues.forEach((_, queue) => this.setQueue(queue, { generation }));
+    for (const service of snapshot.services) {
+      this.setService(service.slot, { cursor: 0 });
+      for (const server of service.servers) this.setServer(server.slot, {});
+    }
+    return generation;
+  }
+
+  counters(): Counters {
+    this.#assertOpen();
+    this.countersCalls += 1;
+    return {
+      queues: [...this.#queues],
+      servers: [...this.#servers.values()],
+      services: [...this.#services.values()],
+      flowTable: this.#flowTable,
+    };
+  }
+
+  flows(cursor: number, limit: number): FlowPage {
+    this.#assertOpen();
+    const end = cursor + limit;
+    return { rows: this.rows.slice(cursor, end), next: end < this.rows.length ? end : null };
+  }
+
+  start(): void {
+    this.#assertOpen();
+    this.started = true;
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  setQueue(queue: number, counters: Partial<QueueCounters>): void {
+    this.#queues[queue] = { ...(this.#queues[queue] ?? emptyQueue(queue)), ...counters };
+  }
+
+  setServer(slot: number, counters: Partial<ServerCounters>): void {
+    this.#servers.set(slot, { ...(this.#servers.get(slot) ?? emptyServer(slot)), ...counters });
+  }
+
+  setService(slot: number, counters: Partial<ServiceCounters>): void {
+    const before = this.#services.get(slot) ?? { slot, connections: 0, scheduleFailures: 0, cursor: 0 };
+    this.#services.set(slot, { ...before, ...counters });
+  }
+
+  setFlowTable(counters: Partial<FlowTableCounters>): void {
+    this.#flowTable = { ...this.#flowTable, ...counters };
+  }
+
+  #assertOpen(): void {
+    if (this.closed)
+      throw new VsnatError('VSNAT_DATAPLANE', 'dataplane: must be open, got a call after close()');
+  }
+}
+
+/** A slot out of range or used twice would make two servers share counters: the native side refuses it as well. */
+function assertSlots(snapshot: SnapshotSpec, limits: Limits): void {
+  const services = new Set<number>();
+  const servers = new Set<number>();
+  for (const service of snapshot.services) {
+    assertSlot('service', service.slot, limits.serviceSlots, services);
+    for (const server of service.servers) assertSlot('server', server.slot, limits.serverSlots, servers);
+  }
+}
+
+function assertSlot(what: string, slot: number, slots: number, taken: Set<number>): void {
+  if (!Number.isInteger(slot) || slot < 0 || slot >= slots || taken.has(slot)) {
+    throw new VsnatError(
+      'VSNAT_DATAPLANE',
+      `snapshot: ${what} slot must be free and below ${slots}, got ${slot}`,
+    );
+  }
+  taken.add(slot);
+}
+
+function emptyQueue(queue: number): QueueCounters {
+  return {
+    queue,
+    rxPackets: 0,
+    rxBytes: 0,
+    txPackets: 0,
+    txBytes: 0,
+    forwarded: 0,
+    passed: 0,
+    dropped: { truncated: 0, no_server: 0 },
+    generated: { tcp_reset: 0, echo_reply: 0 },
+    txFailed: 0,
+    rxGso: 0,
+    gsoResegmented: 0,
+    syscallsRead: 0,
+    syscallsWrite: 0,
+    syscallsPoll: 0,
+    foreignFlows: 0,
+    busyNanoseconds: 0,
+    generation: 0,
+  };
+}
+
+function emptyServer(slot: number): ServerCounters {
+  return {
+    slot,
+    active: 0,
+    inactive: 0,
+    overloaded: false,
+    connections: 0,
+    inPackets: 0,
+    inBytes: 0,
+    outPackets: 0,
+    outBytes: 0,
+  };
+}

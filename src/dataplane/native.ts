@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The addon behind the `Dataplane` interface. This is the only file that loads the binary and the only one that
+ * knows its raw shape; it turns the addon's errors into VsnatError and nothing else, so there is no logic to test
+ * twice. A TUN dataplane runs one native thread per queue; a memory dataplane has no threads and no device: packets
+ * go in and come out through process().
+ */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+import { errorCodes, VsnatError, type ErrorCode } from '../errors.js';
+import type {
+  Counters,
+  Dataplane,
+  DeviceFacts,
+  DropReason,
+  FlowPage,
+  Limits,
+  SnapshotSpec,
+  TunOptions,
+} from './dataplane.js';
+import type { MemoryPacket, PacketEngine, ProcessedPacket } from './packet-engine.js';
+
+/** The layout of specs and counters both sides agree on; native/napi raises it when the shape changes. */
+export const addonAbi = 1;
+
+interface EngineOptions {
+  readonly device: 'tun' | 'memory';
+  readonly name: string;
+  readonly queues: number;
+  readonly offload: 'auto' | 'off';
+  readonly steering: 'auto' | 'off' | 'random';
+  readonly flowCapacity: number;
+  readonly hashKey?: Uint8Array;
+  readonly serverSlots: number;
+  readonly serviceSlots: number;
+}
+
+/** The addon's class as C++ exports it. */
+export interface Engine {
+  readonly closed: boolean;
+  facts(): DeviceFacts;
+  publish(snapshot: SnapshotSpec): number;
+  counters(): Counters;
+  flows(cursor: number, limit: number): FlowPage;
+  start(): void;
+  process(packet: MemoryPacket): ProcessedPacket;
+  expire(nowMs: number): void;
+  close(): void;
+}
+
+export interface Addon {
+  readonly Engine: new (options: EngineOptions) => Engine;
+  dropReasons(): readonly DropReason[];
+  generatedKinds(): readonly DropReason[];
+  /** Sends one datagram to a unix socket; a leading '@' names an abstract one. Node itself has no unix datagrams. */
+  notify?(path: string, text: string): void;
+  readonly abi: number;
+  readonly version: string;
+}
+
+export interface MemoryOptions {
+  readonly queues?: number;
+  readonly flowCapacity: number;
+  /** 16 bytes; give one to make runs repeatable. */
+  readonly hashKey?: Uint8Array;
+}
+
+const packageRoot = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Replaces the loader in tests of the failure paths. */
+export type LoadBinary = (root: string) => unknown;
+
+const loadWithNodeGypBuild: LoadBinary = (root) => {
+  const require = createRequire(import.meta.url);
+  return (require('node-gyp-build') as (root: string) => unknown)(root);
+};
+
+let loaded: Addon | undefined;
+
+/** Loads the addon once. Fails with VSNAT_ADDON_MISSING and the remedies, never with a bare dlopen error. */
+export function loadAddon(loadBinary: LoadBinary = loadWithNodeGypBuild): Addon {
+  if (loaded !== undefined && loadBinary === loadWithNodeGypBuild) return loaded;
+  let addon: Addon;
+  try {
+    addon = loadBinary(packageRoot) as Addon;
+  } catch (cause) {
+    throw new VsnatError('VSNAT_ADDON_MISSING', `native addon: ${missing()}; ${remedies}`, { cause });
+  }
+  if (addon.abi !== addonAbi) {
+    throw new VsnatError(
+      'VSNAT_ADDON_MISSING',
+      `native addon: must have interface ${addonAbi}, got ${addon.abi}: it was built from another version; ${remedies}`,
+    );
+  }
+  if (loadBinary === loadWithNodeGypBuild) loaded = addon;
+  return addon;
+}
+
+function missing(): string {
+  return `no binary for ${process.platform}-${process.arch}, Node ${process.versions.node} (Node-API ${process.versions['napi'] ?? '?'})`;
+}
+
+const remedies =
+  'in a checkout run `npm run build:native`; as a dependency run `npm rebuild vsnat` ' +
+  '(npm 12: first `npm install-scripts approve vsnat`); building needs python3, make and g++ ' +
+  '(`apt-get install python3 make g++`)';
+
+/** Slots for servers and services beyond what a configuration needs now, so that reloads can grow it. */
+export const defaultLimits: Limits = { serverSlots: 16_384, serviceSlots: 4_096 };
+
+class NativeDataplane implements Dataplane {
+  readonly facts: DeviceFacts;
+  protected readonly engine: Engine;
+
+  constructor(
+    options: EngineOptions,
+    readonly limits: Limits,
+    addon: Addon,
+  ) {
+    this.engine = translated(() => new addon.Engine(options));
+    this.facts = translated(() => this.engine.facts());
+  }
+
+  publish(snapshot: SnapshotSpec): number {
+    return translated(() => this.engine.publish(snapshot));
+  }
+
+  counters(): Counters {
+    return translated(() => this.engine.counters());
+  }
+
+  flows(cursor: number, limit: number): FlowPage {
+    return translated(() => this.engine.flows(cursor, limit));
+  }
+
+  close(): void {
+    if (!this.engine.closed) translated(() => this.engine.close());
+  }
+}
+
+/** Packets move from start() on; publish a snapshot first so that none is answered from an empty table. */
+export class TunDataplane extends NativeDataplane {
+  constructor(options: TunOptions, limits: Limits = defaultLimits, addon: Addon = loadAddon()) {
+    super({ ...options, device: 'tun', ...limits }, limits, addon);
+  }
+
+  start(): void {
+    translated(() => this.engine.start());
+  }
+}
+
+/** The same director over arrays of bytes: no root, no threads, and time is an argument. */
+export class MemoryDataplane extends NativeDataplane implements PacketEngine {
+  constructor(options: MemoryOptions, limits: Limits = defaultLimits, addon: Addon = loadAddon()) {
+    super(
+      {
+        device: 'memory',
+        name: 'memory',
+        queues: options.queues ?? 1,
+        offload: 'auto',
+        steering: 'off',
+        flowCapacity: options.flowCapacity,
+        ...(options.hashKey === undefined ? {} : { hashKey: options.hashKey }),
+        ...limits,
+      },
+      limits,
+      addon,
+    );
+  }
+
+  process(packet: MemoryPacket): ProcessedPacket {
+    return translated(() => this.engine.process(packet));
+  }
+
+  expire(nowMs: number): void {
+    translated(() => this.engine.expire(nowMs));
+  }
+}
+
+function translated<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw fromAddon(error);
+  }
+}
+
+/** The addon's errors look like Node's own (code, errno, syscall); a code it does not share with us is kept as cause. */
+export function fromAddon(error: unknown): VsnatError {
+  if (error instanceof VsnatError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new VsnatError(codeOf(error), message, { cause: error });
+}
+
+function codeOf(error: unknown): ErrorCode {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && code in errorCodes ? (code as ErrorCode) : 'VSNAT_DATAPLANE';
+}

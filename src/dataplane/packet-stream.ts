@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A director over any duplex stream of IP packets: one `data` event is one packet, one write() is one packet.
+ * tuntap2's devices have this shape, and so have a pair of PassThrough streams in a test or a VPN written in
+ * JavaScript. It is made for tests and odd machines (some 50,000 packets a second); a TUN dataplane is what serves.
+ *
+ * The type is structural because tuntap2's classes are not instances of Duplex. Packets are never corked: on a TUN
+ * descriptor a writev is one packet, so two corked packets would leave as one. While the stream asks for a pause, packets
+ * are dropped and counted, as a router with a full queue does: buffering would only add delay.
+ */
+import { createRequire } from 'node:module';
+
+import { VsnatError } from '../errors.js';
+import type { PacketEngine } from './packet-engine.js';
+
+export interface PacketStream {
+  on(event: 'data', listener: (packet: Uint8Array) => void): unknown;
+  on(event: 'close', listener: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  off(event: string, listener: (...values: never[]) => void): unknown;
+  once(event: 'drain', listener: () => void): unknown;
+  write(packet: Uint8Array): boolean;
+}
+
+export interface StreamCounters {
+  readonly received: number;
+  readonly written: number;
+  /** Not written because the stream was still busy with earlier packets. */
+  readonly droppedBusy: number;
+  /** Handed in while the engine refused them (closed, or not a packet). */
+  readonly failed: number;
+}
+
+export interface AttachedStream {
+  readonly counters: StreamCounters;
+  /** Resolves when the stream has closed or detach() was called; rejects with the stream's error. */
+  readonly closed: Promise<void>;
+  /** Stops listening and leaves the stream open: it belongs to the caller. */
+  detach(): void;
+}
+
+export interface AttachOptions {
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
+}
+
+/** Feeds every packet of the stream to the engine and writes what comes out back into the stream. */
+export function attachStream(
+  engine: PacketEngine,
+  stream: PacketStream,
+  { now = () => performance.now() }: AttachOptions = {},
+): AttachedStream {
+  const counters = { received: 0, written: 0, droppedBusy: 0, failed: 0 };
+  let busy = false;
+
+  const write = (packet: Uint8Array): void => {
+    if (busy) {
+      counters.droppedBusy += 1;
+      return;
+    }
+    counters.written += 1; // write() takes the packet even when it answers false; only the next one has to wait
+    if (stream.write(packet)) return;
+    busy = true;
+    stream.once('drain', () => {
+      busy = false;
+    });
+  };
+
+  const onData = (packet: Uint8Array): void => {
+    counters.received += 1;
+    try {
+      for (const output of engine.process({ packet, nowMs: now() }).outputs) write(output.packet);
+    } catch {
+      counters.failed += 1; // one bad packet must not end the stream; the count says that something is wrong
+    }
+  };
+
+  let detach = (): void => undefined;
+  const closed = new Promise<void>((resolve, reject) => {
+    const onClose = (): void => detach();
+    const onError = (error: Error): void => {
+      detach();
+      reject(error); // no effect after resolve(), so it is rejected before the promise is settled below
+    };
+    detach = () => {
+      stream.off('data', onData);
+      stream.off('close', onClose);
+      queueMicrotask(resolve);
+    };
+    stream.on('data', onData);
+    stream.on('close', onClose);
+    stream.on('error', onError); // stays attached: an 'error' without a listener would end the process
+  });
+  return { counters, closed, detach: () => detach() };
+}
+
+/** What vsnat uses of tuntap2's Tun class. */
+export interface Tuntap2Device extends PacketStream {
+  readonly name: string;
+  isUp: boolean;
+  mtu: number;
+  ipv4: string;
+  ipv6: string;
+  release(done?: () => void): unknown;
+}
+
+type Require = (id: string) => unknown;
+
+/**
+ * Opens a TUN device with tuntap2, if the user has installed it. It picks the name, has one queue and no offloads.
+ * Its release() waits for a read that an idle device never finishes: delete the link (`ip link del NAME`) to end it.
+ */
+export function openTuntap2(require: Require = createRequire(import.meta.url)): Tuntap2Device {
+  let module_: { readonly Tun: new () => Tuntap2Device };
+  try {
+    module_ = require('tuntap2') as typeof module_;
+  } catch (cause) {
+    throw new VsnatError(
+      'VSNAT_DATAPLANE',
+      'tuntap2: must be installed to open a device through it; run `npm install tuntap2`, or use the built-in TUN device',
+      { cause },
+    );
+  }
+  return new module_.Tun();
+}
