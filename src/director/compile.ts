@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * From a model to the snapshot the dataplane swaps in: a slot for everything, a plan for every service. Pure: what is
+ * kept from one compilation to the next is its own result, `Compiled`, so a publish that fails costs nothing.
+ *
+ * A service nobody touched must not notice a reload of its neighbours: its plan goes on at the step it had reached.
+ * A plan made anew starts where the scheduler says, given the past. The few connections that arrive between reading
+ * the counters and the swap take their steps twice; a fence would have to stop the packet path for it.
+ */
+import type { Counters, Limits, ServiceSpec, SnapshotSpec } from '../dataplane/dataplane.js';
+import type { CyclePlan, Model, Plan, VirtualService } from '../model/index.js';
+import { serverId } from '../model/index.js';
+import { schedulerFor, withLastWeights, type Past, type SchedulerServer } from '../scheduler/index.js';
+import type { PlacedService } from './report.js';
+import { assignSlots, noSlots, type Slots } from './slots.js';
+
+export interface Compiled {
+  readonly snapshot: SnapshotSpec;
+  readonly placed: readonly PlacedService[];
+  readonly serviceSlots: Slots;
+  readonly serverSlots: Slots;
+  readonly planned: ReadonlyMap<string, Planned>;
+}
+
+/** A service's plan as the scheduler made it, and how far it had come when it was last published. */
+interface Planned {
+  readonly service: VirtualService;
+  readonly servers: readonly SchedulerServer[];
+  readonly plan: Plan;
+  readonly stepsBefore: number;
+}
+
+export const nothingCompiled: Compiled = {
+  snapshot: { services: [], removedServer: 'reset' },
+  placed: [],
+  serviceSlots: noSlots,
+  serverSlots: noSlots,
+  planned: new Map(),
+};
+
+export function compile(model: Model, before: Compiled, counters: Counters, limits: Limits): Compiled {
+  const busy = new Set(counters.servers.filter((it) => it.active + it.inactive > 0).map((it) => it.slot));
+  const serverSlots = assignSlots(before.serverSlots, model.services.flatMap(serverKeys), {
+    what: 'server',
+    limit: limits.serverSlots,
+    idle: (slot) => !busy.has(slot),
+  });
+  const busyServices = servicesOf(before, busy);
+  const serviceSlots = assignSlots(
+    before.serviceSlots,
+    model.services.map((service) => service.name),
+    { what: 'service', limit: limits.serviceSlots, idle: (slot) => !busyServices.has(slot) },
+  );
+  const cursors = new Map(counters.services.map(({ slot, cursor }) => [slot, cursor]));
+  const planned = new Map(
+    model.services.map((service) => {
+      const slot = before.serviceSlots.live.get(service.name) ?? -1;
+      return [service.name, planService(service, before.planned.get(service.name), cursors.get(slot) ?? 0)];
+    }),
+  );
+  const specs = [...planned.values()].map((it) => ({
+    service: it.service,
+    spec: specOf(it, serviceSlots, serverSlots),
+  }));
+  return {
+    snapshot: { services: specs.map(({ spec }) => spec), removedServer: model.ipvs.removedServers },
+    placed: specs.map(({ service, spec }) => placeOf(service, spec)),
+    serviceSlots,
+    serverSlots,
+    planned,
+  };
+}
+
+function planService(service: VirtualService, before: Planned | undefined, cursor: number): Planned {
+  const past: Past | undefined =
+    before?.service.scheduler === service.scheduler
+      ? { plan: before.plan, servers: before.servers, cursor: before.stepsBefore + cursor }
+      : undefined;
+  if (before !== undefined && past !== undefined && sameInput(before.service, service)) {
+    return { ...before, service, stepsBefore: past.cursor };
+  }
+  const servers = withLastWeights(service.servers, past?.servers);
+  const plan = schedulerFor(service.scheduler, service.flags).plan(servers, past);
+  return { service, servers, plan, stepsBefore: 0 };
+}
+
+function sameInput(before: VirtualService, after: VirtualService): boolean {
+  const input = ({ flags, servers }: VirtualService): string =>
+    JSON.stringify([flags, servers.map((server) => [serverId(server), server.weight])]);
+  return input(before) === input(after);
+}
+
+/** The rest of a plan after `steps` steps. Only cycles have a position. */
+export function resume(plan: Plan, steps: number): Plan {
+  if (plan.kind !== 'cycle' || steps === 0 || plan.loop.length === 0) return plan;
+  return { kind: 'cycle', lead: remainingLead(plan, steps), loop: plan.loop };
+}
+
+function remainingLead({ lead, loop }: CyclePlan, steps: number): readonly number[] {
+  if (steps <= lead.length) return lead.slice(steps);
+  const into = (steps - lead.length) % loop.length;
+  return into === 0 ? [] : loop.slice(into);
+}
+
+function specOf(
+  { service, plan, stepsBefore }: Planned,
+  serviceSlots: Slots,
+  serverSlots: Slots,
+): ServiceSpec {
+  return {
+    slot: slotOf(serviceSlots, service.name),
+    listen: service.listen.map(({ protocol, address, port }) => ({ protocol, address, port })),
+    servers: service.servers.map((server) => ({
+      slot: slotOf(serverSlots, serverKey(service, serverId(server))),
+      address: server.address,
+      port: server.port,
+      weight: server.weight,
+      upperThreshold: server.upperThreshold,
+      lowerThreshold: server.lowerThreshold,
+    })),
+    plan: resume(plan, stepsBefore),
+    timeouts: service.timeouts,
+  };
+}
+
+function placeOf({ name, scheduler, servers }: VirtualService, spec: ServiceSpec): PlacedService {
+  return {
+    service: name,
+    slot: spec.slot,
+    listen: spec.listen,
+    scheduler,
+    servers: servers.map((server, index) => ({
+      server: serverId(server),
+      slot: spec.servers[index]?.slot ?? -1,
+      weight: server.weight,
+    })),
+  };
+}
+
+/** Slots of the services, present and past, that have a server with live flows. */
+function servicesOf({ serverSlots, serviceSlots }: Compiled, busy: ReadonlySet<number>): ReadonlySet<number> {
+  const names = new Set(
+    [...serverSlots.live, ...serverSlots.retired]
+      .filter(([, slot]) => busy.has(slot))
+      .map(([key]) => key.slice(0, key.indexOf(keySeparator))),
+  );
+  return new Set(
+    [...serviceSlots.live, ...serviceSlots.retired]
+      .filter(([name]) => names.has(name))
+      .map(([, slot]) => slot),
+  );
+}
+
+/** Stands in no name and in no address. */
+const keySeparator = '\n';
+
+const serverKey = (service: VirtualService, id: string): string => `${service.name}${keySeparator}${id}`;
+
+const serverKeys = (service: VirtualService): string[] =>
+  service.servers.map((server) => serverKey(service, serverId(server)));
+
+function slotOf(slots: Slots, key: string): number {
+  const slot = slots.live.get(key);
+  if (slot === undefined) throw new Error(`slot of ${key} was not assigned`); // assignSlots covers every key
+  return slot;
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What separates two configurations, as data: printed by `vsnat reload`, logged, and the reason to do nothing at all
+ * when it is empty. Pure, so a change can be shown before it is made.
+ */
+import {
+  formatEndpoint,
+  formatListen,
+  serverId,
+  type Model,
+  type RealServer,
+  type VirtualService,
+} from '../model/index.js';
+
+export type Change =
+  | {
+      readonly kind: 'added' | 'removed';
+      readonly what: 'service' | 'server';
+      readonly name: string;
+      readonly detail: string;
+    }
+  | {
+      readonly kind: 'changed';
+      readonly what: 'service' | 'server' | 'setting';
+      readonly name: string;
+      readonly property: string;
+      readonly from: string;
+      readonly to: string;
+      /** restart: noted now, obeyed by the next start. */
+      readonly effect: 'now' | 'restart';
+    };
+
+/** One line per change: "+ service web …", "- server web 10.2.1.2:8080", "~ server web 10.2.1.2:8080 weight 1 -> 3". */
+export function describeChange(change: Change): string {
+  if (change.kind !== 'changed') {
+    const sign = change.kind === 'added' ? '+' : '-';
+    return `${sign} ${change.what} ${change.name}${change.detail === '' ? '' : ` ${change.detail}`}`;
+  }
+  const { what, name, property, from, to, effect } = change;
+  const subject = what === 'setting' ? property : `${name} ${property}`;
+  return `~ ${what} ${subject} ${from} -> ${to}${effect === 'restart' ? ' (at the next start)' : ''}`;
+}
+
+/** Changes from `running` (null before the first) to `wanted`, in the order of the configuration. */
+export function diffModels(running: Model | null, wanted: Model): readonly Change[] {
+  return [
+    ...(running === null ? [] : diffSettings(running, wanted)),
+    ...diffServices(running?.services ?? [], wanted.services),
+  ];
+}
+
+/** `wanted` as far as it can be obeyed without a restart: what the director works with until then. */
+export function withoutRestart(running: Model, wanted: Model): Model {
+  return {
+    ...running,
+    services: wanted.services,
+    ipvs: wanted.ipvs,
+    log: { ...running.log, level: wanted.log.level },
+  };
+}
+
+/** Every setting beside the services, as text. */
+const settings: readonly (readonly [
+  property: string,
+  effect: 'now' | 'restart',
+  read: (model: Model) => string,
+])[] = [
+  ['tun.name', 'restart', ({ tun }) => tun.name],
+  ['tun.queues', 'restart', ({ tun }) => String(tun.queues)],
+  ['tun.offload', 'restart', ({ tun }) => tun.offload],
+  ['tun.mtu', 'restart', ({ tun }) => String(tun.mtu)],
+  ['tun.steering', 'restart', ({ tun }) => tun.steering],
+  ['flows.capacity', 'restart', ({ flows }) => String(flows.capacity)],
+  ['admin.socket', 'restart', ({ admin }) => admin.socket],
+  [
+    'metrics.listen',
+    'restart',
+    ({ metrics }) => (metrics.listen === null ? 'off' : formatEndpoint(metrics.listen)),
+  ],
+  ['log.format', 'restart', ({ log }) => log.format],
+  ['log.level', 'now', ({ log }) => log.level],
+  ['ipvs.removed_servers', 'now', ({ ipvs }) => ipvs.removedServers],
+];
+
+function* diffSettings(running: Model, wanted: Model): Generator<Change> {
+  for (const [property, effect, read] of settings) {
+    yield* changed('setting', '', property, read(running), read(wanted), effect);
+  }
+}
+
+function* diffServices(
+  running: readonly VirtualService[],
+  wanted: readonly VirtualService[],
+): Generator<Change> {
+  const before = new Map(running.map((service) => [service.name, service]));
+  const after = new Set(wanted.map((service) => service.name));
+  for (const service of running) {
+    if (!after.has(service.name)) yield { kind: 'removed', what: 'service', name: service.name, detail: '' };
+  }
+  for (const service of wanted) {
+    const old = before.get(service.name);
+    if (old === undefined) {
+      yield {
+        kind: 'added',
+        what: 'service',
+        name: service.name,
+        detail: `${listens(service)} ${scheduling(service)}`,
+      };
+    } else {
+      yield* changed('service', service.name, 'listen', listens(old), listens(service));
+      yield* changed('service', service.name, 'scheduler', scheduling(old), scheduling(service));
+      yield* diffTimeouts(old, service);
+    }
+    yield* diffServers(service.name, old?.servers ?? [], service.servers);
+  }
+}
+
+function* diffTimeouts(before: VirtualService, after: VirtualService): Generator<Change> {
+  for (const key of Object.keys(after.timeouts) as (keyof VirtualService['timeouts'])[]) {
+    yield* changed(
+      'service',
+      after.name,
+      `timeout ${key}`,
+      `${before.timeouts[key]}s`,
+      `${after.timeouts[key]}s`,
+    );
+  }
+}
+
+function* diffServers(
+  service: string,
+  running: readonly RealServer[],
+  wanted: readonly RealServer[],
+): Generator<Change> {
+  const before = new Map(running.map((server) => [serverId(server), server]));
+  const after = new Set(wanted.map(serverId));
+  const named = (server: RealServer): string => `${service} ${serverId(server)}`;
+  for (const server of running) {
+    if (!after.has(serverId(server)))
+      yield { kind: 'removed', what: 'server', name: named(server), detail: '' };
+  }
+  for (const server of wanted) {
+    const old = before.get(serverId(server));
+    if (old === undefined) {
+      yield { kind: 'added', what: 'server', name: named(server), detail: `weight ${server.weight}` };
+      continue;
+    }
+    yield* changed('server', named(server), 'weight', String(old.weight), String(server.weight));
+    yield* changed(
+      'server',
+      named(server),
+      'upper threshold',
+      String(old.upperThreshold),
+      String(server.upperThreshold),
+    );
+    yield* changed(
+      'server',
+      named(server),
+      'lower threshold',
+      String(old.lowerThreshold),
+      String(server.lowerThreshold),
+    );
+  }
+  yield* diffOrder(service, running, wanted);
+}
+
+/** Schedulers go through the servers in the order they are written, so the order of those that stay is a change too. */
+function* diffOrder(
+  service: string,
+  running: readonly RealServer[],
+  wanted: readonly RealServer[],
+): Generator<Change> {
+  const before = running.map(serverId);
+  const after = wanted.map(serverId);
+  const stayed = new Set(before.filter((id) => after.includes(id)));
+  const order = (ids: readonly string[]): string => ids.filter((id) => stayed.has(id)).join(',');
+  yield* changed('service', service, 'order', order(before), order(after));
+}
+
+function* changed(
+  what: 'service' | 'server' | 'setting',
+  name: string,
+  property: string,
+  from: string,
+  to: string,
+  effect: 'now' | 'restart' = 'now',
+): Generator<Change> {
+  if (from !== to) yield { kind: 'changed', what, name, property, from, to, effect };
+}
+
+const listens = (service: VirtualService): string => service.listen.map(formatListen).join(',');
+
+const scheduling = ({ scheduler, flags }: VirtualService): string =>
+  flags.length === 0 ? scheduler : `${scheduler}(${flags.join(',')})`;

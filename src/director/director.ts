@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A director: virtual services in, packets moved. It owns a dataplane and, over a TUN device, what the host needs to
+ * lead packets there, and keeps the three in step: what is configured, what the dataplane does, what the host routes.
+ *
+ * Order matters twice. At the start the snapshot is published before any route exists, so the first packet finds its
+ * service. On a change the dataplane goes first and the host second: a host that refuses is answered by publishing the
+ * old configuration again, and no packet ever meets a route to a service that is not there yet.
+ */
+import { availableParallelism } from 'node:os';
+
+import { parseConfig } from '../config/index.js';
+import type { Counters, Dataplane, DeviceFacts, TunOptions } from '../dataplane/dataplane.js';
+import { MemoryDataplane, TunDataplane, type MemoryOptions } from '../dataplane/native.js';
+import type { MemoryPacket, ProcessedPacket } from '../dataplane/packet-engine.js';
+import {
+  attachStream,
+  type AttachedStream,
+  type AttachOptions,
+  type PacketStream,
+} from '../dataplane/packet-stream.js';
+import { preflight, prepareHost, type HostLog } from '../host/index.js';
+import type { Model } from '../model/index.js';
+import type { Change } from './diff.js';
+import { Reconciler } from './reconciler.js';
+import type { ConnectionPage, ServiceReport } from './report.js';
+
+/** What src/host gives: the routes, rules and neighbours of the running model. */
+export interface HostPlumbing {
+  update(model: Model): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A configuration as its YAML text, or as config/ or model/ made it. */
+export type Configuration = string | Model;
+
+export interface TunDirectorOptions {
+  /** Where warnings about the host go; silent when absent. */
+  readonly log?: HostLog;
+}
+
+export type MemoryDirectorOptions = Omit<MemoryOptions, 'flowCapacity'>;
+
+export interface DirectorParts<D extends Dataplane> {
+  readonly dataplane: D;
+  /** Called once the snapshot is published and the dataplane moves packets. */
+  readonly prepareHost?: (model: Model, facts: DeviceFacts) => Promise<HostPlumbing>;
+  /** Starts the dataplane's threads, where it has any. */
+  readonly start?: (dataplane: D) => void;
+}
+
+export class Director<D extends Dataplane = Dataplane> {
+  readonly #reconciler: Reconciler;
+  #host: HostPlumbing | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  protected constructor(
+    protected readonly dataplane: D,
+    model: Model,
+  ) {
+    this.#reconciler = new Reconciler(dataplane);
+    this.#reconciler.apply(model);
+  }
+
+  /** A director over a TUN device of its own, with the host's routes leading into it. Needs CAP_NET_ADMIN. */
+  static async tun(
+    configuration: Configuration,
+    { log = silent }: TunDirectorOptions = {},
+  ): Promise<Director<TunDataplane>> {
+    const model = modelOf(configuration);
+    await preflight(model, { log });
+    return Director.start(
+      {
+        dataplane: new TunDataplane(tunOptions(model)),
+        start: (dataplane) => dataplane.start(),
+        prepareHost: (running, facts) => prepareHost(running, facts, { log }),
+      },
+      model,
+    );
+  }
+
+  /** The same director over arrays of bytes: no device, no root, no threads, and time is an argument. */
+  static memory(configuration: Configuration, options: MemoryDirectorOptions = {}): MemoryDirector {
+    const model = modelOf(configuration);
+    const dataplane = new MemoryDataplane({ ...options, flowCapacity: model.flows.capacity });
+    try {
+      return new MemoryDirector(dataplane, model);
+    } catch (error) {
+      dataplane.close();
+      throw error;
+    }
+  }
+
+  /** Takes over the dataplane: it is closed when the director is, and also when this start fails. */
+  static async start<D extends Dataplane>(parts: DirectorParts<D>, model: Model): Promise<Director<D>> {
+    const { dataplane } = parts;
+    try {
+      const director = new Director(dataplane, model);
+      parts.start?.(dataplane);
+      director.#host = await parts.prepareHost?.(model, dataplane.facts);
+      return director;
+    } catch (error) {
+      dataplane.close();
+      throw error;
+    }
+  }
+
+  get facts(): DeviceFacts {
+    return this.dataplane.facts;
+  }
+
+  /** The configuration in force. Settings that need a restart show their old value until then. */
+  get model(): Model {
+    return this.#reconciler.model;
+  }
+
+  /** Of the snapshot published last; a queue that has adopted it reports the same number. */
+  get generation(): number {
+    return this.#reconciler.generation;
+  }
+
+  /** Makes `wanted` the running configuration, whole or not at all. Calls are obeyed one after the other. */
+  apply(wanted: Configuration): Promise<readonly Change[]> {
+    const result = this.#turn.then(() => this.#apply(modelOf(wanted)));
+    this.#turn = result.catch(() => undefined); // the caller has the failure; the next one must still get its turn
+    return result;
+  }
+
+  async #apply(wanted: Model): Promise<readonly Change[]> {
+    const before = this.model;
+    const changes = this.#reconciler.apply(wanted);
+    if (changes.length === 0) return changes;
+    try {
+      await this.#host?.update(this.model);
+    } catch (error) {
+      this.#reconciler.apply(before);
+      throw error;
+    }
+    return changes;
+  }
+
+  counters(): Counters {
+    return this.dataplane.counters();
+  }
+
+  /** Services and servers with their numbers; hand in counters to read several things from one moment. */
+  services(counters: Counters = this.counters()): readonly ServiceReport[] {
+    return this.#reconciler.services(counters);
+  }
+
+  /** A page of the tracked connections. Start with cursor 0, go on with `next` until it is null. */
+  connections(cursor = 0, limit = 1000): ConnectionPage {
+    return this.#reconciler.connections(cursor, limit);
+  }
+
+  /** Gives the host back as it was, then ends the dataplane. Idempotent; safe while an apply() is under way. */
+  close(): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing;
+    this.#closing = this.#turn.then(async () => {
+      try {
+        await this.#host?.close(); // routes first: while they stand, packets must still be moved
+      } finally {
+        this.dataplane.close();
+      }
+    });
+    this.#turn = this.#closing.catch(() => undefined);
+    return this.#closing;
+  }
+}
+
+export class MemoryDirector extends Director<MemoryDataplane> {
+  constructor(dataplane: MemoryDataplane, model: Model) {
+    super(dataplane, model);
+  }
+
+  /** One packet in, what leaves because of it out. */
+  process(packet: MemoryPacket): ProcessedPacket {
+    return this.dataplane.process(packet);
+  }
+
+  /** Forgets the connections whose time has run out at `nowMs`. */
+  expire(nowMs: number): void {
+    this.dataplane.expire(nowMs);
+  }
+
+  /** Serves a stream of packets, such as a device of tuntap2. The stream stays the caller's to close. */
+  attach(stream: PacketStream, options?: AttachOptions): AttachedStream {
+    return attachStream(this.dataplane, stream, options);
+  }
+}
+
+export function modelOf(configuration: Configuration): Model {
+  return typeof configuration === 'string' ? parseConfig(configuration).model : configuration;
+}
+
+/** The kernel attaches at most 256 queues to one device. */
+const maxQueues = 256;
+
+export function tunOptions({ tun, flows }: Model): TunOptions {
+  return {
+    name: tun.name,
+    queues: tun.queues === 'auto' ? Math.min(availableParallelism(), maxQueues) : tun.queues,
+    offload: tun.offload,
+    flowCapacity: flows.capacity,
+    steering: tun.steering,
+  };
+}
+
+const silent: HostLog = { info: () => undefined, warn: () => undefined };

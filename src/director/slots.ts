@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Which slot of the dataplane a service or server lives in. Counters and live flows hang on the slot, so it stays the
+ * same for as long as the key is configured, and a server that comes back finds its old one. A slot given up goes to
+ * somebody else only when nothing uses it any more, and only after every fresh slot is spent: a late reader
+ * of the counters never sees one server's numbers under another's name without need.
+ *
+ * Pure: a publish that fails must leave the old assignment as it was, so the new one is a new value.
+ */
+import { VsnatError } from '../errors.js';
+
+export interface Slots {
+  readonly live: ReadonlyMap<string, number>;
+  /** Given up, oldest first; still carrying flows, or simply not needed again yet. */
+  readonly retired: ReadonlyMap<string, number>;
+  /** The lowest slot never used. */
+  readonly fresh: number;
+}
+
+export const noSlots: Slots = { live: new Map(), retired: new Map(), fresh: 0 };
+
+export interface SlotRules {
+  /** For the message when they run out: 'server' or 'service'. */
+  readonly what: string;
+  readonly limit: number;
+  /** Whether nothing hangs on the slot any more. */
+  readonly idle: (slot: number) => boolean;
+}
+
+/** Gives every wanted key a slot. Throws when there are more keys than slots free to take. */
+export function assignSlots(before: Slots, wanted: readonly string[], rules: SlotRules): Slots {
+  const retired = new Map(before.retired);
+  const known = new Map<string, number>();
+  for (const key of wanted) {
+    const slot = before.live.get(key) ?? retired.get(key);
+    if (slot !== undefined) known.set(key, slot);
+    retired.delete(key);
+  }
+  let fresh = before.fresh;
+  // Slots given up by this very change are not among them: a worker may be about to start one more flow there.
+  const reusable = [...retired].filter(([, slot]) => rules.idle(slot)).values();
+  const live = new Map(wanted.map((key) => [key, known.get(key) ?? take(key)]));
+  for (const [key, slot] of before.live) if (!live.has(key)) retired.set(key, slot);
+  return { live, retired, fresh };
+
+  function take(key: string): number {
+    if (fresh < rules.limit) return fresh++;
+    const next = reusable.next();
+    if (next.done === true) {
+      throw new VsnatError(
+        'VSNAT_DATAPLANE',
+        `${rules.what} ${key}: must fit into the dataplane's ${rules.limit} ${rules.what} slots, got none free: removed ones ` +
+          `still carry connections; wait for those to end and reload, or restart the daemon`,
+      );
+    }
+    const [owner, slot] = next.value;
+    retired.delete(owner);
+    return slot;
+  }
+}
