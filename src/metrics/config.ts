@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What runs: the build, and how the configuration came to be. */
+import { reloadResults } from '../director/reload.js';
+import { single, type MetricDefinition } from './definition.js';
+
+export const configMetrics: readonly MetricDefinition[] = [
+  {
+    name: 'vsnat_build_info',
+    help: 'Always 1; the labels name the running build.',
+    type: 'gauge',
+    labels: ['version', 'node', 'addon_abi'],
+    series: ({ build }) => [
+      { labels: { version: build.version, node: build.node, addon_abi: String(build.addonAbi) }, value: 1 },
+    ],
+  },
+  {
+    name: 'vsnat_config_last_reload_successful',
+    help: '1 when the last attempt to load the configuration succeeded, 0 when it was refused and the old one runs on.',
+    type: 'gauge',
+    labels: [],
+    series: ({ reloads }) => single(reloads.lastSuccessful ? 1 : 0),
+  },
+  {
+    name: 'vsnat_config_last_reload_success_timestamp_seconds',
+    help: 'When the running configuration was loaded, in Unix time.',
+    type: 'gauge',
+    labels: [],
+    series: ({ reloads }) => single(reloads.lastSuccessAt / 1000),
+  },
+  {
+    name: 'vsnat_config_reloads_total',
+    help: 'Attempts to load the configuration after the start: applied, unchanged, rejected (mistakes in it) or failed (the host refused it).',
+    type: 'counter',
+    labels: ['result'],
+    series: ({ reloads }) =>
+      reloadResults.map((result) => ({ labels: { result }, value: reloads.counts[result] })),
+  },
+  {
+    name: 'vsnat_config_generation',
+    help: 'Generation of the snapshot published last. A queue that lags shows a lower vsnat_queue_generation.',
+    type: 'gauge',
+    labels: [],
+    series: ({ generation }) => single(generation),
+  },
+];

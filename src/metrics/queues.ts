@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The queues of the device, one native thread each. docs/metrics.md states the equations these obey; they are the
+ * reason for counting passed and generated packets apart.
+ */
+import type { QueueCounters } from '../dataplane/dataplane.js';
+import type { MetricDefinition, Sample, Series } from './definition.js';
+
+type Split = Readonly<Record<string, number>>;
+
+function* perQueue({ counters }: Sample, value: (queue: QueueCounters) => number): Generator<Series> {
+  for (const queue of counters.queues) yield { labels: { queue: String(queue.queue) }, value: value(queue) };
+}
+
+function* perQueueAnd(
+  { counters }: Sample,
+  label: string,
+  split: (queue: QueueCounters) => Split,
+): Generator<Series> {
+  for (const queue of counters.queues) {
+    for (const [name, value] of Object.entries(split(queue))) {
+      yield { labels: { queue: String(queue.queue), [label]: name }, value };
+    }
+  }
+}
+
+const counter = (
+  name: string,
+  help: string,
+  value: (queue: QueueCounters) => number,
+  type: MetricDefinition['type'] = 'counter',
+): MetricDefinition => ({ name, help, type, labels: ['queue'], series: (sample) => perQueue(sample, value) });
+
+const splitCounter = (
+  name: string,
+  help: string,
+  label: string,
+  split: (queue: QueueCounters) => Split,
+): MetricDefinition => ({
+  name,
+  help,
+  type: 'counter',
+  labels: ['queue', label],
+  series: (sample) => perQueueAnd(sample, label, split),
+});
+
+export const queueMetrics: readonly MetricDefinition[] = [
+  splitCounter('vsnat_queue_packets_total', 'Packets read (rx) and written (tx).', 'direction', (queue) => ({
+    rx: queue.rxPackets,
+    tx: queue.txPackets,
+  })),
+  splitCounter(
+    'vsnat_queue_bytes_total',
+    'Bytes of those packets, IP headers included.',
+    'direction',
+    (queue) => ({
+      rx: queue.rxBytes,
+      tx: queue.txBytes,
+    }),
+  ),
+  counter(
+    'vsnat_queue_forwarded_total',
+    'Packets translated, in either direction.',
+    (queue) => queue.forwarded,
+  ),
+  counter(
+    'vsnat_queue_passed_total',
+    'Packets given back untouched, because they belong to no connection and no virtual service.',
+    (queue) => queue.passed,
+  ),
+  splitCounter(
+    'vsnat_packets_dropped_total',
+    'Packets that ended here, by reason; docs/metrics.md explains each.',
+    'reason',
+    (queue) => queue.dropped,
+  ),
+  splitCounter(
+    'vsnat_packets_generated_total',
+    'Packets the director made itself, by kind: resets, ICMP errors, echo replies.',
+    'kind',
+    (queue) => queue.generated,
+  ),
+  counter('vsnat_queue_tx_failed_total', 'Packets the device refused to take.', (queue) => queue.txFailed),
+  counter('vsnat_queue_gso_packets_total', 'Superpackets (TSO, USO) read.', (queue) => queue.rxGso),
+  counter(
+    'vsnat_queue_gso_resegmented_total',
+    'Superpackets the kernel refused and vsnat cut up itself.',
+    (queue) => queue.gsoResegmented,
+  ),
+  splitCounter('vsnat_queue_syscalls_total', 'System calls of the packet path.', 'op', (queue) => ({
+    read: queue.syscallsRead,
+    write: queue.syscallsWrite,
+    poll: queue.syscallsPoll,
+  })),
+  counter(
+    'vsnat_queue_foreign_flows_total',
+    'Packets whose connection was opened by another queue; 0 while steering holds.',
+    (queue) => queue.foreignFlows,
+  ),
+  counter(
+    'vsnat_queue_busy_seconds_total',
+    'Time the queue was at work and not waiting for packets.',
+    (queue) => queue.busyNanoseconds / 1e9,
+  ),
+  counter(
+    'vsnat_queue_generation',
+    'Generation of the snapshot the queue works with.',
+    (queue) => queue.generation,
+    'gauge',
+  ),
+];
