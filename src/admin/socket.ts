@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Owning a unix socket path. A socket file outlives a daemon that was killed, so it is removed only after a connection
+ * attempt has shown that nobody answers; a living owner is named, never pushed out. The file is 0660 from its first
+ * moment: the umask is set around listen(), because a chmod afterwards leaves a gap.
+ */
+import { once } from 'node:events';
+import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+
+import { VsnatError } from '../errors.js';
+import { getJson } from './client.js';
+import type { StatusAnswer } from './api.js';
+
+/** sun_path holds 108 bytes with its final zero. */
+const maxPathBytes = 107;
+
+export async function listenOnSocket(server: Server, path: string): Promise<void> {
+  if (Buffer.byteLength(path) > maxPathBytes) {
+    throw refused(
+      path,
+      `must be at most ${maxPathBytes} bytes long, got ${Buffer.byteLength(path)}; choose a shorter admin.socket`,
+    );
+  }
+  await makeDirectory(dirname(path));
+  await clearStale(path);
+  const before = process.umask(0o117);
+  try {
+    server.listen(path); // binds before it returns, so the umask needs to hold no longer than this call
+  } finally {
+    process.umask(before);
+  }
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    throw refused(
+      path,
+      `must be free to listen on, got ${codeOf(cause)}; choose another admin.socket`,
+      cause,
+    );
+  }
+}
+
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    const made = await mkdir(directory, { recursive: true, mode: 0o755 });
+    if (made !== undefined) await chmod(directory, 0o755); // whatever the umask took away
+  } catch (cause) {
+    throw refused(
+      directory,
+      `must be a directory that can be made, got ${codeOf(cause)}; choose another admin.socket`,
+      cause,
+    );
+  }
+}
+
+async function clearStale(path: string): Promise<void> {
+  const file = await lstat(path).catch(() => undefined);
+  if (file === undefined) return;
+  if (!file.isSocket()) {
+    throw refused(
+      path,
+      'must be a socket or free, got another kind of file; move it or choose another admin.socket',
+    );
+  }
+  if (await somebodyAnswers(path)) {
+    const pid = await ownerOf(path);
+    throw new VsnatError(
+      'VSNAT_DEVICE_BUSY',
+      `${path}: must be free, got a running daemon${pid === undefined ? '' : ` (pid ${pid})`}; ` +
+        `stop it${pid === undefined ? '' : ` (kill ${pid})`}, or give this one its own admin.socket and tun.name`,
+    );
+  }
+  await unlink(path);
+}
+
+function somebodyAnswers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      // A listener whose queue is full (EAGAIN) or that keeps us out (EACCES) is alive all the same.
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false);
+      else if (error.code === 'EAGAIN' || error.code === 'EACCES') resolve(true);
+      else reject(refused(path, `must be free, got ${codeOf(error)}; choose another admin.socket`, error));
+    });
+  });
+}
+
+async function ownerOf(path: string): Promise<number | undefined> {
+  try {
+    const { body } = await getJson(path, '/v1/status', 1_000);
+    return (body as StatusAnswer).pid;
+  } catch {
+    return undefined; // it holds the socket, whoever it is; the refusal does not depend on its name
+  }
+}
+
+function refused(where: string, problem: string, cause?: unknown): VsnatError {
+  return new VsnatError('VSNAT_HOST_REFUSED', `admin socket ${where}: ${problem}`, { cause });
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : String(error);
