@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The nftables table of one director: it marks the packets that the kernel must route into the TUN device although
+ * their destination is a client. One set lookup per packet, however many real servers there are.
+ *
+ * Marks are set outright, not or-ed: a marked packet ends in the TUN device, and what the director writes back is a
+ * new packet with mark 0, so nobody else's bits are lost on the way.
+ */
+import { nftTableOf } from './ownership.js';
+
+export type NftSet = 'servers4' | 'servers6' | 'addresses4' | 'addresses6' | 'own4' | 'own6';
+
+export function nftTable(device: string, mark: number): string {
+  const divert = `meta mark set 0x${mark.toString(16)}`;
+  // RFC 792 types 3, 11, 12 (unreachable, time exceeded, parameter problem); RFC 4443 types 1 to 4, with 2 packet
+  // too big. Redirects and queries are not about somebody else's connection and stay with the kernel.
+  const errors4 = 'icmp type { 3, 11, 12 }';
+  const errors6 = 'icmpv6 type { 1, 2, 3, 4 }';
+  return `table inet ${nftTableOf(device)} {
+  set servers4 { type ipv4_addr . inet_proto . inet_service; }
+  set servers6 { type ipv6_addr . inet_proto . inet_service; }
+  set addresses4 { type ipv4_addr; }
+  set addresses6 { type ipv6_addr; }
+  set own4 { type ipv4_addr; }
+  set own6 { type ipv6_addr; }
+  chain replies {
+    ip saddr . meta l4proto . th sport @servers4 ${divert}
+    ip6 saddr . meta l4proto . th sport @servers6 ${divert}
+    ip frag-off & 0x3fff != 0 ip saddr @addresses4 ${divert}
+    exthdr frag exists ip6 saddr @addresses6 ${divert}
+  }
+  chain arriving {
+    type filter hook prerouting priority mangle; policy accept;
+    iifname "${device}" accept
+    jump replies
+    ${errors4} ip daddr @own4 ${divert}
+    ${errors6} ip6 daddr @own6 ${divert}
+    ${errors4} fib daddr type != local ${divert}
+    ${errors6} fib daddr type != local ${divert}
+  }
+  chain raised {
+    type route hook output priority mangle; policy accept;
+    oifname "lo" accept
+    jump replies
+    ${errors4} ${divert}
+    ${errors6} ${divert}
+  }
+}`;
+}
+
+export const addElement = (device: string, set: NftSet, element: string): string =>
+  `add element inet ${nftTableOf(device)} ${set} { ${element} }`;
+
+export const deleteElement = (device: string, set: NftSet, element: string): string =>
+  `delete element inet ${nftTableOf(device)} ${set} { ${element} }`;
+
+export const deleteTable = (table: string): string => `delete table inet ${table}`;

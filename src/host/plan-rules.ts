@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The diversion table and the policy rules that lead to it, per IP version. plan.ts says why they are what they are. */
+import { localBehind, localNoLongerFirst, locateLocal } from './local-rule.js';
+import { movedLocalPreference, protocolArgument, rulePreference } from './ownership.js';
+import type { Context } from './plan-context.js';
+import { versionOf, type Action, type IpVersion, type Step } from './step.js';
+
+/** Everything with a rule: the diversion table, and `local` moved aside where a VIP is one of the host's own. */
+export function planRules(context: Context, version: IpVersion): readonly Step[] {
+  const { device, state, mark, listen, ownVips } = context;
+  const ip = (line: string): Action => ({ tool: 'ip', version, line });
+  const rule = (selector: string, why: string): Step => ({
+    id: `rule${version} ${selector}`,
+    why,
+    do: ip(`rule add ${selector} ${protocolArgument}`),
+    undo: ip(`rule del ${selector} ${protocolArgument}`),
+  });
+  const own = listen.filter((spec) => ownVips.has(spec.address) && versionOf(spec.address) === version);
+  const isAhead = own.length > 0;
+  const local = locateLocal(state, version);
+  const preference = isAhead ? 0 : rulePreference;
+  const toTun = (selector: string, why: string, pref = preference): Step =>
+    rule(`pref ${pref} ${selector} lookup ${mark}`, why);
+
+  const steps: Step[] = [
+    {
+      id: `table${version} ${mark}`,
+      why: 'what is looked up in this table goes into the TUN device',
+      do: ip(`route add default dev ${device.name} table ${mark} ${protocolArgument}`),
+      undo: ip(`route del default dev ${device.name} table ${mark} ${protocolArgument}`),
+    },
+  ];
+  if (isAhead) {
+    if (local.isMovable) steps.push(localBehind(version, local.isMoved));
+    steps.push(
+      rule(
+        `pref 0 iif ${device.name} goto ${local.isMovable ? movedLocalPreference : local.preference}`,
+        'what the director writes is routed as if vsnat were not there',
+      ),
+    );
+  } else if (state.nftTables === null) {
+    // Before our other rules, which have no `iifname !=` of their own to keep packets from circling.
+    steps.push(
+      rule(
+        `pref ${rulePreference - 1} iif ${device.name} lookup main`,
+        'what the director writes must not circle',
+      ),
+    );
+  }
+  if (state.nftTables === null) steps.push(...planReplyRules(context, version, toTun));
+  else steps.push(toTun(`fwmark 0x${mark.toString(16)}`, 'marked packets go into the TUN device'));
+  for (const { address, protocol, port } of own)
+    steps.push(
+      toTun(
+        `to ${address} ipproto ${protocol} dport ${port}`,
+        `${address} is this host's own address; only ${protocol} port ${port} is diverted`,
+      ),
+    );
+  if (isAhead && local.isMovable) steps.push(localNoLongerFirst(version, local.isMoved));
+  return steps;
+}
+
+/** Without nftables: one rule per reply, and ICMP from the servers. Linear, so only for small configurations. */
+function planReplyRules(
+  { replies, ownVips }: Context,
+  version: IpVersion,
+  toTun: (selector: string, why: string, preference?: number) => Step,
+): readonly Step[] {
+  const icmp = version === 4 ? 'icmp' : 'ipv6-icmp';
+  const mine = replies.filter((reply) => versionOf(reply.address) === version);
+  return [
+    ...mine.map((reply) =>
+      toTun(
+        `from ${reply.address} ipproto ${reply.protocol} sport ${reply.port}`,
+        `replies of ${reply.address} port ${reply.port} go through the director`,
+      ),
+    ),
+    // Always behind `local`: neighbour discovery is ICMPv6 too and must reach the host untouched.
+    ...[...new Set(mine.map((reply) => reply.address))].map((address) =>
+      toTun(
+        `from ${address} ipproto ${icmp}`,
+        `ICMP errors of ${address} go through the director`,
+        rulePreference,
+      ),
+    ),
+    // Not for IPv6, for the same reason: there, errors from the clients' side need nftables.
+    ...[...ownVips]
+      .filter((address) => version === 4 && versionOf(address) === 4)
+      .map((address) =>
+        toTun(`to ${address} ipproto ${icmp}`, `ICMP errors to ${address} may be about a connection`),
+      ),
+  ];
+}

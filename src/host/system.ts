@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The host as src/host sees it: programs to run, files of /proc and /sys to read and write. Everything that touches
+ * the machine goes through this interface, so that plans and their undoing are tested without root on a fake.
+ */
+import { spawn } from 'node:child_process';
+import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+
+export interface CommandResult {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface System {
+  /** Run a program to its end. A program that does not exist has status 127. */
+  run(argv: readonly string[], stdin?: string): Promise<CommandResult>;
+  /** The text of a file, or null when it is missing or closed to us. */
+  read(path: string): Promise<string | null>;
+  write(path: string, text: string): Promise<void>;
+  /** Names in a directory; empty when it is missing. */
+  list(path: string): Promise<readonly string[]>;
+  /** Where a symbolic link points, or null. */
+  link(path: string): Promise<string | null>;
+}
+
+/** Long enough for a batch of 100,000 routes, short enough that a stuck tool is noticed. */
+const commandTimeoutMs = 30_000;
+
+export const realSystem: System = {
+  run: (argv, stdin = '') =>
+    new Promise((resolve) => {
+      const [program = '', ...args] = argv;
+      // A service manager's PATH often lacks the sbin folders, where ip and nft live.
+      const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;
+      const child = spawn(program, args, {
+        env: { ...process.env, PATH: path, LC_ALL: 'C' },
+        timeout: commandTimeoutMs,
+      });
+      let stdout = '';
+      let stderr = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+      child.stdin.on('error', () => undefined); // a program that stops reading early reports why on stderr
+      child.on('error', (error: NodeJS.ErrnoException) =>
+        resolve({ status: error.code === 'ENOENT' ? 127 : 126, stdout, stderr: error.message }),
+      );
+      child.on('close', (status, signal) =>
+        resolve({
+          status: status ?? 128,
+          stdout,
+          stderr: signal === null ? stderr : `${stderr}ended by ${signal}`,
+        }),
+      );
+      child.stdin.end(stdin);
+    }),
+  read: (path) => readFile(path, 'utf8').catch(() => null),
+  write: (path, text) => writeFile(path, text),
+  list: (path) => readdir(path).catch(() => []),
+  link: (path) => readlink(path).catch(() => null),
+};
