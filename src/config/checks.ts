@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What one key cannot say about another: duplicates, address families, addresses that cannot be, flags that do not fit. */
+import { familyOf, scopeOf, type Family, type IpAddress } from '../model/address.js';
+import { formatEndpoint, formatListen } from '../model/endpoint.js';
+import { serverId } from '../model/service.js';
+import { defaultMaglevIndex, maglevSizes } from '../scheduler/mh.js';
+import type { Draft, ServiceDraft } from './draft.js';
+import type { Field } from './field.js';
+
+export function checkServices({ services, metricsListen }: Draft): void {
+  checkNames(services);
+  checkListens(services);
+  const vips = vipsOf(services);
+  for (const service of services) {
+    checkFamily(service);
+    checkAddresses(service, vips);
+    checkServers(service);
+    checkFlags(service);
+  }
+  if (metricsListen !== undefined) checkMetricsListen(metricsListen, services);
+}
+
+function checkNames(services: readonly ServiceDraft[]): void {
+  const first = new Map<string, Field>();
+  for (const { name } of services) {
+    if (name === undefined) continue;
+    const other = first.get(name.value);
+    if (other === undefined) first.set(name.value, name.at);
+    else
+      name.at.refuse({ must: `differ from ${other.label}`, hint: 'every service needs a name of its own' });
+  }
+}
+
+function checkListens(services: readonly ServiceDraft[]): void {
+  const first = new Map<string, Field>();
+  for (const { at, value } of services.flatMap(({ listen }) => listen)) {
+    const text = formatListen(value);
+    const other = first.get(text);
+    if (other === undefined) first.set(text, at);
+    else
+      at.refuse({
+        must: `differ from ${other.label}`,
+        hint: 'one service listens on a protocol, address and port',
+      });
+  }
+}
+
+/** Each VIP and the first field that names it. */
+function vipsOf(services: readonly ServiceDraft[]): ReadonlyMap<IpAddress, Field> {
+  const vips = new Map<IpAddress, Field>();
+  for (const { at, value } of services.flatMap(({ listen }) => listen)) {
+    if (!vips.has(value.address)) vips.set(value.address, at);
+  }
+  return vips;
+}
+
+const familyText: Readonly<Record<Family, string>> = { ipv4: 'IPv4', ipv6: 'IPv6' };
+
+/** A packet cannot change its family on the way. */
+function checkFamily({ listen, servers }: ServiceDraft): void {
+  const [first, ...others] = listen;
+  if (first === undefined) return;
+  const family = familyOf(first.value.address);
+  const fields = [
+    ...others.map(({ at, value }) => ({ at, value })),
+    ...servers.map(({ address, value }) => ({ at: address, value })),
+  ];
+  for (const { at, value } of fields) {
+    if (familyOf(value.address) === family) continue;
+    const hint = `make a service of its own for ${familyText[familyOf(value.address)]}`;
+    at.refuse({ must: `be ${familyText[family]} like ${first.at.label}`, hint });
+  }
+}
+
+function checkAddresses({ listen, servers }: ServiceDraft, vips: ReadonlyMap<IpAddress, Field>): void {
+  for (const { at, value } of listen) checkScope(at, value.address, 'VIP');
+  for (const { address: at, value } of servers) {
+    checkScope(at, value.address, 'real server');
+    const vip = vips.get(value.address);
+    if (vip === undefined) continue;
+    at.refuse({
+      must: 'not be a VIP',
+      hint: `${vip.label} listens on it; a real server has an address of its own`,
+    });
+  }
+}
+
+function checkScope(at: Field, address: IpAddress, role: string): void {
+  const scope = scopeOf(address);
+  if (scope === 'unicast') return;
+  const article = /^[aeiouI]/.test(scope) ? 'an' : 'a';
+  const hint = `${article} ${scope} address cannot be ${role === 'VIP' ? 'a VIP' : `the address of a ${role}`}`;
+  at.refuse({ must: 'be a unicast address', hint });
+}
+
+function checkServers({ scheduler, servers, at }: ServiceDraft): void {
+  const first = new Map<string, Field>();
+  for (const { address, value, at: server } of servers) {
+    const other = first.get(serverId(value));
+    if (other === undefined) first.set(serverId(value), address);
+    else address.refuse({ must: `differ from ${other.label}`, hint: 'raise the weight of one instead' });
+    checkThresholds(server, value.upperThreshold, value.lowerThreshold);
+  }
+  const slots = maglevSizes[defaultMaglevIndex];
+  if (scheduler === 'mh' && servers.length > slots) {
+    at.get('servers').refuse({
+      must: `have at most ${slots} servers with mh`,
+      hint: 'use wlc, or two services',
+    });
+  }
+}
+
+function checkThresholds(server: Field, upper: number, lower: number): void {
+  if (lower === 0) return;
+  const at = server.get('resume_connections');
+  if (upper === 0)
+    at.refuse({ must: 'come with max_connections', hint: 'give that as well, or leave out both' });
+  else if (lower > upper) at.refuse({ must: `be at most max_connections, ${upper}` });
+}
+
+function checkFlags({ scheduler, flags }: ServiceDraft): void {
+  if (scheduler === undefined) return;
+  for (const { at, value } of flags) {
+    const [owner, what = ''] = value.split('-');
+    if (owner === scheduler) continue;
+    const hint = scheduler === 'sh' || scheduler === 'mh' ? `write ${scheduler}-${what}` : 'leave it out';
+    at.refuse({ must: `be a flag of the scheduler ${scheduler}`, hint });
+  }
+}
+
+function checkMetricsListen(
+  { at, value }: NonNullable<Draft['metricsListen']>,
+  services: readonly ServiceDraft[],
+): void {
+  const taken = services
+    .flatMap(({ listen }) => listen)
+    .find(
+      (listen) => listen.value.protocol === 'tcp' && formatEndpoint(listen.value) === formatEndpoint(value),
+    );
+  if (taken === undefined) return;
+  at.refuse({ must: `not be where ${taken.at.label} listens`, hint: 'choose another port' });
+}

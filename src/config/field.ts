@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A value of the document together with its path and the place to complain. Reading a field of the wrong type gives
+ * undefined in silence: the shape check has told the user already, and the rest of the document still gets its own
+ * checks, so that one run finds every mistake.
+ */
+import type { Mistake, Parsed } from '../model/parsed.js';
+import { isMap } from './defaults.js';
+import type { Path } from './positions.js';
+import { formatPath, show, type Problems } from './problem.js';
+
+export class Field {
+  constructor(
+    readonly value: unknown,
+    readonly path: Path,
+    readonly problems: Problems,
+  ) {}
+
+  get(key: string): Field {
+    return new Field(isMap(this.value) ? this.value[key] : undefined, [...this.path, key], this.problems);
+  }
+
+  items(): readonly Field[] {
+    if (!Array.isArray(this.value)) return [];
+    return this.value.map((item: unknown, index) => new Field(item, [...this.path, index], this.problems));
+  }
+
+  text(): string | undefined {
+    return typeof this.value === 'string' ? this.value : undefined;
+  }
+
+  textOrNumber(): string | number | undefined {
+    return typeof this.value === 'number' ? this.value : this.text();
+  }
+
+  /** A whole number within the limits that the schema sets as well. */
+  integer(low: number, high: number): number | undefined {
+    const { value } = this;
+    return typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high
+      ? value
+      : undefined;
+  }
+
+  isTrue(): boolean {
+    return this.value === true;
+  }
+
+  /** The value when it is one of these words. */
+  word<T extends string>(...words: readonly T[]): T | undefined {
+    return words.find((word) => word === this.value);
+  }
+
+  /** What `read` makes of the text; its mistake becomes a problem here. */
+  parse<T>(read: (text: string) => Parsed<T>): T | undefined {
+    const text = this.text();
+    if (text === undefined) return undefined;
+    const parsed = read(text);
+    if (parsed.ok) return parsed.value;
+    this.refuse(parsed);
+    return undefined;
+  }
+
+  refuse({ must, hint }: Omit<Mistake, 'ok'>): void {
+    this.problems.add(this.path, { must, got: show(this.value), hint });
+  }
+
+  /** The path as users read it. */
+  get label(): string {
+    return formatPath(this.path);
+  }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Configuration: text in, validated model out, or one ConfigError that lists every mistake. Nothing here touches the
+ * running director; a reload calls the same functions and swaps only what came out whole.
+ *
+ * text → yaml.ts (values, positions) → defaults.ts → shape.ts (the schema) → draft.ts (meaning) → checks.ts (between
+ * keys) → model → reach.ts (against the host's subnets).
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { VsnatError } from '../errors.js';
+import type { Model } from '../model/model.js';
+import { checkServices } from './checks.js';
+import { isMap, withDefaults } from './defaults.js';
+import { draft, modelOf } from './draft.js';
+import { Field } from './field.js';
+import type { Positions } from './positions.js';
+import { ConfigError, show } from './problem.js';
+import { validateReach, type HostNetwork } from './reach.js';
+import { configSchema } from './schema.js';
+import { checkShape } from './shape.js';
+import { readYaml } from './yaml.js';
+
+export { ConfigError, formatProblem, type Problem } from './problem.js';
+export type { Path, Place, Positions } from './positions.js';
+export { validateReach, type HostNetwork, type HostPrefix } from './reach.js';
+export type { ConfigDocument } from './schema.js';
+
+export interface ConfigOptions {
+  /**
+   * The host's subnets, to check that every server is in one. null when they could not be listed: the check is
+   * skipped with a note. Left out: not checked.
+   */
+  readonly host?: HostNetwork | null;
+}
+
+export interface Config {
+  readonly model: Model;
+  readonly positions: Positions;
+  /** Sentences for the log: what could not be checked. */
+  readonly notes: readonly string[];
+}
+
+/** A thousand services with a hundred servers each are 4 MiB. */
+const largestFile = 16 * 2 ** 20;
+
+/** Throws ConfigError with every problem, or VSNAT_CONFIG_UNREADABLE. */
+export function loadConfig(file: string, options: ConfigOptions = {}): Config {
+  return parseConfig(readText(file), { ...options, file });
+}
+
+/** The same from text. `file` is the name in messages. */
+export function parseConfig(text: string, options: ConfigOptions & { readonly file?: string } = {}): Config {
+  const { value, problems } = readYaml(text, options.file ?? 'vsnat.yaml');
+  if (value === undefined) problems.throwIfAny();
+  if (!isMap(value)) {
+    problems.add([], {
+      must: 'be a map with services',
+      got: show(value),
+      hint: 'write at least "services: []"',
+    });
+    throw new ConfigError(problems.list);
+  }
+  const document = withDefaults(configSchema, value);
+  checkShape(document, problems);
+  const drafted = draft(new Field(document, [], problems));
+  checkServices(drafted);
+  problems.throwIfAny();
+  const model = modelOf(drafted);
+  if (options.host != null) throwIfAny(validateReach(model, problems.positions, options.host));
+  const notes =
+    options.host === null ? ['the subnets of this host are unknown; servers were not checked for reach'] : [];
+  return { model, positions: problems.positions, notes };
+}
+
+function throwIfAny(problems: ConfigError['problems']): void {
+  if (problems.length > 0) throw new ConfigError(problems);
+}
+
+function readText(file: string): string {
+  const unreadable = (got: string, hint: string, cause?: unknown): VsnatError =>
+    new VsnatError('VSNAT_CONFIG_UNREADABLE', `${file}: cannot be read, got ${got}; ${hint}`, { cause });
+  let bytes: Buffer;
+  try {
+    const { size } = statSync(file);
+    if (size > largestFile) throw unreadable(`${size} bytes`, `a configuration has at most ${largestFile}`);
+    bytes = readFileSync(file);
+  } catch (error) {
+    if (error instanceof VsnatError) throw error;
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw unreadable(
+      code,
+      code === 'ENOENT' ? 'check the path' : 'check that it is a file this user may read',
+      error,
+    );
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw unreadable('bytes that are no UTF-8', 'save it as UTF-8', error);
+  }
+}

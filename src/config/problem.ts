@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Mistakes in a configuration are collected, never first-fail: one run of `vsnat check` shows them all, each as
+ * `file:line:column: path: must …, got …; what to do`.
+ */
+import { VsnatError } from '../errors.js';
+import type { Path, Positions } from './positions.js';
+
+export interface Problem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** "services[0].servers[2].weight"; empty for the document as a whole. */
+  readonly path: string;
+  /** "must be 0..65535, got 70000". */
+  readonly message: string;
+}
+
+export const formatProblem = ({ file, line, column, path, message }: Problem): string =>
+  `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`;
+
+export class ConfigError extends VsnatError {
+  override readonly name = 'ConfigError';
+  constructor(readonly problems: readonly Problem[]) {
+    super('VSNAT_CONFIG_INVALID', problems.map(formatProblem).join('\n'));
+  }
+}
+
+export interface Complaint {
+  /** Continues "must". */
+  readonly must: string;
+  /** As `show` writes it. Left out when there is nothing to quote. */
+  readonly got?: string;
+  readonly hint?: string | undefined;
+}
+
+/** The problems of one document, in the order of its text. */
+export class Problems {
+  readonly #found: Problem[] = [];
+  constructor(readonly positions: Positions) {}
+
+  /** At the value of `path`, or at its key. */
+  add(path: Path, complaint: Complaint, at: 'value' | 'key' = 'value'): void {
+    const { line, column } = this.positions.place(path, at);
+    this.#push(line, column, formatPath(path), complaint);
+  }
+
+  addAtOffset(offset: number, complaint: Complaint, path: Path = []): void {
+    const { line, column } = this.positions.placeOfOffset(offset);
+    this.#push(line, column, formatPath(path), complaint);
+  }
+
+  get list(): readonly Problem[] {
+    return this.#found.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  }
+
+  throwIfAny(): void {
+    if (this.#found.length > 0) throw new ConfigError(this.list);
+  }
+
+  #push(line: number, column: number, path: string, { must, got, hint }: Complaint): void {
+    const message = `must ${must}${got === undefined ? '' : `, got ${got}`}${hint === undefined ? '' : `; ${hint}`}`;
+    this.#found.push({ file: this.positions.file, line, column, path, message });
+  }
+}
+
+/** services[0].servers[2].weight; a key that is no plain word goes in brackets and quotes. */
+export function formatPath(path: Path): string {
+  return path.reduce<string>((text, step) => {
+    if (typeof step === 'number') return `${text}[${step}]`;
+    if (!/^[A-Za-z_][\w-]*$/.test(step)) return `${text}[${quote(step)}]`;
+    return text === '' ? step : `${text}.${step}`;
+  }, '');
+}
+
+/** A value in a message: short, on one line, and unable to move a terminal's cursor. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return quote(value);
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  if (typeof value === 'object') return 'a map';
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : typeof value;
+}
+
+const longestQuote = 60;
+
+function quote(text: string): string {
+  const short = text.length > longestQuote ? `${text.slice(0, longestQuote)}…` : text;
+  // JSON leaves DEL, C1 controls, and direction marks as they are.
+  return JSON.stringify(short).replace(
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

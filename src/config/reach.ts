@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Does this host share a subnet with every real server? VS/NAT works only if the servers' replies come back through
+ * the director, which a server in one of its subnets can be told and a server somewhere behind a router cannot be
+ * assumed to be. Left alone, this mistake shows as connections that hang: the SYN-ACK reaches the client from an
+ * address it never called. So it is a mistake unless `routed: true` vouches for it.
+ */
+import type { Model } from '../model/model.js';
+import { parsePrefix, prefixContains } from '../model/prefix.js';
+import { serverId, type RealServer } from '../model/service.js';
+import type { Path, Positions } from './positions.js';
+import { Problems, show, type Problem } from './problem.js';
+
+/** An on-link subnet of an interface: what is in it is reached without a router. */
+export interface HostPrefix {
+  /** "10.2.1.0/24" */
+  readonly prefix: string;
+  readonly interface: string;
+}
+
+/** What the host can tell of its networks. */
+export interface HostNetwork {
+  readonly prefixes: readonly HostPrefix[];
+  readonly defaultRoute: boolean;
+}
+
+export function validateReach(model: Model, positions: Positions, host: HostNetwork): readonly Problem[] {
+  const problems = new Problems(positions);
+  const subnets = host.prefixes.flatMap(({ prefix }) => {
+    const parsed = parsePrefix(prefix);
+    return parsed.ok ? [parsed.value] : [];
+  });
+  for (const { server, path } of serversOf(model)) {
+    if (server.routed || subnets.some((subnet) => prefixContains(subnet, server.address))) continue;
+    const today = host.defaultRoute ? 'it would go out by the default route' : 'no interface leads there';
+    problems.add(path, {
+      must: 'be in a subnet of this host',
+      got: show(serverId(server)),
+      hint:
+        `${today}, and VS/NAT needs the server's replies to come back through this director; ` +
+        'add the interface, or set routed: true if a router brings them back here',
+    });
+  }
+  return problems.list;
+}
+
+function serversOf({ services }: Model): readonly { readonly server: RealServer; readonly path: Path }[] {
+  return services.flatMap((service, s) =>
+    service.servers.map((server, index) => ({ server, path: ['services', s, 'servers', index] })),
+  );
+}
