@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Reads the Prometheus text format, and holds the counters against the equations docs/metrics.md states. */
+
+interface Series {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export class Metrics {
+  readonly #series: readonly Series[];
+
+  constructor(readonly text: string) {
+    this.#series = text
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map(parseLine);
+  }
+
+  /** Sum over all series of this name that carry these labels; 0 when there is none. */
+  sum(name: string, labels: Readonly<Record<string, string>> = {}): number {
+    return this.#matching(name, labels).reduce((total, { value }) => total + value, 0);
+  }
+
+  /** Sums by the values of one label. */
+  by(label: string, name: string): Record<string, number> {
+    const sums: Record<string, number> = {};
+    for (const series of this.#matching(name, {})) {
+      const key = series.labels[label] ?? '';
+      sums[key] = (sums[key] ?? 0) + series.value;
+    }
+    return sums;
+  }
+
+  has(name: string): boolean {
+    return this.#matching(name, {}).length > 0;
+  }
+
+  /** One sentence for each equation that does not hold; per queue, because each queue obeys them alone. */
+  violations(): string[] {
+    const broken: string[] = [];
+    for (const queue of Object.keys(this.by('queue', 'vsnat_queue_packets_total'))) {
+      const of = (name: string, labels: Readonly<Record<string, string>> = {}): number =>
+        this.sum(name, { queue, ...labels });
+      const rx = of('vsnat_queue_packets_total', { direction: 'rx' });
+      const tx = of('vsnat_queue_packets_total', { direction: 'tx' });
+      const kept = of('vsnat_queue_forwarded_total') + of('vsnat_queue_passed_total');
+      const dropped = of('vsnat_packets_dropped_total');
+      const generated = of('vsnat_packets_generated_total');
+      const failed = of('vsnat_queue_tx_failed_total');
+      if (rx !== kept + dropped) {
+        broken.push(`queue ${queue}: rx ${rx} is not forwarded + passed ${kept} + dropped ${dropped}`);
+      }
+      if (tx !== kept + generated - failed) {
+        broken.push(
+          `queue ${queue}: tx ${tx} is not forwarded + passed ${kept} + generated ${generated} - failed ${failed}`,
+        );
+      }
+    }
+    return broken;
+  }
+
+  #matching(name: string, labels: Readonly<Record<string, string>>): Series[] {
+    return this.#series.filter(
+      (series) =>
+        series.name === name && Object.entries(labels).every(([key, value]) => series.labels[key] === value),
+    );
+  }
+}
+
+function parseLine(line: string): Series {
+  const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line);
+  if (match === null) throw new Error(`not a line of metrics: ${line}`);
+  const [, name = '', labelText = '', value = ''] = match;
+  const labels: Record<string, string> = {};
+  for (const [, key = '', text = ''] of labelText.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) labels[key] = text;
+  return { name, labels, value: Number(value) };
+}
