@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Where a VIP may lie: routed (all other suites), inside an interface's subnet, or on the director's own address. */
+import { expect, test } from 'vitest';
+import { mentioning } from './support/capture.js';
+import { at, families, vip } from './support/lab.js';
+import { loadProgram } from './support/load.js';
+import { suite, useLab } from './support/suite.js';
+
+suite('a VIP inside the client subnet', () => {
+  const vips = { v4: '10.1.1.100', v6: 'fd00:1:1::100' };
+  const lab = useLab({ vips, servers: 2 });
+
+  for (const family of families) {
+    test(`is answered for by the director on the ${family} link`, async () => {
+      const capture = await lab().captureAtClient(family === 'v4' ? 'ip' : 'ip6');
+      const result = await lab().load('http', {
+        to: at(vips[family], vip.http),
+        mode: 'connect',
+        requests: 10,
+      });
+      expect(result).toMatchObject({ answered: 10, failed: 0, byServer: { rs1: 5, rs2: 5 } });
+      const packets = await capture.stop();
+      expect(mentioning(packets, lab().rips)).toEqual([]);
+      const neighbour = await lab().client.must(['ip', 'neigh', 'show', 'to', vips[family]]);
+      expect(neighbour).toMatch(/lladdr/);
+    });
+  }
+});
+
+suite("a VIP that is the director's own address", () => {
+  const vips = { v4: '10.1.1.1', v6: 'fd00:1:1::1' };
+  const lab = useLab({ vips, servers: 2 });
+
+  for (const family of families) {
+    test(`serves ${family} connections and datagrams`, async () => {
+      const http = await lab().load('http', {
+        to: at(vips[family], vip.http),
+        mode: 'connect',
+        requests: 100,
+      });
+      expect(http).toMatchObject({ answered: 100, failed: 0, byServer: { rs1: 50, rs2: 50 } });
+      const stream = await lab().load('stream', {
+        to: at(vips[family], vip.stream),
+        bytes: 20_000_000,
+        direction: 'both',
+      });
+      expect(stream).toMatchObject({ failed: 0, badBytes: 0 });
+      const udp = await lab().load('udp', { to: at(vips[family], vip.udp), sources: 10, datagrams: 10 });
+      expect(udp).toMatchObject({ received: 100, lost: 0 });
+    });
+
+    test(`leaves the rest of the ${family} address to the host`, async () => {
+      const own = lab().topology.director.namespace.spawn([
+        await loadProgram(),
+        'serve',
+        '--name',
+        'own',
+        '--http',
+        '8081',
+      ]);
+      try {
+        await own.waitForOutput(/^ready$/m);
+        const http = await lab().load('http', { to: at(vips[family], 8081), requests: 5 });
+        expect(http).toMatchObject({ answered: 5, byServer: { own: 5 } });
+        const closed = await lab().load('http', {
+          to: at(vips[family], vip.closed),
+          requests: 1,
+          seconds: 1,
+        });
+        expect(closed).toMatchObject({ answered: 0, errors: { ECONNREFUSED: 1 } });
+        const ping = await lab().load('ping', { to: vips[family] });
+        expect(ping).toMatchObject({ received: 3, hopLimits: { 64: 3 } });
+      } finally {
+        await own.stop('SIGKILL');
+      }
+    });
+  }
+});
