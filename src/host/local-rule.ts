@@ -30,11 +30,12 @@ export function locateLocal(state: HostState, version: IpVersion): LocalRule {
 }
 
 // `protocol kernel` on the moved rule: systemd-networkd removes rules it does not know whenever it restarts, except
-// those of the kernel, and this is the one rule no host can be without.
+// those of the kernel, and this is the one rule no host can be without. Both are written as numbers (table local is
+// 255, protocol kernel is 2): inside one batch, iproute2 6.1 takes a name it has seen for whatever number came last.
 const localAt = (verb: 'add' | 'del', version: IpVersion, preference: number): Action => ({
   tool: 'ip',
   version,
-  line: `rule ${verb} pref ${preference} lookup local protocol kernel`,
+  line: `rule ${verb} pref ${preference} lookup 255 protocol 2`,
 });
 
 const sharedLocal = (version: IpVersion): SharedResource => `local-rule-${version}`;
