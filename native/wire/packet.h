@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one checked door. parse() takes bytes nobody vouches for and the offload metadata that came with them,
+// and returns either a PacketView, after which no accessor can fail, or the reason why the packet must be
+// dropped. Checks stand in the order of RFC 1812 section 5.2.2, one reason each, and answer nothing
+// themselves.
+//
+// What it does not do: look at fragments' contents (a non-first fragment has no ports, so a view of one says
+// `fragment` and offers no transport header), verify transport checksums (a middlebox must not, reliability
+// before helpfulness: a wrong checksum stays wrong by the same difference), or read TCP options.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/drop_reason.h"
+#include "wire/checksum.h"
+#include "wire/headers.h"
+#include "wire/vnet_hdr.h"
+
+namespace vsnat::wire {
+
+/** parse() and its kin return this when nothing is wrong. */
+inline constexpr DropReason kNoDrop = DropReason::count;
+
+struct PacketView {
+  uint8_t* ip = nullptr;   // first byte of the IP header
+  uint32_t length = 0;     // the IP length field's bytes: a link trailer is already cut off
+  uint16_t l4_offset = 0;  // where the transport header begins
+  uint16_t next_header_offset =
+      0;                        // where the field naming the transport protocol lies (ICMPv6 points at it)
+  uint8_t family = 0;           // 4 or 6
+  uint8_t protocol = 0;         // transport protocol, behind any extension headers
+  bool fragment = false;        // first or later fragment of a larger datagram; l4() is not to be used
+  bool later_fragment = false;  // not the first: what lies at l4_offset is payload
+  CsumState csum = CsumState::full;  // of the TCP or UDP checksum; full for everything else
+
+  ipv4_hdr& v4() const { return *reinterpret_cast<ipv4_hdr*>(ip); }
+  ipv6_hdr& v6() const { return *reinterpret_cast<ipv6_hdr*>(ip); }
+  uint8_t* l4() const { return ip + l4_offset; }
+  uint32_t l4_length() const { return length - l4_offset; }
+  tcp_hdr& tcp() const { return *reinterpret_cast<tcp_hdr*>(l4()); }
+  udp_hdr& udp() const { return *reinterpret_cast<udp_hdr*>(l4()); }
+  icmp_hdr& icmp() const { return *reinterpret_cast<icmp_hdr*>(l4()); }
+  bool is_tcp() const { return protocol == kProtoTcp; }
+  bool is_udp() const { return protocol == kProtoUdp; }
+  /** ICMP in IPv4 or ICMPv6 in IPv6; the other number in the wrong family is just an unknown protocol. */
+  bool is_icmp() const { return protocol == (family == 4 ? kProtoIcmp : kProtoIcmp6); }
+  /** TCP payload bytes, of the whole superpacket if it is one. Only for TCP. */
+  uint32_t tcp_payload() const { return l4_length() - uint32_t(tcp().header_len()); }
+};
+
+/** Source and destination of either family, for code that is a template over it. */
+template <class Addr>
+Addr& saddr(const PacketView& p);
+template <class Addr>
+Addr& daddr(const PacketView& p);
+template <>
+inline Addr4& saddr(const PacketView& p) {
+  return p.v4().saddr;
+}
+template <>
+inline Addr4& daddr(const PacketView& p) {
+  return p.v4().daddr;
+}
+template <>
+inline Addr6& saddr(const PacketView& p) {
+  return p.v6().saddr;
+}
+template <>
+inline Addr6& daddr(const PacketView& p) {
+  return p.v6().daddr;
+}
+
+/**
+ * Check `bytes` and describe them in `view`. `vnet` is what the kernel said about offloads; it is compared
+ * with the parse and then normalised: only NEEDS_CSUM survives of the flags, hdr_len becomes the real header
+ * length, and a "superpacket" of one segment becomes a plain packet.
+ */
+DropReason parse(std::span<uint8_t> bytes, vnet_hdr& vnet, PacketView& view);
+
+/** The packet an ICMP error quotes: header and at least eight transport bytes, rarely the whole. */
+struct QuoteView {
+  uint8_t* ip = nullptr;
+  uint32_t available = 0;  // bytes of the quoted packet that are there
+  uint16_t l4_offset = 0;
+  uint8_t family = 0;
+  uint8_t protocol = 0;
+
+  ipv4_hdr& v4() const { return *reinterpret_cast<ipv4_hdr*>(ip); }
+  ipv6_hdr& v6() const { return *reinterpret_cast<ipv6_hdr*>(ip); }
+  /** Both TCP and UDP begin with the two ports; eight bytes are always there. */
+  be16& sport() const { return *reinterpret_cast<be16*>(ip + l4_offset); }
+  be16& dport() const { return *reinterpret_cast<be16*>(ip + l4_offset + 2); }
+  /** The quoted transport checksum, or null when the quote ends before it. */
+  be16* check() const {
+    const uint32_t at =
+        l4_offset + (protocol == kProtoTcp ? offsetof(tcp_hdr, check) : offsetof(udp_hdr, check));
+    return at + 2 <= available ? reinterpret_cast<be16*>(ip + at) : nullptr;
+  }
+};
+
+/**
+ * Read the quote of an ICMP error of `family`. Anything but a TCP or UDP packet that is no later fragment,
+ * with a right IPv4 header checksum (RFC 5508 REQ-3) and eight transport bytes, is refused: kNoDrop or
+ * icmp_quote.
+ */
+DropReason parse_quote(std::span<uint8_t> quote, int family, QuoteView& view);
+
+}  // namespace vsnat::wire
