@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The flow table: who is talking to whom.
+//
+// Theory of operation
+// -------------------
+// One record per connection serves both directions. What request (CIP -> VIP) and reply (RIP -> CIP) have in
+// common is the client endpoint {protocol, client address, client port}; the table is indexed by a keyed hash
+// of that alone (IPVS does the same), and a lookup compares the full tuple of its direction. Two VIPs that
+// share a real server can therefore never get each other's replies: insert() refuses a second live flow with
+// the same reply tuple, which the kernel does not (ip_vs_conn_out_get compares no VIP).
+//
+//   hash = SipHash-1-3(key, protocol | client port | client address)
+//   hash bits: 63..32 bucket (multiply-shift, so any bucket count works), 31..16 shard, 15..0 tag
+//
+//   shard:  lock | counts | free list | sweep cursor          one of 1 or 16; a flow lives in one shard for
+//   ever bucket: tag[10] index[10] spilled                         one cache line; a hit costs this line and
+//   the record's flow:   64 bytes (IPv4) or 96 bytes (IPv6)                one or two lines, dense, addressed
+//   by index deadline: 4 bytes per flow                                what the sweep reads
+//
+// A full bucket spills into the next ones, at most kMaxProbe buckets away; `spilled` counts the entries that
+// had to pass, so a lookup goes on only while there is something further on, and never further than
+// kMaxProbe. Buckets are sized for a mean of at most six of ten, where spilling concerns a few percent of the
+// flows.
+//
+// Expiry: a packet writes only its own record (`expires_at`). `deadline[i]` is a lower bound of it, corrected
+// when the sweep finds it passed (then the flow is put off or removed), or by the packet when a change of
+// state shortens the timeout. The sweep reads 4 bytes a flow in sequence, a bounded number per call.
+// Rejected: a timer wheel (a third cache line per packet and list surgery on every one), and deadlines inside
+// the buckets (ten slots would not fit one line with indices).
+//
+// When a shard is full, insert() looks at up to kEvictProbes records for one that is half-open, closed, or a
+// UDP flow that never saw a reply, and gives that up. Established flows are never given up; then the new one
+// is refused.
+//
+// Memory is handed in from outside, holds no pointers, and begins with a header naming its layout version, so
+// that it can outlive the process. Clock and hash key are arguments.
+//
+// Threads: any number of workers; a shard is touched only under its lock. With client-endpoint steering a
+// lock is never contended. `Sharing::exclusive` (memory device, fuzzing) skips the locks.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/siphash.h"
+#include "base/spinlock.h"
+#include "base/time.h"
+#include "flow/tcp_state.h"
+#include "wire/address.h"
+#include "wire/endian.h"
+
+namespace vsnat::flow {
+
+inline constexpr uint32_t kNoFlow = 0xffffffff;
+
+/** One tracked connection. Ports and addresses as on the wire, ready to be written into packets. */
+template <class Addr>
+struct Flow {
+  Addr client, virt, real;
+  wire::be16 client_port, virtual_port, real_port;
+  uint8_t protocol;  // 0 marks a free record
+  State state;
+  Tick expires_at;
+  uint32_t server_slot;
+  uint32_t service_slot;
+  /** CsumDelta of a request: addresses alone, and addresses with ports. A reply's are the complements. */
+  uint16_t addr_delta, addr_port_delta;
+  /** By direction: end of the sequence space seen, and highest acknowledgment sent. RSTs are held against
+   * them. */
+  uint32_t seq_end[2], acked[2];
+  uint8_t timeout_class;  // index into the snapshot's timeout sets
+  uint8_t queue;          // the queue that created it
+  uint8_t flags;
+  uint8_t reserved;
+
+  static constexpr uint8_t kReplied = 1;      // a packet of the real server was seen
+  static constexpr uint8_t kRequestSeen = 2;  // seq_end/acked[request] are meaningful
+  static constexpr uint8_t kReplySeen = 4;
+};
+
+/** The same flow, free: `next` threads the free list through `expires_at`'s place. */
+static_assert(sizeof(Flow<wire::Addr4>) <= 64, "an IPv4 flow is one cache line");
+static_assert(sizeof(Flow<wire::Addr6>) <= 96, "an IPv6 flow is a line and a half");
+
+template <class Addr>
+struct RecordSize;
+template <>
+struct RecordSize<wire::Addr4> {
+  static constexpr size_t value = 64;
+};
+template <>
+struct RecordSize<wire::Addr6> {
+  static constexpr size_t value = 96;
+};
+
+struct TableStats {
+  uint64_t capacity = 0, flows = 0, expired = 0, evicted = 0, bytes = 0;
+};
+
+enum class Sharing : uint8_t { shared, exclusive };
+
+template <class Addr>
+class Table {
+ public:
+  using FlowT = Flow<Addr>;
+
+  static constexpr uint32_t kLayoutVersion = 1;
+  static constexpr unsigned kMaxProbe = 8;
+  static constexpr unsigned kEvictProbes = 16;
+  static constexpr unsigned kSlots = 10;
+
+  /** Bytes of memory a table for at least `capacity` flows needs. */
+  static size_t bytes_for(uint32_t capacity);
+
+  /** Make an empty table in `memory` (zeroed, 64-byte aligned, at least bytes_for(capacity) long). */
+  void format(std::span<std::byte> memory, uint32_t capacity, HashKey key, Sharing sharing);
+
+  /** Use a table somebody formatted earlier. False when it is not one, or of another layout. */
+  bool attach(std::span<std::byte> memory, Sharing sharing);
+
+  uint64_t hash(uint8_t protocol, const Addr& client, wire::be16 client_port) const {
+    SipHash13 h(key_);
+    const uint64_t head = uint64_t(protocol) << 16 | client_port.host();
+    if constexpr (Addr::kFamily == 4) {
+      return h.finish(head << 32 | client.value.host(), 7);
+    } else {
+      uint64_t words[2];
+      std::memcpy(words, &client, 16);
+      h.word(words[0]);
+      h.word(words[1]);
+      return h.finish(head, 19);
+    }
+  }
+
+  /** Ask for the bucket's cache line ahead of the lookup. */
+  void prefetch(uint64_t hash) const { __builtin_prefetch(&bucket_at(shard_index(hash), home_bucket(hash))); }
+  /** Once the bucket line is there: ask for the records whose tag fits. */
+  void prefetch_flow(uint64_t hash) const;
+
+  /** Holds a flow's shard. Everything below is called under the guard of the hash's shard. */
+  class Guard {
+   public:
+    Guard(Table& table, uint64_t hash) : Guard(table, table.shard_index(hash)) {}
+    Guard(Table& table, uint32_t shard)
+        : lock_(table.sharing_ == Sharing::shared ? &table.shard(shard).lock : nullptr) {
+      if (lock_) lock_->lock();
+    }
+    ~Guard() {
+      if (lock_) lock_->unlock();
+    }
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+
+   private:
+    Spinlock* lock_;
+  };
+
+  FlowT* find_request(uint64_t hash, uint8_t protocol, const Addr& client, wire::be16 client_port,
+                      const Addr& virt, wire::be16 virtual_port);
+  FlowT* find_reply(uint64_t hash, uint8_t protocol, const Addr& client, wire::be16 client_port,
+                    const Addr& real, wire::be16 real_port);
+
+  /**
+   * A blank flow for this client endpoint, linked in, with protocol, client and client_port set; null when
+   * the table is full. The caller fills in the rest and calls touch(). `on_evict(flow)` hears of a flow given
+   * up for it.
+   */
+  template <class OnEvict>
+  FlowT* insert(uint64_t hash, uint8_t protocol, const Addr& client, wire::be16 client_port, Tick now,
+                OnEvict&& on_evict);
+
+  void erase(FlowT* flow);
+
+  /** Set when the flow expires. Call on every packet; keeps the sweep's lower bound true. */
+  void touch(FlowT* flow, Tick expires_at) {
+    const Tick before = flow->expires_at;
+    flow->expires_at = expires_at;
+    if (before.after(expires_at)) deadlines()[index_of(flow)] = expires_at;
+  }
+
+  uint32_t shard_count() const { return shards_; }
+
+  /**
+   * Look at up to `budget` records of one shard and remove the expired, telling `on_expire(flow)` first.
+   * Returns the number of records looked at: less than `budget` when the end of the shard was reached (the
+   * next call starts over). Takes the shard's lock itself.
+   */
+  template <class OnExpire>
+  uint32_t sweep(uint32_t shard, Tick now, uint32_t budget, OnExpire&& on_expire);
+
+  /** Call `visit(flow)` for up to `limit` records from `cursor` on; returns the next cursor, kNoFlow at the
+   * end. */
+  template <class Visit>
+  uint32_t walk(uint32_t cursor, uint32_t limit, Visit&& visit);
+
+  TableStats stats() const;
+
+ private:
+  struct alignas(64) Bucket {
+    uint16_t tag[kSlots];  // 0: empty slot
+    uint16_t spilled;      // flows whose home is here or before, that live further on
+    uint16_t reserved;
+    uint32_t index[kSlots];
+  };
+  static_assert(sizeof(Bucket) == 64);
+
+  struct alignas(64) Shard {
+    Spinlock lock;
+    uint32_t flows;
+    uint32_t free_head;   // kNoFlow: none
+    uint32_t high_water;  // records ever used; beyond it nothing was touched
+    uint32_t sweep_cursor;
+    uint32_t evict_cursor;
+    uint64_t expired, evicted;
+  };
+  static_assert(sizeof(Shard) == 64);
+
+  struct alignas(64) Header {
+    uint64_t magic;
+    uint32_t layout_version;
+    uint32_t record_bytes;
+    uint32_t shards;
+    uint32_t buckets_per_shard;
+    uint32_t records_per_shard;
+    uint32_t capacity;
+    uint64_t total_bytes;
+    HashKey key;
+    uint64_t seal;  // of all the above: with one wrong bit of the key, no flow would be where its hash says
+  };
+  static_assert(sizeof(Header) == 64);
+  static uint64_t seal_of(const Header& header);
+
+  struct Geometry {
+    uint32_t shards, buckets_per_shard, records_per_shard;
+    size_t bytes() const;
+  };
+  static Geometry geometry(uint32_t capacity);
+
+  void bind(std::span<std::byte> memory);
+
+  uint32_t shard_index(uint64_t hash) const { return uint32_t(hash >> 16 & 0xffff) & (shards_ - 1); }
+  uint32_t home_bucket(uint64_t hash) const { return uint32_t((hash >> 32) * buckets_ >> 32); }
+  static uint16_t tag_of(uint64_t hash) {
+    const auto tag = uint16_t(hash);
+    return tag == 0 ? 1 : tag;
+  }
+  Shard& shard(uint32_t i) const { return shard_base_[i]; }
+  Bucket& bucket_at(uint32_t shard, uint32_t i) const { return bucket_base_[size_t(shard) * buckets_ + i]; }
+  FlowT* flow_at(size_t i) const {
+    return reinterpret_cast<FlowT*>(record_base_ + i * RecordSize<Addr>::value);
+  }
+  uint32_t index_of(const FlowT* flow) const {
+    return uint32_t(size_t(reinterpret_cast<const std::byte*>(flow) - record_base_) /
+                    RecordSize<Addr>::value);
+  }
+  Tick* deadlines() const { return deadline_base_; }
+
+  template <class Match>
+  FlowT* find(uint64_t hash, Match&& match);
+  bool link(uint64_t hash, uint32_t index);
+  void unlink(uint64_t hash, uint32_t index);
+  static uint32_t& next_free(FlowT* flow) { return flow->expires_at.count; }
+
+  std::byte* base_ = nullptr;
+  Shard* shard_base_ = nullptr;
+  Bucket* bucket_base_ = nullptr;
+  std::byte* record_base_ = nullptr;
+  Tick* deadline_base_ = nullptr;
+  uint32_t shards_ = 0, buckets_ = 0, records_ = 0;
+  HashKey key_;
+  Sharing sharing_ = Sharing::exclusive;
+};
+
+extern template class Table<wire::Addr4>;
+extern template class Table<wire::Addr6>;
+
+}  // namespace vsnat::flow
+
+#include "flow/table_inline.h"

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The parts of flow/table.h the packet path wants inlined. Included by it alone.
+#pragma once
+
+namespace vsnat::flow {
+
+template <class Addr>
+template <class Match>
+typename Table<Addr>::FlowT* Table<Addr>::find(uint64_t hash, Match&& match) {
+  const uint32_t s = shard_index(hash);
+  const uint16_t tag = tag_of(hash);
+  uint32_t b = home_bucket(hash);
+  for (unsigned probe = 0;; ++probe) {
+    Bucket& bucket = bucket_at(s, b);
+    for (unsigned i = 0; i < kSlots; ++i) {
+      if (bucket.tag[i] != tag) continue;
+      FlowT* flow = flow_at(bucket.index[i]);
+      if (match(*flow)) return flow;
+    }
+    if (bucket.spilled == 0 || probe + 1 == kMaxProbe) return nullptr;
+    if (++b == buckets_) b = 0;
+  }
+}
+
+template <class Addr>
+typename Table<Addr>::FlowT* Table<Addr>::find_request(uint64_t hash, uint8_t protocol, const Addr& client,
+                                                       wire::be16 client_port, const Addr& virt,
+                                                       wire::be16 virtual_port) {
+  return find(hash, [&](const FlowT& f) {
+    return f.client_port == client_port && f.client == client && f.virt == virt &&
+           f.virtual_port == virtual_port && f.protocol == protocol;
+  });
+}
+
+template <class Addr>
+typename Table<Addr>::FlowT* Table<Addr>::find_reply(uint64_t hash, uint8_t protocol, const Addr& client,
+                                                     wire::be16 client_port, const Addr& real,
+                                                     wire::be16 real_port) {
+  return find(hash, [&](const FlowT& f) {
+    return f.client_port == client_port && f.client == client && f.real == real && f.real_port == real_port &&
+           f.protocol == protocol;
+  });
+}
+
+template <class Addr>
+void Table<Addr>::prefetch_flow(uint64_t hash) const {
+  const Bucket& bucket = bucket_at(shard_index(hash), home_bucket(hash));
+  const uint16_t tag = tag_of(hash);
+  for (unsigned i = 0; i < kSlots; ++i) {
+    // Read without the lock: a stale tag costs a useless prefetch, never a wrong answer.
+    if (__atomic_load_n(&bucket.tag[i], __ATOMIC_RELAXED) == tag) {
+      __builtin_prefetch(flow_at(__atomic_load_n(&bucket.index[i], __ATOMIC_RELAXED)));
+      return;
+    }
+  }
+}
+
+template <class Addr>
+template <class OnEvict>
+typename Table<Addr>::FlowT* Table<Addr>::insert(uint64_t hash, uint8_t protocol, const Addr& client,
+                                                 wire::be16 client_port, Tick now, OnEvict&& on_evict) {
+  const uint32_t s = shard_index(hash);
+  Shard& home = shard(s);
+  const uint32_t first = s * records_;
+  if (home.free_head == kNoFlow && home.high_water == records_) {
+    for (unsigned i = 0; i < kEvictProbes && home.free_head == kNoFlow; ++i) {
+      if (home.evict_cursor >= records_) home.evict_cursor = 0;
+      FlowT* candidate = flow_at(first + home.evict_cursor++);
+      const bool dispensable = now.after(candidate->expires_at) || is_half_open(candidate->state) ||
+                               is_closed(candidate->state) ||
+                               (candidate->state == State::udp && (candidate->flags & FlowT::kReplied) == 0);
+      if (candidate->protocol == 0 || !dispensable) continue;
+      on_evict(*candidate);
+      erase(candidate);
+      ++home.evicted;
+    }
+    if (home.free_head == kNoFlow) return nullptr;
+  }
+  uint32_t index;
+  if (home.free_head != kNoFlow) {
+    index = home.free_head;
+    home.free_head = next_free(flow_at(index));
+  } else {
+    index = first + home.high_water++;
+  }
+  FlowT* flow = flow_at(index);
+  *flow = FlowT{};
+  if (!link(hash, index)) {
+    next_free(flow) = home.free_head;
+    home.free_head = index;
+    return nullptr;
+  }
+  flow->protocol = protocol;
+  flow->client = client;
+  flow->client_port = client_port;
+  flow->expires_at = now;
+  deadlines()[index] = now;
+  ++home.flows;
+  return flow;
+}
+
+template <class Addr>
+template <class OnExpire>
+uint32_t Table<Addr>::sweep(uint32_t s, Tick now, uint32_t budget, OnExpire&& on_expire) {
+  Guard guard(*this, s);
+  Shard& home = shard(s);
+  const size_t first = size_t(s) * records_;
+  uint32_t looked = 0;
+  while (looked < budget && home.sweep_cursor < home.high_water) {
+    const size_t index = first + home.sweep_cursor++;
+    ++looked;
+    if (deadlines()[index].after(now)) continue;
+    FlowT* flow = flow_at(index);
+    if (flow->protocol == 0) continue;
+    if (flow->expires_at.after(now)) {
+      deadlines()[index] = flow->expires_at;
+      continue;
+    }
+    on_expire(*flow);
+    erase(flow);
+    ++home.expired;
+  }
+  if (home.sweep_cursor >= home.high_water) home.sweep_cursor = 0;
+  return looked;
+}
+
+template <class Addr>
+template <class Visit>
+uint32_t Table<Addr>::walk(uint32_t cursor, uint32_t limit, Visit&& visit) {
+  constexpr uint32_t kPerLock = 64;  // a walk never holds a shard for longer than this many records
+  while (limit > 0 && cursor < shards_ * records_) {
+    const uint32_t s = cursor / records_;
+    const uint32_t begin = cursor % records_;
+    Guard guard(*this, s);
+    const uint32_t end_of_used = shard(s).high_water;
+    if (begin >= end_of_used) {
+      cursor = (s + 1) * records_;
+      continue;
+    }
+    const uint32_t end = std::min(begin + std::min(kPerLock, limit), end_of_used);
+    for (uint32_t i = begin; i < end; ++i) {
+      const FlowT* flow = flow_at(size_t(s) * records_ + i);
+      if (flow->protocol != 0) visit(*flow);
+    }
+    limit -= end - begin;
+    cursor = s * records_ + end;
+  }
+  return cursor < shards_ * records_ ? cursor : kNoFlow;
+}
+
+}  // namespace vsnat::flow
