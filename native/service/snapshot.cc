@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "service/snapshot.h"
+
+#include <bit>
+
+#include "base/time.h"
+
+namespace vsnat::service {
+namespace {
+
+std::string at(size_t service, const char* what) {
+  return "services[" + std::to_string(service) + "]." + what;
+}
+std::string at(size_t service, const char* list, size_t i, const char* what) {
+  return at(service, list) + "[" + std::to_string(i) + "]." + what;
+}
+
+/** Null when every index names a server (or is an empty slot where that is allowed). */
+bool indices_fit(const std::vector<int32_t>& indices, size_t servers, bool empty_allowed) {
+  for (const int32_t i : indices) {
+    if (i < (empty_allowed ? -1 : 0) || i >= int32_t(servers)) return false;
+  }
+  return true;
+}
+
+std::string check_plan(const Plan& plan, size_t servers, size_t s) {
+  const bool hash = plan.kind == PlanKind::hash;
+  if (!indices_fit(plan.steps, servers, hash) || !indices_fit(plan.lead, servers, false)) {
+    return at(s, "plan: names a server index the service does not have");
+  }
+  if (hash && plan.function == HashFunction::golden && !plan.steps.empty() &&
+      (!std::has_single_bit(plan.steps.size()) || plan.steps.size() > 65536)) {
+    return at(s, "plan.slots: must be a power of two of slots up to 65536");
+  }
+  return {};
+}
+
+}  // namespace
+
+template <class Addr>
+void Snapshot::Listeners<Addr>::reserve(size_t listeners) {
+  // Each listener needs its own entry and, at worst, one for its address.
+  const size_t size = std::bit_ceil(listeners * 4 + 2);
+  entries.assign(size, Entry{});
+  mask = uint32_t(size - 1);
+}
+
+template <class Addr>
+bool Snapshot::Listeners<Addr>::insert(const Addr& address, uint8_t protocol, uint16_t port,
+                                       uint32_t service) {
+  for (uint32_t i = hash(address, protocol, port) & mask;; i = (i + 1) & mask) {
+    Entry& e = entries[i];
+    if (e.used && e.port == port && e.protocol == protocol && e.address == address) return false;
+    if (e.used) continue;
+    e = Entry{address, port, protocol, true, service};
+    return true;
+  }
+}
+
+Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_t generation) {
+  auto snapshot = std::make_unique<Snapshot>();
+  snapshot->generation = generation;
+  snapshot->removed_server = spec.removed_server;
+  snapshot->server_at_.assign(limits.server_slots, kAbsent);
+  snapshot->service_present_.assign(limits.service_slots, 0);
+  size_t listeners4 = 0, listeners6 = 0;
+  for (const ServiceSpec& service : spec.services) {
+    for (const ListenSpec& listen : service.listen) ++(listen.address.family == 4 ? listeners4 : listeners6);
+  }
+  snapshot->listeners4_.reserve(listeners4);
+  snapshot->listeners6_.reserve(listeners6);
+
+  for (size_t s = 0; s < spec.services.size(); ++s) {
+    const ServiceSpec& from = spec.services[s];
+    if (from.slot >= limits.service_slots) return at(s, "slot: beyond the dataplane's service slots");
+    if (snapshot->service_present_[from.slot]) return at(s, "slot: used twice");
+    snapshot->service_present_[from.slot] = 1;
+    if (from.listen.empty()) return at(s, "listen: needs at least one address");
+    const uint8_t family = from.listen[0].address.family;
+
+    for (size_t i = 0; i < from.listen.size(); ++i) {
+      const ListenSpec& listen = from.listen[i];
+      if (listen.address.family != family)
+        return at(s, "listen", i, "address: one service has one address family");
+      if (listen.port == 0) return at(s, "listen", i, "port: must be 1..65535");
+      bool fresh;
+      if (family == 4) {
+        snapshot->listeners4_.insert(listen.address.v4, 0, 0, 0);
+        fresh = snapshot->listeners4_.insert(listen.address.v4, listen.protocol, listen.port, uint32_t(s));
+      } else {
+        snapshot->listeners6_.insert(listen.address.v6, 0, 0, 0);
+        fresh = snapshot->listeners6_.insert(listen.address.v6, listen.protocol, listen.port, uint32_t(s));
+      }
+      if (!fresh) return at(s, "listen", i, "address: another service already listens there");
+    }
+
+    Service service{};
+    service.slot = from.slot;
+    service.family = family;
+    service.first_server = uint32_t(snapshot->servers.size());
+    service.server_count = uint32_t(from.servers.size());
+    service.plan = from.plan;
+    service.cursor = std::make_unique<std::atomic<uint64_t>>(0);
+    if (std::string wrong = check_plan(from.plan, from.servers.size(), s); !wrong.empty()) return wrong;
+
+    for (size_t i = 0; i < from.servers.size(); ++i) {
+      const ServerSpec& server = from.servers[i];
+      if (server.slot >= limits.server_slots)
+        return at(s, "servers", i, "slot: beyond the dataplane's server slots");
+      if (snapshot->server_at_[server.slot] != kAbsent) return at(s, "servers", i, "slot: used twice");
+      if (server.address.family != family) return at(s, "servers", i, "address: not of the service's family");
+      if (server.port == 0) return at(s, "servers", i, "port: must be 1..65535");
+      if (server.weight > 65535) return at(s, "servers", i, "weight: must be 0..65535");
+      snapshot->server_at_[server.slot] = uint32_t(snapshot->servers.size());
+      snapshot->servers.push_back(Server{server.slot, server.weight, server.upper_threshold,
+                                         server.lower_threshold, server.address,
+                                         wire::be16::from_host(server.port)});
+    }
+
+    std::array<uint32_t, flow::kStateCount> ticks{};
+    for (size_t state = 0; state < ticks.size(); ++state) {
+      ticks[state] = ticks_from_seconds(from.timeouts.seconds[state]);
+    }
+    size_t timeout_class = 0;
+    while (timeout_class < snapshot->timeout_ticks.size() &&
+           snapshot->timeout_ticks[timeout_class] != ticks) {
+      ++timeout_class;
+    }
+    if (timeout_class > 255) return at(s, "timeouts: more than 256 different sets of timeouts");
+    if (timeout_class == snapshot->timeout_ticks.size()) snapshot->timeout_ticks.push_back(ticks);
+    service.timeout_class = uint8_t(timeout_class);
+    snapshot->services.push_back(std::move(service));
+  }
+  return snapshot;
+}
+
+}  // namespace vsnat::service
