@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nat/answer.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace vsnat::nat {
+
+using namespace wire;
+
+namespace {
+
+uint64_t pseudo_header_sum(const PacketView& packet, uint8_t protocol, uint32_t l4_length) {
+  const uint64_t addresses = packet.family == 4
+                                 ? sum_bytes(reinterpret_cast<const uint8_t*>(&packet.v4().saddr), 8)
+                                 : sum_bytes(reinterpret_cast<const uint8_t*>(&packet.v6().saddr), 32);
+  return addresses + protocol + l4_length;
+}
+
+/** Write a bare IP header from `from` to `to` over the packet's own; the payload begins right behind it. */
+template <class Addr>
+void write_ip_header(const PacketView& packet, Addr from, Addr to, uint8_t protocol, uint32_t payload) {
+  if constexpr (Addr::kFamily == 4) {
+    ipv4_hdr ip{};
+    ip.version_ihl = 0x45;
+    ip.total_len = be16::from_host(uint16_t(sizeof(ip) + payload));
+    ip.frag_off = be16::from_host(ipv4_hdr::kDontFragment);  // atomic: the ID means nothing (RFC 6864)
+    ip.ttl = kAnswerTtl;
+    ip.protocol = protocol;
+    ip.saddr = from;
+    ip.daddr = to;
+    ip.check = be16::from_host(checksum(reinterpret_cast<const uint8_t*>(&ip), sizeof(ip)));
+    packet.v4() = ip;
+  } else {
+    ipv6_hdr ip{};
+    ip.version_class_label = be32::from_host(6u << 28);
+    ip.payload_len = be16::from_host(uint16_t(payload));
+    ip.next_header = protocol;
+    ip.hop_limit = kAnswerTtl;
+    ip.saddr = from;
+    ip.daddr = to;
+    packet.v6() = ip;
+  }
+}
+
+/** From the packet's destination back to its source. Returns the offset of the payload. */
+size_t turn_around(const PacketView& packet, uint8_t protocol, uint32_t payload) {
+  if (packet.family == 4) {
+    write_ip_header<Addr4>(packet, packet.v4().daddr, packet.v4().saddr, protocol, payload);
+    return sizeof(ipv4_hdr);
+  }
+  write_ip_header<Addr6>(packet, packet.v6().daddr, packet.v6().saddr, protocol, payload);
+  return sizeof(ipv6_hdr);
+}
+
+}  // namespace
+
+uint32_t make_echo_reply(const PacketView& packet) {
+  const uint32_t length = packet.l4_length();
+  icmp_hdr& icmp = packet.icmp();
+  icmp.type = packet.family == 4 ? icmp4::kEchoReply : icmp6::kEchoReply;
+  const uint16_t offset = packet.l4_offset;
+  const size_t header = turn_around(packet, packet.protocol, length);
+  // Options and extension headers are not sent back: the reply begins right behind the plain header.
+  std::memmove(packet.ip + header, packet.ip + offset, length);
+  auto& reply = *reinterpret_cast<icmp_hdr*>(packet.ip + header);
+  reply.check = be16{};
+  const uint64_t pseudo = packet.family == 4 ? 0 : pseudo_header_sum(packet, kProtoIcmp6, length);
+  reply.check = be16::from_host(checksum(packet.ip + header, length, pseudo));
+  return uint32_t(header) + length;
+}
+
+uint32_t make_tcp_reset(const PacketView& packet) {
+  const tcp_hdr from = packet.tcp();
+  tcp_hdr reset{};
+  reset.sport = from.dport;
+  reset.dport = from.sport;
+  reset.doff_reserved = 5 << 4;
+  if (from.flags & tcp_hdr::kAck) {
+    reset.seq = from.ack_seq;
+    reset.flags = tcp_hdr::kRst;
+  } else {
+    uint32_t length = packet.tcp_payload();
+    if (from.flags & tcp_hdr::kSyn) ++length;
+    if (from.flags & tcp_hdr::kFin) ++length;
+    reset.ack_seq = be32::from_host(from.seq.host() + length);
+    reset.flags = tcp_hdr::kRst | tcp_hdr::kAck;
+  }
+  const size_t header = turn_around(packet, kProtoTcp, sizeof(reset));
+  reset.check = be16::from_host(checksum(reinterpret_cast<const uint8_t*>(&reset), sizeof(reset),
+                                         pseudo_header_sum(packet, kProtoTcp, sizeof(reset))));
+  std::memcpy(packet.ip + header, &reset, sizeof(reset));
+  return uint32_t(header + sizeof(reset));
+}
+
+uint32_t make_icmp_error(const PacketView& packet, uint8_t type, uint8_t code, uint32_t rest) {
+  const bool v4 = packet.family == 4;
+  const size_t header = v4 ? sizeof(ipv4_hdr) : sizeof(ipv6_hdr);
+  const size_t longest = v4 ? 576 : 1280;
+  const auto quoted = uint32_t(std::min<size_t>(packet.length, longest - header - sizeof(icmp_hdr)));
+  std::memmove(packet.ip + header + sizeof(icmp_hdr), packet.ip, quoted);
+  const uint32_t length = uint32_t(sizeof(icmp_hdr)) + quoted;
+  turn_around(packet, v4 ? kProtoIcmp : kProtoIcmp6, length);
+  auto& icmp = *reinterpret_cast<icmp_hdr*>(packet.ip + header);
+  icmp = icmp_hdr{type, code, be16{}, be32::from_host(rest)};
+  const uint64_t pseudo = v4 ? 0 : pseudo_header_sum(packet, kProtoIcmp6, length);
+  icmp.check = be16::from_host(checksum(packet.ip + header, length, pseudo));
+  return uint32_t(header) + length;
+}
+
+void AnswerBudget::Bucket::refill(uint64_t now_ms, uint32_t per_second, uint32_t burst) {
+  const uint64_t full = uint64_t(burst) * 1000;
+  if (!used) {
+    used = true;
+    milli_tokens = uint32_t(full);
+  } else {
+    // Bounded before the multiplication: after a year of silence there is one burst, not an overflow.
+    const uint64_t elapsed = std::min<uint64_t>(now_ms - at_ms, 1'000'000);
+    milli_tokens = uint32_t(std::min(full, milli_tokens + elapsed * per_second));
+  }
+  at_ms = now_ms;
+}
+
+bool AnswerBudget::allow(uint64_t now_ms, uint64_t client_hash) {
+  Bucket& client = clients_[client_hash % clients_.size()];
+  all_.refill(now_ms, kPerSecond, kBurst);
+  client.refill(now_ms, kPerSecondPerClient, kBurstPerClient);
+  if (all_.milli_tokens < 1000 || client.milli_tokens < 1000) return false;
+  all_.milli_tokens -= 1000;
+  client.milli_tokens -= 1000;
+  return true;
+}
+
+}  // namespace vsnat::nat

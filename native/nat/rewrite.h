@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The rewrite itself: addresses, ports, the checksums they are part of, and the hop that is given back.
+//
+// A packet that passes a director crosses the kernel's forwarding twice, once into the TUN and once out of
+// it, and each time loses one from its TTL. IPVS is one hop, so the dataplane gives one back. Net one per
+// pass: loops end.
+#pragma once
+
+#include "flow/table.h"
+#include "wire/packet.h"
+
+namespace vsnat::nat {
+
+/** Give one hop back, unless the packet never lost one (255: it was made on this host). IPv4 checksum
+ * included. */
+inline void give_back_hop(const wire::PacketView& packet) {
+  if (packet.family == 4) {
+    wire::ipv4_hdr& ip = packet.v4();
+    if (ip.ttl == 255) return;
+    wire::CsumDelta delta;
+    delta.replace16(uint16_t(ip.ttl << 8 | ip.protocol), uint16_t((ip.ttl + 1) << 8 | ip.protocol));
+    ip.check = wire::be16::from_host(delta.onto_check(ip.check.host()));
+    ++ip.ttl;
+  } else if (packet.v6().hop_limit != 255) {
+    ++packet.v6().hop_limit;
+  }
+}
+
+/** Apply a change of addresses (and, for a full checksum, ports) to a TCP or UDP checksum field. */
+inline void fix_l4(wire::be16& check, wire::CsumState state, uint8_t protocol, uint16_t addr_delta,
+                   uint16_t addr_port_delta) {
+  using wire::CsumDelta;
+  switch (state) {
+    case wire::CsumState::absent:  // UDP zero means "not computed": it stays zero (RFC 768)
+      return;
+    case wire::CsumState::partial:  // the field is an uncomplemented pseudo-header sum: ports are not in it
+      check = wire::be16::from_host(CsumDelta::from_raw(addr_delta).onto_sum(check.host()));
+      return;
+    case wire::CsumState::full: {
+      const uint16_t sum = CsumDelta::from_raw(addr_port_delta).onto_check(check.host());
+      check = wire::be16::from_host(protocol == wire::kProtoUdp && sum == 0 ? 0xffff : sum);
+      return;
+    }
+  }
+}
+
+/** The deltas of a request of this flow, from its endpoints. */
+template <class Addr>
+void compute_deltas(flow::Flow<Addr>& flow) {
+  wire::CsumDelta delta;
+  delta.replace(&flow.virt, &flow.real, sizeof(Addr));
+  flow.addr_delta = delta.raw();
+  delta.replace(&flow.virtual_port, &flow.real_port, sizeof(wire::be16));
+  flow.addr_port_delta = delta.raw();
+}
+
+/** client -> VIP becomes client -> real server. */
+template <class Addr>
+void rewrite_request(const wire::PacketView& packet, const flow::Flow<Addr>& flow) {
+  if constexpr (Addr::kFamily == 4) {
+    wire::be16& check = packet.v4().check;
+    check = wire::be16::from_host(wire::CsumDelta::from_raw(flow.addr_delta).onto_check(check.host()));
+  }
+  wire::daddr<Addr>(packet) = flow.real;
+  if (packet.is_tcp()) {
+    packet.tcp().dport = flow.real_port;
+    fix_l4(packet.tcp().check, packet.csum, wire::kProtoTcp, flow.addr_delta, flow.addr_port_delta);
+  } else {
+    packet.udp().dport = flow.real_port;
+    fix_l4(packet.udp().check, packet.csum, wire::kProtoUdp, flow.addr_delta, flow.addr_port_delta);
+  }
+  give_back_hop(packet);
+}
+
+/** real server -> client becomes VIP -> client. */
+template <class Addr>
+void rewrite_reply(const wire::PacketView& packet, const flow::Flow<Addr>& flow) {
+  const auto addr_delta = uint16_t(~flow.addr_delta), addr_port_delta = uint16_t(~flow.addr_port_delta);
+  if constexpr (Addr::kFamily == 4) {
+    wire::be16& check = packet.v4().check;
+    check = wire::be16::from_host(wire::CsumDelta::from_raw(addr_delta).onto_check(check.host()));
+  }
+  wire::saddr<Addr>(packet) = flow.virt;
+  if (packet.is_tcp()) {
+    packet.tcp().sport = flow.virtual_port;
+    fix_l4(packet.tcp().check, packet.csum, wire::kProtoTcp, addr_delta, addr_port_delta);
+  } else {
+    packet.udp().sport = flow.virtual_port;
+    fix_l4(packet.udp().check, packet.csum, wire::kProtoUdp, addr_delta, addr_port_delta);
+  }
+  give_back_hop(packet);
+}
+
+}  // namespace vsnat::nat

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nat/step.h"
+
+#include "nat/icmp_error.h"
+#include "nat/rewrite.h"
+#include "nat/track.h"
+
+namespace vsnat::nat {
+
+using namespace wire;
+using flow::Direction;
+using flow::State;
+using service::Server;
+using service::Service;
+using service::Snapshot;
+
+namespace {
+
+Outcome dropped(DropReason reason) {
+  return {Verdict::drop, reason, Generated::count};
+}
+
+be16 source_port(const PacketView& p) {
+  return p.is_tcp() ? p.tcp().sport : p.udp().sport;
+}
+be16 destination_port(const PacketView& p) {
+  return p.is_tcp() ? p.tcp().dport : p.udp().dport;
+}
+
+/** Everything one packet's handlers need, so that they read as sentences. */
+struct Context {
+  Core& core;
+  const Snapshot& snapshot;
+  Now now;
+  Packet& packet;
+  Pending& pending;
+
+  const PacketView& view() const { return pending.view; }
+
+  Outcome forward() {
+    packet.length = view().length;
+    return {Verdict::forward, kNoDrop, Generated::count};
+  }
+
+  Outcome pass() {
+    give_back_hop(view());
+    packet.length = view().length;
+    return {Verdict::pass, kNoDrop, Generated::count};
+  }
+
+  /** The packet dies of `reason`, and an answer goes out if the budget has room. */
+  template <class Make>
+  Outcome answer(DropReason reason, Generated kind, Make&& make) {
+    if (!core.budget.allow(now.ms, pending.hash)) return dropped(DropReason::rate_limited);
+    packet.length = make(view());
+    packet.vnet = vnet_hdr{};
+    return {Verdict::answer, reason, kind};
+  }
+
+  Outcome answer_reset(DropReason reason) { return answer(reason, Generated::tcp_reset, make_tcp_reset); }
+
+  Outcome answer_port_unreachable(DropReason reason) {
+    return answer(reason, Generated::port_unreachable, [](const PacketView& p) {
+      return p.family == 4 ? make_icmp_error(p, icmp4::kUnreachable, icmp4::kPortUnreachable, 0)
+                           : make_icmp_error(p, icmp6::kUnreachable, icmp6::kPortUnreachable, 0);
+    });
+  }
+};
+
+template <class Addr>
+void forget(Core& core, const Snapshot& snapshot, const flow::Flow<Addr>& flow) {
+  const Server* server = snapshot.server_at(flow.server_slot);
+  core.loads[flow.server_slot].unbound(flow::is_active(flow.state), server ? server->upper_threshold : 0,
+                                       server ? server->lower_threshold : 0);
+}
+
+template <class Addr>
+void remove(Core& core, const Snapshot& snapshot, flow::Flow<Addr>* flow) {
+  forget(core, snapshot, *flow);
+  core.tables.of<Addr>().erase(flow);
+}
+
+/** `flow`, unless its time is over and only the sweep has not come by yet. */
+template <class Addr>
+flow::Flow<Addr>* live(Context& c, flow::Flow<Addr>* flow) {
+  if (flow == nullptr || flow->expires_at.after(c.now.tick())) return flow;
+  remove(c.core, c.snapshot, flow);
+  return nullptr;
+}
+
+/** State, timeout and load after one packet of `flow`. */
+template <class Addr>
+void advance(Context& c, flow::Flow<Addr>& flow, Direction direction) {
+  if (c.view().is_tcp()) {
+    const State before = flow.state;
+    if (!track_tcp(flow, direction, c.view())) {
+      c.core.tally.suspect_resets.add(1);
+      return;
+    }
+    if (flow::is_active(before) != flow::is_active(flow.state)) {
+      c.core.loads[flow.server_slot].moved(flow::is_active(flow.state));
+    }
+  }
+  if (direction == Direction::reply) flow.flags |= flow::Flow<Addr>::kReplied;
+  if (flow.queue != c.core.queue) c.core.tally.foreign_flows.add(1);
+  // A flow can outlive the snapshot that numbered its timeouts: then the first class serves.
+  const auto& classes = c.snapshot.timeout_ticks;
+  const size_t timeout_class = flow.timeout_class < classes.size() ? flow.timeout_class : 0;
+  const uint32_t ticks = classes.empty() ? ticks_from_seconds(flow::Timeouts{}.seconds[size_t(flow.state)])
+                                         : classes[timeout_class][size_t(flow.state)];
+  c.core.tables.of<Addr>().touch(&flow, c.now.tick().plus(ticks));
+}
+
+/** Does this server's reply tuple belong to another live connection of the same client port? */
+template <class Addr>
+bool reply_tuple_taken(Context& c, const Server& server) {
+  auto& table = c.core.tables.of<Addr>();
+  auto* other = table.find_reply(c.pending.hash, c.view().protocol, saddr<Addr>(c.view()),
+                                 source_port(c.view()), server.address.get<Addr>(), server.port);
+  if (live(c, other) == nullptr) return false;
+  if (!flow::is_closed(other->state)) return true;
+  remove(c.core, c.snapshot, other);
+  return false;
+}
+
+template <class Addr>
+Outcome forward_request(Context& c, flow::Flow<Addr>& flow) {
+  ServerTally& tally = c.core.tally.server(flow.server_slot);
+  tally.in_packets.add(1);
+  tally.in_bytes.add(c.view().length);
+  advance(c, flow, Direction::request);
+  rewrite_request(c.view(), flow);
+  return c.forward();
+}
+
+/** Why a TCP segment to a service cannot begin a connection; kNoDrop when it does. */
+DropReason refuses_to_begin(const tcp_hdr& tcp) {
+  const uint8_t flags = tcp.flags & (tcp_hdr::kSyn | tcp_hdr::kFin | tcp_hdr::kRst | tcp_hdr::kAck);
+  if ((flags & tcp_hdr::kSyn) && (flags & (tcp_hdr::kFin | tcp_hdr::kRst))) return DropReason::tcp_flags;
+  return flags == tcp_hdr::kSyn ? kNoDrop : DropReason::no_flow;
+}
+
+template <class Addr>
+Outcome schedule(Context& c) {
+  const PacketView& view = c.view();
+  const Service* service = c.snapshot.find_service(view.protocol, daddr<Addr>(view), destination_port(view));
+  if (service == nullptr) {
+    if (view.is_udp()) return c.answer_port_unreachable(DropReason::no_service);
+    if (view.tcp().flags & tcp_hdr::kRst) return dropped(DropReason::no_service);
+    return c.answer_reset(DropReason::no_service);
+  }
+  if (view.is_tcp()) {
+    const DropReason refusal = refuses_to_begin(view.tcp());
+    if (refusal != kNoDrop) {
+      // A listening host answers a stray segment with RST only when it acknowledges something (RFC
+      // 9293 3.10.7.2).
+      const uint8_t flags = view.tcp().flags;
+      const bool host_would_reset = (flags & tcp_hdr::kAck) && !(flags & tcp_hdr::kRst);
+      return refusal == DropReason::no_flow && host_would_reset ? c.answer_reset(refusal) : dropped(refusal);
+    }
+  }
+  ServiceTally& service_tally = c.core.tally.service(service->slot);
+  const service::ClientKey key{saddr<Addr>(view).fold(), source_port(view).host()};
+  const Server* server = service::pick(c.snapshot, *service, key, c.core.loads);
+  if (server == nullptr) {
+    service_tally.schedule_failures.add(1);
+    return c.answer_port_unreachable(DropReason::no_server);
+  }
+  if (reply_tuple_taken<Addr>(c, *server)) {
+    // Replies of two VIPs' flows would look alike. Another server keeps them apart; IPVS would mix them.
+    const Server* free_one = nullptr;
+    for (uint32_t i = 0; i < service->server_count && free_one == nullptr; ++i) {
+      const Server& other = c.snapshot.servers[service->first_server + i];
+      if (service::usable(other, c.core.loads) && !reply_tuple_taken<Addr>(c, other)) free_one = &other;
+    }
+    if (free_one == nullptr) return dropped(DropReason::reply_taken);
+    server = free_one;
+  }
+  auto* flow = c.core.tables.of<Addr>().insert(
+      c.pending.hash, view.protocol, saddr<Addr>(view), source_port(view), c.now.tick(),
+      [&](const flow::Flow<Addr>& evicted) { forget(c.core, c.snapshot, evicted); });
+  if (flow == nullptr) return dropped(DropReason::table_full);
+  flow->virt = daddr<Addr>(view);
+  flow->virtual_port = destination_port(view);
+  flow->real = server->address.get<Addr>();
+  flow->real_port = server->port;
+  flow->state = view.is_tcp() ? State::none : State::udp;
+  flow->server_slot = server->slot;
+  flow->service_slot = service->slot;
+  flow->timeout_class = service->timeout_class;
+  flow->queue = c.core.queue;
+  compute_deltas(*flow);
+  c.core.loads[server->slot].bound(server->upper_threshold);
+  service_tally.connections.add(1);
+  c.core.tally.server(server->slot).connections.add(1);
+  return forward_request(c, *flow);
+}
+
+template <class Addr>
+Outcome request(Context& c) {
+  const PacketView& view = c.view();
+  auto& table = c.core.tables.of<Addr>();
+  typename flow::Table<Addr>::Guard guard(table, c.pending.hash);
+  auto* flow = live(c, table.find_request(c.pending.hash, view.protocol, saddr<Addr>(view), source_port(view),
+                                          daddr<Addr>(view), destination_port(view)));
+  if (flow == nullptr) return schedule<Addr>(c);
+  const bool begins = view.is_tcp() && refuses_to_begin(view.tcp()) == kNoDrop;
+  if (begins && flow::is_closed(flow->state)) {  // the client port is used again (conn_reuse_mode 1)
+    remove(c.core, c.snapshot, flow);
+    return schedule<Addr>(c);
+  }
+  if (c.snapshot.server_gone(flow->server_slot, flow->service_slot)) {
+    if (c.snapshot.removed_server == service::RemovedServer::silent) return dropped(DropReason::server_gone);
+    remove(c.core, c.snapshot, flow);
+    if (view.is_udp() || begins) return schedule<Addr>(c);
+    if (view.tcp().flags & tcp_hdr::kRst) return dropped(DropReason::server_gone);
+    return c.answer_reset(DropReason::server_gone);
+  }
+  return forward_request(c, *flow);
+}
+
+template <class Addr>
+Outcome reply(Context& c) {
+  const PacketView& view = c.view();
+  auto& table = c.core.tables.of<Addr>();
+  typename flow::Table<Addr>::Guard guard(table, c.pending.hash);
+  auto* flow = live(c, table.find_reply(c.pending.hash, view.protocol, daddr<Addr>(view),
+                                        destination_port(view), saddr<Addr>(view), source_port(view)));
+  if (flow == nullptr) return c.pass();
+  ServerTally& tally = c.core.tally.server(flow->server_slot);
+  tally.out_packets.add(1);
+  tally.out_bytes.add(view.length);
+  advance(c, *flow, Direction::reply);
+  rewrite_reply(view, *flow);
+  return c.forward();
+}
+
+/** The packet an ICMP error quotes: its client endpoint and the other one. */
+template <class Addr>
+struct Quoted {
+  const Addr &source, &destination;
+
+  explicit Quoted(const QuoteView& q) : source(source_of(q)), destination(destination_of(q)) {}
+
+ private:
+  static const Addr& source_of(const QuoteView& q) {
+    if constexpr (Addr::kFamily == 4) {
+      return q.v4().saddr;
+    } else {
+      return q.v6().saddr;
+    }
+  }
+  static const Addr& destination_of(const QuoteView& q) {
+    if constexpr (Addr::kFamily == 4) {
+      return q.v4().daddr;
+    } else {
+      return q.v6().daddr;
+    }
+  }
+};
+
+/** Errors refresh and end nothing (RFC 5508 REQ-6): the flow is only looked at. */
+template <class Addr>
+Outcome error_to_vip(Context& c) {
+  QuoteView quote;
+  if (!icmp_mtu_ok(c.view())) return dropped(DropReason::icmp_mtu);
+  if (parse_quote(quote_of(c.view()), Addr::kFamily, quote) != kNoDrop)
+    return dropped(DropReason::icmp_quote);
+  const Quoted<Addr> quoted(quote);
+  if (!(quoted.source == daddr<Addr>(c.view()))) return dropped(DropReason::icmp_dir);
+  auto& table = c.core.tables.of<Addr>();
+  const uint64_t hash = table.hash(quote.protocol, quoted.destination, quote.dport());
+  typename flow::Table<Addr>::Guard guard(table, hash);
+  auto* flow = live(c, table.find_request(hash, quote.protocol, quoted.destination, quote.dport(),
+                                          quoted.source, quote.sport()));
+  if (flow == nullptr) return dropped(DropReason::no_flow);
+  ServerTally& tally = c.core.tally.server(flow->server_slot);
+  tally.in_packets.add(1);
+  tally.in_bytes.add(c.view().length);
+  translate_error_about_reply(c.view(), quote, *flow);
+  return c.forward();
+}
+
+template <class Addr>
+Outcome error_from_servers(Context& c) {
+  QuoteView quote;
+  if (parse_quote(quote_of(c.view()), Addr::kFamily, quote) != kNoDrop) return c.pass();
+  const Quoted<Addr> quoted(quote);
+  auto& table = c.core.tables.of<Addr>();
+  const uint64_t hash = table.hash(quote.protocol, quoted.source, quote.sport());
+  typename flow::Table<Addr>::Guard guard(table, hash);
+  auto* flow = live(c, table.find_reply(hash, quote.protocol, quoted.source, quote.sport(),
+                                        quoted.destination, quote.dport()));
+  if (flow == nullptr) return c.pass();
+  if (!icmp_checksum_ok(c.view())) return dropped(DropReason::icmp_csum);
+  if (!icmp_mtu_ok(c.view())) return dropped(DropReason::icmp_mtu);
+  ServerTally& tally = c.core.tally.server(flow->server_slot);
+  tally.out_packets.add(1);
+  tally.out_bytes.add(c.view().length);
+  translate_error_about_request(c.view(), quote, *flow);
+  return c.forward();
+}
+
+template <class Addr>
+Outcome icmp(Context& c) {
+  const uint8_t type = c.view().icmp().type;
+  const bool v4 = Addr::kFamily == 4;
+  const bool is_error = v4 ? icmp4::is_error(type) : icmp6::is_error(type);
+  if (!c.pending.to_vip) return is_error ? error_from_servers<Addr>(c) : c.pass();
+  if (!icmp_checksum_ok(c.view())) return dropped(DropReason::icmp_csum);
+  if (is_error) return error_to_vip<Addr>(c);
+  if (type == (v4 ? icmp4::kEcho : icmp6::kEcho)) {
+    return c.answer(DropReason::answered, Generated::echo_reply, make_echo_reply);
+  }
+  return dropped(type == (v4 ? icmp4::kEchoReply : icmp6::kEchoReply) ? DropReason::no_flow
+                                                                      : DropReason::icmp_type);
+}
+
+/** Protocols no service can have, and fragments. */
+Outcome other(Context& c) {
+  if (!c.pending.to_vip) return c.pass();
+  if (c.view().fragment) return dropped(DropReason::fragment);
+  if (c.view().family == 4) {
+    return c.answer(DropReason::proto, Generated::proto_unreachable, [](const PacketView& p) {
+      return make_icmp_error(p, icmp4::kUnreachable, icmp4::kProtoUnreachable, 0);
+    });
+  }
+  return c.answer(DropReason::proto, Generated::proto_unreachable, [](const PacketView& p) {
+    return make_icmp_error(p, icmp6::kParameterProblem, icmp6::kUnrecognizedNextHeader, p.next_header_offset);
+  });
+}
+
+template <class Addr>
+void prepare_for(Core& core, const Snapshot& snapshot, Pending& pending) {
+  const PacketView& view = pending.view;
+  const Addr& source = saddr<Addr>(view);
+  pending.to_vip = snapshot.is_vip(daddr<Addr>(view));
+  auto& table = core.tables.of<Addr>();
+  const bool is_icmp = !view.fragment && view.is_icmp();
+  // This host's own ICMP errors may come from an address that is a VIP; nothing else may.
+  if (!is_icmp && snapshot.is_vip(source)) {
+    pending.reason = DropReason::vip_loop;
+    return;
+  }
+  if (!view.fragment && (view.is_tcp() || view.is_udp())) {
+    pending.role = pending.to_vip ? Pending::Role::request : Pending::Role::reply;
+    pending.hash = pending.to_vip ? table.hash(view.protocol, source, source_port(view))
+                                  : table.hash(view.protocol, daddr<Addr>(view), destination_port(view));
+    table.prefetch(pending.hash);
+    return;
+  }
+  pending.role = is_icmp ? Pending::Role::icmp : Pending::Role::other;
+  pending.hash = table.hash(view.protocol, source, be16{});  // only the answer budget looks at it
+}
+
+template <class Addr>
+Outcome finish_for(Context& c) {
+  switch (c.pending.role) {
+    case Pending::Role::request:
+      return request<Addr>(c);
+    case Pending::Role::reply:
+      return reply<Addr>(c);
+    case Pending::Role::icmp:
+      return icmp<Addr>(c);
+    case Pending::Role::other:
+      return other(c);
+    case Pending::Role::dropped:
+      break;
+  }
+  return dropped(c.pending.reason);
+}
+
+}  // namespace
+
+void prepare(Core& core, const Snapshot& snapshot, Packet& packet, Pending& pending) {
+  pending.role = Pending::Role::dropped;
+  pending.reason = parse({packet.data, packet.length}, packet.vnet, pending.view);
+  if (pending.reason != kNoDrop) return;
+  if (pending.view.family == 4) {
+    prepare_for<Addr4>(core, snapshot, pending);
+  } else {
+    prepare_for<Addr6>(core, snapshot, pending);
+  }
+}
+
+void warm(Core& core, const Pending& pending) {
+  if (pending.role != Pending::Role::request && pending.role != Pending::Role::reply) return;
+  if (pending.view.family == 4) {
+    core.tables.v4.prefetch_flow(pending.hash);
+  } else {
+    core.tables.v6.prefetch_flow(pending.hash);
+  }
+}
+
+Outcome finish(Core& core, const Snapshot& snapshot, Now now, Packet& packet, Pending& pending) {
+  if (pending.role == Pending::Role::dropped) return dropped(pending.reason);
+  Context c{core, snapshot, now, packet, pending};
+  const PacketView& view = pending.view;
+  const uint8_t hops = view.family == 4 ? view.v4().ttl : view.v6().hop_limit;
+  if (hops == 0) {
+    // Cannot come from the kernel's forwarding, which sends this error itself one hop earlier.
+    if (!pending.to_vip || pending.role == Pending::Role::icmp) return dropped(DropReason::ttl);
+    return c.answer(DropReason::ttl, Generated::time_exceeded, [](const PacketView& p) {
+      return make_icmp_error(p, p.family == 4 ? icmp4::kTimeExceeded : icmp6::kTimeExceeded, 0, 0);
+    });
+  }
+  return view.family == 4 ? finish_for<Addr4>(c) : finish_for<Addr6>(c);
+}
+
+bool expire(Core& core, const Snapshot& snapshot, uint32_t shard, Tick now, uint32_t budget) {
+  uint32_t looked = 0;
+  const auto gone = [&](const auto& flow) { forget(core, snapshot, flow); };
+  if (shard < core.tables.v4.shard_count()) {
+    looked = std::max(looked, core.tables.v4.sweep(shard, now, budget, gone));
+  }
+  if (shard < core.tables.v6.shard_count()) {
+    looked = std::max(looked, core.tables.v6.sweep(shard, now, budget, gone));
+  }
+  return looked == budget;
+}
+
+}  // namespace vsnat::nat

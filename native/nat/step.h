@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One packet through the director: the verdict. Pure in the sense that matters for testing, fuzzing and
+// simulation: no clock, no heap, no system call, no thread; time, tables and memory come in as arguments.
+//
+// Walk
+// ----
+//   wire::parse ─────────────────▶ drop short | version | ... | csum_meta      (whoever the packet was for)
+//   to a VIP?
+//   ├─ yes, TCP or UDP: a request
+//   │    flow known ────────────▶ server gone: RST / new pick / silence; else rewrite to RIP:rport, forward
+//   │    unknown ──▶ service? ──▶ no_service (RST, port unreachable)
+//   │              ├─ begins a connection? ──▶ no_flow (RST when a host would), tcp_flags
+//   │              ├─ pick a server ─▶ no_server (port unreachable), reply_taken
+//   │              └─ insert ──────▶ table_full;  else rewrite, forward
+//   ├─ yes, ICMP echo ──────────▶ answered;  ICMP error about a reply ─▶ translated, forward;  else icmp_*
+//   ├─ yes, anything else ──────▶ proto, fragment
+//   └─ no
+//        TCP or UDP of a known flow, from its real server: rewrite to VIP:vport, forward
+//        ICMP error quoting a request we forwarded: translate, forward
+//        else ──────────────────▶ pass: not ours, goes back as it came (but for the hop)
+//
+// A verdict is three calls so that a burst can overlap its cache misses: prepare() parses, hashes and
+// prefetches the bucket; warm() prefetches the record; finish() does the work. step() is the three in a row.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/drop_reason.h"
+#include "base/time.h"
+#include "flow/table.h"
+#include "nat/answer.h"
+#include "nat/tally.h"
+#include "service/dispatch.h"
+#include "service/snapshot.h"
+#include "wire/packet.h"
+
+namespace vsnat::nat {
+
+enum class Verdict : uint8_t {
+  forward,  // translated
+  pass,     // not ours
+  answer,   // dropped for `reason`, and the buffer now holds what the director says about it
+  drop,     // dropped for `reason`
+};
+
+/** A packet in its buffer. `capacity` leaves kAnswerHeadroom bytes behind `length`. */
+struct Packet {
+  uint8_t* data = nullptr;
+  uint32_t length = 0;
+  uint32_t capacity = 0;
+  wire::vnet_hdr vnet;
+};
+
+struct Outcome {
+  Verdict verdict = Verdict::drop;
+  DropReason reason = wire::kNoDrop;
+  Generated generated = Generated::count;
+};
+
+struct FlowTables {
+  flow::Table<wire::Addr4> v4;
+  flow::Table<wire::Addr6> v6;
+
+  template <class Addr>
+  flow::Table<Addr>& of() {
+    if constexpr (Addr::kFamily == 4) {
+      return v4;
+    } else {
+      return v6;
+    }
+  }
+};
+
+/** Everything a worker's packets may touch. `tables` and `loads` are shared between workers, the rest is its
+ * own. */
+struct Core {
+  FlowTables& tables;
+  service::ServerLoad* loads;  // by server slot
+  Tally& tally;
+  AnswerBudget& budget;
+  uint8_t queue = 0;
+};
+
+/** A packet between prepare() and finish(). */
+struct Pending {
+  enum class Role : uint8_t { dropped, request, reply, icmp, other };
+
+  wire::PacketView view;
+  uint64_t hash = 0;
+  Role role = Role::dropped;
+  bool to_vip = false;
+  DropReason reason = wire::kNoDrop;
+};
+
+void prepare(Core& core, const service::Snapshot& snapshot, Packet& packet, Pending& pending);
+void warm(Core& core, const Pending& pending);
+Outcome finish(Core& core, const service::Snapshot& snapshot, Now now, Packet& packet, Pending& pending);
+
+inline Outcome step(Core& core, const service::Snapshot& snapshot, Now now, Packet& packet) {
+  Pending pending;
+  prepare(core, snapshot, packet, pending);
+  return finish(core, snapshot, now, packet, pending);
+}
+
+/**
+ * Remove expired flows of one shard of both tables, looking at no more than `budget` records of each. False
+ * when both shards were seen to their end.
+ */
+bool expire(Core& core, const service::Snapshot& snapshot, uint32_t shard, Tick now, uint32_t budget);
+
+}  // namespace vsnat::nat
