@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What one queue counts. Two equations hold at every moment a queue is between packets, and tests assert
+// them:
+//
+//   rx_packets = forwarded + passed + sum(dropped)
+//   tx_packets = forwarded + passed + sum(generated) - tx_failed
+//
+// A packet the director answers is dropped for a reason (`answered`, `no_service`, ...) and the answer is
+// generated.
+#pragma once
+
+#include <array>
+
+#include "base/counter.h"
+#include "base/drop_reason.h"
+
+namespace vsnat::engine {
+
+struct alignas(64) QueueCounters {
+  Counter rx_packets, rx_bytes, rx_gso;
+  Counter tx_packets, tx_bytes, tx_failed, gso_resegmented;
+  Counter forwarded, passed;
+  std::array<Counter, kDropReasonCount> dropped;
+  std::array<Counter, kGeneratedCount> generated;
+  Counter reads, writes, polls, busy_ns;
+};
+
+}  // namespace vsnat::engine

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The dataplane as one object: memory, tables, snapshots, workers. Control thread only, but for what workers
+// touch through pointers handed to them.
+//
+// Snapshots: publish() builds the next one completely, offers it to every worker, waits until all of them
+// have adopted it and frees the one before; a worker adopts between bursts, so this takes microseconds. A
+// worker that does not come by within a second (a stopped process, a debugger) is not waited for: the old
+// snapshot then stays until a later publish finds it unused.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/worker.h"
+#include "io/steering.h"
+
+namespace vsnat::engine {
+
+enum class SteeringChoice : uint8_t { automatic, off, random };
+enum class SteeringInUse : uint8_t { none, client_endpoint, random };
+
+struct EngineOptions {
+  uint32_t flow_capacity = 262144;
+  service::Limits limits{131072, 16384};
+  std::optional<HashKey> hash_key;  // random when absent
+};
+
+struct TunOptions {
+  std::string name;
+  unsigned queues = 1;
+  io::Offload offload = io::Offload::automatic;
+  SteeringChoice steering = SteeringChoice::automatic;
+};
+
+/** What a memory device takes and gives. */
+struct MemoryPacket {
+  std::vector<uint8_t> bytes;
+  wire::vnet_hdr vnet;
+};
+
+/** One row of the connection table, for people. */
+struct FlowRow {
+  uint8_t protocol;
+  flow::State state;
+  int32_t expires_in_ticks;
+  service::IpAddress client, virt, real;
+  uint16_t client_port, virtual_port, real_port;
+  uint32_t service_slot, server_slot;
+  uint8_t queue;
+};
+
+class Engine {
+ public:
+  /** A device of vectors: no root, no threads; process() runs packets on the caller's thread. */
+  static Result<std::unique_ptr<Engine>> open_memory(const EngineOptions& options);
+  /** A TUN device with its queues, not yet running. */
+  static Result<std::unique_ptr<Engine>> open_tun(const EngineOptions& options, const TunOptions& tun);
+  ~Engine();
+
+  /** Empty when published, else what is wrong with the spec; then nothing changed. */
+  std::string publish(const service::SnapshotSpec& spec);
+  uint64_t generation() const { return current_ ? current_->generation : 0; }
+
+  void start();
+  void stop();
+
+  /** Memory device: one packet in, at most one out. */
+  nat::Outcome process(MemoryPacket& packet, Now now, bool& leaves);
+  /** Memory device: remove what has expired. */
+  void expire(Now now);
+
+  /** 0, or the errno that ended a worker. */
+  int failure() const;
+
+  const io::TunFacts& facts() const { return facts_; }
+  SteeringInUse steering() const { return steering_in_use_; }
+  size_t queue_count() const { return lanes_.size(); }
+  Lane& lane(size_t queue) { return *lanes_[queue]; }
+  uint64_t adopted_generation(size_t queue) const;
+  const service::Snapshot* current() const { return current_.get(); }
+  const service::ServerLoad& load(uint32_t slot) const { return loads_[slot]; }
+  service::Limits limits() const { return options_.limits; }
+  flow::TableStats table_stats() const;
+
+  /** Rows from `cursor` on, looking at up to `limit` records; returns the next cursor or kWalkEnd. */
+  static constexpr uint64_t kWalkEnd = ~uint64_t{0};
+  uint64_t walk(uint64_t cursor, uint32_t limit, Now now, std::vector<FlowRow>& rows);
+
+  static Now monotonic_now();
+
+ private:
+  explicit Engine(const EngineOptions& options);
+  Result<bool> map_tables(flow::Sharing sharing);
+  void steer(const TunOptions& tun);
+  void update_vips(const service::SnapshotSpec& spec);
+  void forget_vips_but(const service::SnapshotSpec& spec);
+  bool all_adopted(uint64_t generation) const;
+
+  EngineOptions options_;
+  HashKey key_;
+  io::TunFacts facts_;
+  SteeringInUse steering_in_use_ = SteeringInUse::none;
+  std::optional<io::Steering> steering_;
+  std::vector<std::array<uint8_t, 16>> steered_vips_;
+
+  /** Anonymous memory for the tables; pages come into being as flows touch them. */
+  struct Mapping {
+    void* address = nullptr;
+    size_t length = 0;
+    Mapping() = default;
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+    ~Mapping();
+  };
+  Mapping memory4_, memory6_;
+  nat::FlowTables tables_;
+  std::unique_ptr<service::ServerLoad[]> loads_;
+  uint64_t next_generation_ = 1;
+  std::unique_ptr<service::Snapshot> current_;
+  std::vector<std::unique_ptr<service::Snapshot>> retired_;
+
+  // Destroyed first: workers are joined before anything they point to goes away.
+  std::unique_ptr<Lane> memory_lane_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Lane*> lanes_;
+};
+
+}  // namespace vsnat::engine

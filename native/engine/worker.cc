@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/worker.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include "io/segment.h"
+
+namespace vsnat::engine {
+namespace {
+
+// Each buffer: the IP header on a 16-byte boundary, the largest packet, room for an answer. The odd stride
+// keeps the first lines of 32 buffers out of the same cache sets.
+constexpr size_t kBufferBytes = io::TunQueue::kMaxPacket + 1 + nat::kAnswerHeadroom;
+constexpr size_t kBufferStride = (kBufferBytes + 64 + 63) / 64 * 64 + 192;
+
+uint64_t monotonic_ns() {
+  timespec t;
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return uint64_t(t.tv_sec) * 1'000'000'000u + uint64_t(t.tv_nsec);
+}
+
+}  // namespace
+
+Worker::Worker(io::TunQueue queue, nat::FlowTables& tables, service::ServerLoad* loads,
+               service::Limits limits, uint8_t index, uint8_t workers)
+    : queue_(std::move(queue)), lane_(tables, loads, limits, index), index_(index), workers_(workers) {}
+
+Worker::~Worker() {
+  request_stop();
+  join();
+}
+
+Result<bool> Worker::prepare() {
+  wake_ = UniqueFd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  if (!wake_) return SysError{errno, "eventfd"};
+  memory_.resize(kBufferStride * kBurst + 64);
+  scratch_.resize(io::TunQueue::kMaxPacket + 1);
+  const size_t misaligned = reinterpret_cast<uintptr_t>(memory_.data()) % 64;
+  uint8_t* base = memory_.data() + (misaligned ? 64 - misaligned : 0);
+  for (unsigned i = 0; i < kBurst; ++i) {
+    packets_[i].data = base + i * kBufferStride;
+    packets_[i].capacity = uint32_t(kBufferBytes);
+  }
+  return true;
+}
+
+void Worker::start() {
+  running_.store(true, std::memory_order_release);
+  sigset_t all, before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] {
+    loop();
+    running_.store(false, std::memory_order_release);
+  });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  char name[16];
+  std::snprintf(name, sizeof(name), "vsnat-q%u", index_);
+  ::pthread_setname_np(thread_.native_handle(), name);
+}
+
+void Worker::request_stop() {
+  stop_.store(true, std::memory_order_release);
+  if (wake_) ::eventfd_write(wake_.get(), 1);
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::offer(const service::Snapshot* snapshot) {
+  offered_.store(snapshot, std::memory_order_release);
+  if (running()) {
+    ::eventfd_write(wake_.get(), 1);
+  } else {
+    adopt();
+  }
+}
+
+void Worker::adopt() {
+  const service::Snapshot* offered = offered_.load(std::memory_order_acquire);
+  if (offered == live_) return;
+  live_ = offered;
+  adopted_.store(offered->generation, std::memory_order_release);
+}
+
+unsigned Worker::read_burst() {
+  unsigned count = 0;
+  while (count < kBurst) {
+    nat::Packet& packet = packets_[count];
+    lane_.counters.reads.add(1);
+    const auto status = queue_.read(packet.vnet, {packet.data, io::TunQueue::kMaxPacket + 1}, packet.length);
+    if (status == io::ReadStatus::packet) {
+      ++count;
+      continue;
+    }
+    if (status == io::ReadStatus::gone) failure_.store(EBADFD, std::memory_order_release);
+    break;
+  }
+  return count;
+}
+
+bool Worker::emit(nat::Packet& packet, const nat::Pending& pending) {
+  const bool gso = packet.vnet.is_gso();
+  if (gso && gso_refusals_ >= kRefusalsBeforeSoftware) return write_segments(packet, pending);
+  lane_.counters.writes.add(1);
+  const int error = queue_.write(packet.vnet, {packet.data, packet.length});
+  if (error == EINVAL && gso) {
+    ++gso_refusals_;
+    return write_segments(packet, pending);
+  }
+  return error == 0;
+}
+
+bool Worker::write_segments(const nat::Packet& packet, const nat::Pending& pending) {
+  lane_.counters.gso_resegmented.add(1);
+  bool all = true;
+  io::segment(pending.view, packet.vnet, scratch_,
+              [&](const wire::vnet_hdr& vnet, std::span<const uint8_t> bytes) {
+                lane_.counters.writes.add(1);
+                all = queue_.write(vnet, bytes) == 0 && all;
+              });
+  return all;
+}
+
+bool Worker::sweep(Now now) {
+  const uint32_t shards = std::max(lane_.core.tables.v4.shard_count(), lane_.core.tables.v6.shard_count());
+  if (sweep_shard_ >= shards) {
+    if (now.ms < next_sweep_ms_) return false;
+    next_sweep_ms_ = now.ms + kSweepEveryMs;
+    sweep_shard_ = index_;
+  }
+  if (sweep_shard_ < shards && !nat::expire(lane_.core, *live_, sweep_shard_, now.tick(), kSweepSlice)) {
+    sweep_shard_ += workers_;
+  }
+  return sweep_shard_ < shards;
+}
+
+void Worker::wait(bool sweeping, Now now) {
+  const auto until_sweep = int(next_sweep_ms_ > now.ms ? next_sweep_ms_ - now.ms : 0);
+  pollfd fds[2] = {{queue_.fd(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+  lane_.counters.polls.add(1);
+  if (::poll(fds, 2, sweeping ? 0 : until_sweep) <= 0) return;
+  if (fds[1].revents & POLLIN) {
+    eventfd_t ignored;
+    ::eventfd_read(wake_.get(), &ignored);
+  }
+  if (fds[0].revents & (POLLERR | POLLNVAL)) failure_.store(EBADFD, std::memory_order_release);
+}
+
+void Worker::loop() {
+  // The first snapshot is offered before start(): a worker always has one.
+  while (!stop_.load(std::memory_order_acquire) && failure_.load(std::memory_order_relaxed) == 0) {
+    adopt();
+    const uint64_t began = monotonic_ns();
+    const Now now{began / 1'000'000};
+    const unsigned count = read_burst();
+    if (count > 0) {
+      lane_.run(*live_, now, packets_, count, nullptr,
+                [this](nat::Packet& packet, const nat::Pending& pending) { return emit(packet, pending); });
+    }
+    const bool sweeping = sweep(now);
+    lane_.counters.busy_ns.add(monotonic_ns() - began);
+    if (count < kBurst) wait(sweeping, now);
+  }
+}
+
+}  // namespace vsnat::engine

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One thread, one TUN queue: poll, read a burst, run it, write, sweep a little, adopt a new snapshot between
+// bursts.
+//
+// Ownership: buffers, lane and queue belong to the worker thread while it runs. The control thread may call
+// offer(), adopted(), wake(), request_stop(), failure() and read counters at any time; everything else before
+// start() and after join(). The thread blocks all signals (libuv's threads want them) and holds no JavaScript
+// handle.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "engine/lane.h"
+#include "io/tun_queue.h"
+
+namespace vsnat::engine {
+
+class Worker {
+ public:
+  Worker(io::TunQueue queue, nat::FlowTables& tables, service::ServerLoad* loads, service::Limits limits,
+         uint8_t index, uint8_t workers);
+  ~Worker();
+
+  Result<bool> prepare();  // control thread, once, before start()
+  void start();
+  void request_stop();
+  void join();
+
+  /** The next snapshot to work with; it must live until adopted() says a later one is in use. */
+  void offer(const service::Snapshot* snapshot);
+  uint64_t adopted() const { return adopted_.load(std::memory_order_acquire); }
+  bool running() const { return running_.load(std::memory_order_acquire); }
+
+  /** 0, or the errno that ended the thread: EBADFD when the device was deleted. */
+  int failure() const { return failure_.load(std::memory_order_acquire); }
+
+  Lane& lane() { return lane_; }
+  io::TunQueue& queue() { return queue_; }
+
+ private:
+  static constexpr uint32_t kSweepSlice = 512;     // records looked at between two bursts
+  static constexpr uint64_t kSweepEveryMs = 1000;  // a pass over the worker's shards
+  static constexpr unsigned kRefusalsBeforeSoftware = 8;
+
+  void loop();
+  void adopt();
+  unsigned read_burst();
+  bool emit(nat::Packet& packet, const nat::Pending& pending);
+  bool write_segments(const nat::Packet& packet, const nat::Pending& pending);
+  /** True while a pass is under way. */
+  bool sweep(Now now);
+  void wait(bool sweeping, Now now);
+
+  io::TunQueue queue_;
+  Lane lane_;
+  const uint8_t index_, workers_;
+  UniqueFd wake_;
+  std::thread thread_;
+  std::atomic<const service::Snapshot*> offered_{nullptr};
+  std::atomic<uint64_t> adopted_{0};
+  std::atomic<bool> stop_{false}, running_{false};
+  std::atomic<int> failure_{0};
+
+  // Worker thread only.
+  const service::Snapshot* live_ = nullptr;
+  std::vector<uint8_t> memory_;
+  std::vector<uint8_t> scratch_;
+  nat::Packet packets_[kBurst];
+  uint64_t next_sweep_ms_ = 0;
+  uint32_t sweep_shard_ = 0;
+  unsigned gso_refusals_ = 0;
+};
+
+}  // namespace vsnat::engine
