@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "napi/decode.h"
+
+#include <arpa/inet.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "wire/headers.h"
+
+namespace vsnat::binding {
+namespace {
+
+/** Reads fields of one object; remembers the first complaint and is a no-op after it. */
+class Fields {
+ public:
+  Fields(Napi::Value value, std::string path, std::string& problem)
+      : path_(std::move(path)), problem_(problem) {
+    if (value.IsObject()) {
+      object_ = value.As<Napi::Object>();
+    } else {
+      complain("", "must be an object");
+    }
+  }
+
+  bool ok() const { return problem_.empty(); }
+
+  Napi::Value get(const char* name) {
+    if (!ok()) return {};
+    Napi::Value value = object_.Get(name);
+    // A getter that throws leaves its exception pending; ours replaces it.
+    if (object_.Env().IsExceptionPending()) {
+      object_.Env().GetAndClearPendingException();
+      complain(name, "must be readable");
+      return {};
+    }
+    return value;
+  }
+
+  double number(const char* name, double low, double high) {
+    const Napi::Value value = get(name);
+    if (!ok()) return 0;
+    if (value.IsNumber()) {
+      const double n = value.As<Napi::Number>().DoubleValue();
+      if (n >= low && n <= high && n == std::floor(n)) return n;
+    }
+    complain(name, "must be a whole number from " + std::to_string(uint64_t(low)) + " to " +
+                       std::to_string(uint64_t(high)));
+    return 0;
+  }
+  uint32_t u32(const char* name, uint32_t low, uint32_t high) { return uint32_t(number(name, low, high)); }
+
+  bool boolean(const char* name) {
+    const Napi::Value value = get(name);
+    if (!ok()) return false;
+    if (!value.IsBoolean()) complain(name, "must be true or false");
+    return ok() && value.As<Napi::Boolean>().Value();
+  }
+
+  std::string string(const char* name) {
+    const Napi::Value value = get(name);
+    if (!ok()) return {};
+    if (!value.IsString()) complain(name, "must be a string");
+    return ok() ? value.As<Napi::String>().Utf8Value() : std::string{};
+  }
+
+  /** One of the words, as its position. */
+  size_t word(const char* name, std::initializer_list<const char*> words) {
+    const std::string got = string(name);
+    if (!ok()) return 0;
+    size_t i = 0;
+    std::string list;
+    for (const char* w : words) {
+      if (got == w) return i;
+      list += (i++ ? ", " : "") + std::string(w);
+    }
+    complain(name, "must be one of " + list);
+    return 0;
+  }
+
+  /** Call `each(element, path)` for every element of an array. */
+  template <class Each>
+  void array(const char* name, Each&& each) {
+    const Napi::Value value = get(name);
+    if (!ok()) return;
+    if (!value.IsArray()) return complain(name, "must be an array");
+    const auto list = value.As<Napi::Array>();
+    const uint32_t length = list.Length();
+    for (uint32_t i = 0; i < length && ok(); ++i) {
+      Napi::HandleScope scope(list.Env());
+      each(list.Get(i), at(name) + "[" + std::to_string(i) + "]");
+    }
+  }
+
+  void indices(const char* name, std::vector<int32_t>& out) {
+    array(name, [&](Napi::Value value, const std::string& path) {
+      const double n = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
+      if (n >= -1 && n < 1 << 24 && n == std::floor(n)) {
+        out.push_back(int32_t(n));
+      } else {
+        problem_ = path + ": must be a server index";
+      }
+    });
+  }
+
+  service::IpAddress address(const char* name) {
+    const std::string text = string(name);
+    service::IpAddress address;
+    if (!ok()) return address;
+    if (::inet_pton(AF_INET, text.c_str(), &address.v4) == 1) {
+      address.family = 4;
+    } else if (::inet_pton(AF_INET6, text.c_str(), &address.v6) == 1) {
+      address.family = 6;
+    } else {
+      complain(name, "must be an IPv4 or IPv6 address");
+    }
+    return address;
+  }
+
+  void complain(const char* name, const std::string& what) {
+    if (ok()) problem_ = at(name) + ": " + what;
+  }
+  std::string at(const char* name) const {
+    if (*name == '\0') return path_.empty() ? "argument" : path_;
+    return path_.empty() ? name : path_ + "." + name;
+  }
+  std::string& problem() { return problem_; }
+
+ private:
+  Napi::Object object_;
+  std::string path_;
+  std::string& problem_;
+};
+
+void decode_plan(Fields plan, service::Plan& out) {
+  constexpr uint32_t kMaxCost = 1 << 20;
+  switch (plan.word("kind", {"cycle", "hash", "least"})) {
+    case 0:
+      out.kind = service::PlanKind::cycle;
+      plan.indices("lead", out.lead);
+      plan.indices("loop", out.steps);
+      return;
+    case 1:
+      out.kind = service::PlanKind::hash;
+      out.function = plan.word("function", {"golden", "siphash"}) == 0 ? service::HashFunction::golden
+                                                                       : service::HashFunction::siphash;
+      out.use_port = plan.boolean("usePort");
+      out.fallback = plan.boolean("fallback");
+      plan.indices("slots", out.steps);
+      return;
+    default:
+      out.kind = service::PlanKind::least;
+      out.active_cost = plan.u32("activeCost", 0, kMaxCost);
+      out.inactive_cost = plan.u32("inactiveCost", 0, kMaxCost);
+      out.constant = plan.u32("constant", 0, kMaxCost);
+      out.weighted = plan.boolean("weighted");
+      plan.indices("order", out.steps);
+  }
+}
+
+void decode_timeouts(Fields timeouts, flow::Timeouts& out) {
+  constexpr uint32_t kMaxSeconds = 2678400;  // 31 days, ipvsadm's limit
+  const auto set = [&](flow::State state, const char* name) {
+    out.seconds[size_t(state)] = timeouts.u32(name, 1, kMaxSeconds);
+  };
+  set(flow::State::established, "tcpEstablished");
+  set(flow::State::syn_recv, "tcpSynRecv");
+  set(flow::State::syn_sent, "tcpSynSent");
+  set(flow::State::fin_wait, "tcpFinWait");
+  set(flow::State::time_wait, "tcpTimeWait");
+  set(flow::State::close, "tcpClose");
+  set(flow::State::close_wait, "tcpCloseWait");
+  set(flow::State::last_ack, "tcpLastAck");
+  set(flow::State::udp, "udp");
+}
+
+void decode_service(Fields service, service::ServiceSpec& out, std::string& problem) {
+  out.slot = service.u32("slot", 0, 1u << 24);
+  service.array("listen", [&](Napi::Value value, const std::string& path) {
+    Fields listen(value, path, problem);
+    service::ListenSpec spec;
+    spec.protocol = listen.word("protocol", {"tcp", "udp"}) == 0 ? wire::kProtoTcp : wire::kProtoUdp;
+    spec.address = listen.address("address");
+    spec.port = uint16_t(listen.u32("port", 1, 65535));
+    out.listen.push_back(spec);
+  });
+  service.array("servers", [&](Napi::Value value, const std::string& path) {
+    Fields server(value, path, problem);
+    service::ServerSpec spec;
+    spec.slot = server.u32("slot", 0, 1u << 24);
+    spec.address = server.address("address");
+    spec.port = uint16_t(server.u32("port", 1, 65535));
+    spec.weight = server.u32("weight", 0, 65535);
+    spec.upper_threshold = server.u32("upperThreshold", 0, 0x7fffffff);
+    spec.lower_threshold = server.u32("lowerThreshold", 0, 0x7fffffff);
+    out.servers.push_back(spec);
+  });
+  if (service.ok()) decode_plan(Fields(service.get("plan"), service.at("plan"), problem), out.plan);
+  if (service.ok())
+    decode_timeouts(Fields(service.get("timeouts"), service.at("timeouts"), problem), out.timeouts);
+}
+
+/** Bytes of a Uint8Array. False when it is something else. */
+bool bytes_of(Napi::Value value, std::vector<uint8_t>& out) {
+  if (!value.IsTypedArray()) return false;
+  const auto array = value.As<Napi::TypedArray>();
+  if (array.TypedArrayType() != napi_uint8_array) return false;
+  const auto bytes = value.As<Napi::Uint8Array>();
+  out.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
+  return true;
+}
+
+}  // namespace
+
+std::string decode_snapshot(Napi::Value value, service::SnapshotSpec& spec) {
+  std::string problem;
+  Fields snapshot(value, "", problem);
+  snapshot.array("services", [&](Napi::Value service, const std::string& path) {
+    decode_service(Fields(service, path, problem), spec.services.emplace_back(), problem);
+  });
+  spec.removed_server = snapshot.word("removedServer", {"reset", "silent"}) == 0
+                            ? service::RemovedServer::reset
+                            : service::RemovedServer::silent;
+  return problem;
+}
+
+std::string decode_options(Napi::Value value, OpenOptions& options) {
+  constexpr uint32_t kMaxFlows = 1u << 27;
+  std::string problem;
+  Fields fields(value, "", problem);
+  options.tun = fields.word("device", {"tun", "memory"}) == 0;
+  options.engine.flow_capacity = fields.u32("flowCapacity", 1, kMaxFlows);
+  options.engine.limits.server_slots = fields.u32("serverSlots", 1, 1u << 24);
+  options.engine.limits.service_slots = fields.u32("serviceSlots", 1, 1u << 24);
+  const Napi::Value key = fields.get("hashKey");
+  if (fields.ok() && !key.IsUndefined()) {
+    std::vector<uint8_t> bytes;
+    if (bytes_of(key, bytes) && bytes.size() == 16) {
+      HashKey hash_key;
+      std::memcpy(&hash_key.k0, bytes.data(), 8);
+      std::memcpy(&hash_key.k1, bytes.data() + 8, 8);
+      options.engine.hash_key = hash_key;
+    } else {
+      fields.complain("hashKey", "must be a Uint8Array of 16 bytes");
+    }
+  }
+  if (!options.tun) return problem;
+  options.device.name = fields.string("name");
+  options.device.queues = fields.u32("queues", 1, 255);
+  options.device.offload =
+      fields.word("offload", {"auto", "off"}) == 0 ? io::Offload::automatic : io::Offload::off;
+  constexpr engine::SteeringChoice kChoices[] = {engine::SteeringChoice::automatic,
+                                                 engine::SteeringChoice::off, engine::SteeringChoice::random};
+  options.device.steering = kChoices[fields.word("steering", {"auto", "off", "random"})];
+  return problem;
+}
+
+std::string decode_process(Napi::Value value, ProcessCall& call) {
+  std::string problem;
+  Fields fields(value, "", problem);
+  const Napi::Value packet = fields.get("packet");
+  if (fields.ok() && !bytes_of(packet, call.packet.bytes)) fields.complain("packet", "must be a Uint8Array");
+  const Napi::Value vnet = fields.get("vnet");
+  if (fields.ok() && !vnet.IsUndefined()) {
+    std::vector<uint8_t> bytes;
+    if (bytes_of(vnet, bytes) && bytes.size() == sizeof(wire::vnet_hdr)) {
+      std::memcpy(&call.packet.vnet, bytes.data(), sizeof(wire::vnet_hdr));
+    } else {
+      fields.complain("vnet", "must be a Uint8Array of 10 bytes");
+    }
+  }
+  call.now.ms = uint64_t(fields.number("nowMs", 0, 9007199254740991.0));
+  return problem;
+}
+
+}  // namespace vsnat::binding

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "napi/engine_binding.h"
+
+#include <arpa/inet.h>
+
+#include <cstring>
+
+#include "napi/decode.h"
+#include "napi/errors.h"
+
+namespace vsnat::binding {
+namespace {
+
+Napi::Value number(Napi::Env env, uint64_t value) {
+  return Napi::Number::New(env, double(value));
+}
+
+std::string text_of(const service::IpAddress& address) {
+  char text[INET6_ADDRSTRLEN];
+  const void* bytes = address.family == 4 ? static_cast<const void*>(&address.v4) : &address.v6;
+  return ::inet_ntop(address.family == 4 ? AF_INET : AF_INET6, bytes, text, sizeof(text)) ? text : "?";
+}
+
+Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
+  engine::Lane& lane = engine.lane(queue);
+  const engine::QueueCounters& c = lane.counters;
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("queue", number(env, queue));
+  out.Set("rxPackets", number(env, c.rx_packets.read()));
+  out.Set("rxBytes", number(env, c.rx_bytes.read()));
+  out.Set("txPackets", number(env, c.tx_packets.read()));
+  out.Set("txBytes", number(env, c.tx_bytes.read()));
+  out.Set("forwarded", number(env, c.forwarded.read()));
+  out.Set("passed", number(env, c.passed.read()));
+  Napi::Object dropped = Napi::Object::New(env);
+  for (size_t i = 0; i < kDropReasonCount; ++i)
+    dropped.Set(kDropReasons[i].name, number(env, c.dropped[i].read()));
+  out.Set("dropped", dropped);
+  Napi::Object generated = Napi::Object::New(env);
+  for (size_t i = 0; i < kGeneratedCount; ++i) {
+    generated.Set(kGeneratedKinds[i].name, number(env, c.generated[i].read()));
+  }
+  out.Set("generated", generated);
+  out.Set("txFailed", number(env, c.tx_failed.read()));
+  out.Set("rxGso", number(env, c.rx_gso.read()));
+  out.Set("gsoResegmented", number(env, c.gso_resegmented.read()));
+  out.Set("syscallsRead", number(env, c.reads.read()));
+  out.Set("syscallsWrite", number(env, c.writes.read()));
+  out.Set("syscallsPoll", number(env, c.polls.read()));
+  out.Set("foreignFlows", number(env, lane.tally.foreign_flows.read()));
+  out.Set("suspectResets", number(env, lane.tally.suspect_resets.read()));
+  out.Set("busyNanoseconds", number(env, c.busy_ns.read()));
+  out.Set("generation", number(env, engine.adopted_generation(queue)));
+  return out;
+}
+
+/** Sums over the queues for one server slot; false when nothing was ever counted there. */
+bool encode_server(Napi::Env env, engine::Engine& engine, uint32_t slot, bool configured, Napi::Object& out) {
+  uint64_t connections = 0, in_packets = 0, in_bytes = 0, out_packets = 0, out_bytes = 0;
+  for (size_t q = 0; q < engine.queue_count(); ++q) {
+    const nat::ServerTally& tally = engine.lane(q).tally.server(slot);
+    connections += tally.connections.read();
+    in_packets += tally.in_packets.read();
+    in_bytes += tally.in_bytes.read();
+    out_packets += tally.out_packets.read();
+    out_bytes += tally.out_bytes.read();
+  }
+  const service::ServerLoad& load = engine.load(slot);
+  if (!configured && load.total() == 0) return false;
+  out = Napi::Object::New(env);
+  out.Set("slot", number(env, slot));
+  out.Set("active", number(env, load.active.load(std::memory_order_relaxed)));
+  out.Set("inactive", number(env, load.inactive.load(std::memory_order_relaxed)));
+  out.Set("overloaded", Napi::Boolean::New(env, load.overloaded.load(std::memory_order_relaxed)));
+  out.Set("connections", number(env, connections));
+  out.Set("inPackets", number(env, in_packets));
+  out.Set("inBytes", number(env, in_bytes));
+  out.Set("outPackets", number(env, out_packets));
+  out.Set("outBytes", number(env, out_bytes));
+  return true;
+}
+
+Napi::Object encode_service(Napi::Env env, engine::Engine& engine, const service::Service& service) {
+  uint64_t connections = 0, failures = 0;
+  for (size_t q = 0; q < engine.queue_count(); ++q) {
+    const nat::ServiceTally& tally = engine.lane(q).tally.service(service.slot);
+    connections += tally.connections.read();
+    failures += tally.schedule_failures.read();
+  }
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("slot", number(env, service.slot));
+  out.Set("connections", number(env, connections));
+  out.Set("scheduleFailures", number(env, failures));
+  out.Set("cursor", number(env, service.cursor->load(std::memory_order_relaxed)));
+  return out;
+}
+
+Napi::Object encode_row(Napi::Env env, const engine::FlowRow& row) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("protocol", Napi::String::New(env, row.protocol == wire::kProtoTcp ? "tcp" : "udp"));
+  out.Set("state", Napi::String::New(env, flow::state_name(row.state)));
+  out.Set("expiresInSeconds", Napi::Number::New(env, double(row.expires_in_ticks) / kTicksPerSecond));
+  out.Set("clientAddress", Napi::String::New(env, text_of(row.client)));
+  out.Set("clientPort", number(env, row.client_port));
+  out.Set("virtualAddress", Napi::String::New(env, text_of(row.virt)));
+  out.Set("virtualPort", number(env, row.virtual_port));
+  out.Set("realAddress", Napi::String::New(env, text_of(row.real)));
+  out.Set("realPort", number(env, row.real_port));
+  out.Set("serviceSlot", number(env, row.service_slot));
+  out.Set("serverSlot", number(env, row.server_slot));
+  out.Set("queue", number(env, row.queue));
+  return out;
+}
+
+std::string verdict_word(const nat::Outcome& outcome) {
+  switch (outcome.verdict) {
+    case nat::Verdict::forward:
+      return "forwarded";
+    case nat::Verdict::pass:
+      return "passed";
+    case nat::Verdict::answer:
+      return "generated";
+    case nat::Verdict::drop:
+      break;
+  }
+  return kDropReasons[size_t(outcome.reason)].name;
+}
+
+}  // namespace
+
+Napi::Function EngineBinding::define(Napi::Env env) {
+  return DefineClass(env, "Engine",
+                     {
+                         InstanceMethod<&EngineBinding::facts>("facts"),
+                         InstanceMethod<&EngineBinding::publish>("publish"),
+                         InstanceMethod<&EngineBinding::counters>("counters"),
+                         InstanceMethod<&EngineBinding::flows>("flows"),
+                         InstanceMethod<&EngineBinding::start>("start"),
+                         InstanceMethod<&EngineBinding::process>("process"),
+                         InstanceMethod<&EngineBinding::expire>("expire"),
+                         InstanceMethod<&EngineBinding::failure>("failure"),
+                         InstanceMethod<&EngineBinding::close>("close"),
+                         InstanceAccessor<&EngineBinding::closed>("closed"),
+                     });
+}
+
+EngineBinding::EngineBinding(const Napi::CallbackInfo& info) : ObjectWrap(info), env_(info.Env()) {
+  OpenOptions options;
+  if (const std::string problem = decode_options(info[0], options); !problem.empty()) {
+    throw_error(info.Env(), "VSNAT_DATAPLANE", problem);
+    return;
+  }
+  tun_ = options.tun;
+  auto opened = tun_ ? engine::Engine::open_tun(options.engine, options.device)
+                     : engine::Engine::open_memory(options.engine);
+  if (!opened) {
+    throw_system_error(info.Env(), opened.error());
+    return;
+  }
+  engine_ = std::move(opened.value());
+  hooked_ = napi_add_env_cleanup_hook(env_, on_environment_exit, this) == napi_ok;
+}
+
+EngineBinding::~EngineBinding() {
+  if (hooked_) napi_remove_env_cleanup_hook(env_, on_environment_exit, this);
+}
+
+void EngineBinding::on_environment_exit(void* self) {
+  auto* binding = static_cast<EngineBinding*>(self);
+  binding->hooked_ = false;
+  binding->engine_.reset();
+}
+
+bool EngineBinding::open(Napi::Env env) const {
+  if (engine_) return true;
+  throw_error(env, "VSNAT_DATAPLANE", "engine: is closed");
+  return false;
+}
+
+Napi::Value EngineBinding::facts(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  const io::TunFacts& facts = engine_->facts();
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("name", Napi::String::New(env, facts.name));
+  out.Set("index", number(env, uint64_t(facts.index)));
+  out.Set("queues", number(env, engine_->queue_count()));
+  out.Set("vnetHeader", Napi::Boolean::New(env, facts.vnet_header));
+  out.Set("checksumOffload", Napi::Boolean::New(env, facts.checksum));
+  out.Set("tso4", Napi::Boolean::New(env, facts.tso4));
+  out.Set("tso6", Napi::Boolean::New(env, facts.tso6));
+  out.Set("uso4", Napi::Boolean::New(env, facts.uso4));
+  out.Set("uso6", Napi::Boolean::New(env, facts.uso6));
+  constexpr const char* kSteering[] = {"none", "client-endpoint", "random"};
+  out.Set("steering", Napi::String::New(env, kSteering[size_t(engine_->steering())]));
+  return out;
+}
+
+Napi::Value EngineBinding::publish(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  service::SnapshotSpec spec;
+  std::string problem = decode_snapshot(info[0], spec);
+  if (problem.empty()) problem = engine_->publish(spec);
+  if (!problem.empty()) {
+    throw_error(env, "VSNAT_DATAPLANE", problem);
+    return {};
+  }
+  return number(env, engine_->generation());
+}
+
+Napi::Value EngineBinding::counters(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  Napi::Object out = Napi::Object::New(env);
+  Napi::Array queues = Napi::Array::New(env);
+  for (size_t q = 0; q < engine_->queue_count(); ++q) queues.Set(uint32_t(q), encode_queue(env, *engine_, q));
+  out.Set("queues", queues);
+
+  Napi::Array servers = Napi::Array::New(env), services = Napi::Array::New(env);
+  const service::Snapshot* snapshot = engine_->current();
+  uint32_t count = 0;
+  for (uint32_t slot = 0; slot < engine_->limits().server_slots; ++slot) {
+    Napi::Object server;
+    const bool configured = snapshot && snapshot->server_at(slot) != nullptr;
+    if (encode_server(env, *engine_, slot, configured, server)) servers.Set(count++, server);
+  }
+  if (snapshot) {
+    uint32_t i = 0;
+    for (const service::Service& service : snapshot->services)
+      services.Set(i++, encode_service(env, *engine_, service));
+  }
+  out.Set("servers", servers);
+  out.Set("services", services);
+
+  const flow::TableStats stats = engine_->table_stats();
+  Napi::Object table = Napi::Object::New(env);
+  table.Set("capacity", number(env, stats.capacity));
+  table.Set("flows", number(env, stats.flows));
+  table.Set("expired", number(env, stats.expired));
+  table.Set("evicted", number(env, stats.evicted));
+  table.Set("bytes", number(env, stats.bytes));
+  out.Set("flowTable", table);
+  return out;
+}
+
+Napi::Value EngineBinding::flows(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  constexpr double kMaxRows = 65536;
+  const double cursor = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+  const double limit = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : 0;
+  if (!(cursor >= 0 && cursor <= 9007199254740991.0) || !(limit >= 1 && limit <= kMaxRows)) {
+    throw_error(env, "VSNAT_DATAPLANE",
+                "flows: needs a cursor from an earlier page (or 0) and a limit from 1 to 65536");
+    return {};
+  }
+  std::vector<engine::FlowRow> rows;
+  const Now now = tun_ ? engine::Engine::monotonic_now() : memory_now_;
+  uint64_t next = uint64_t(cursor);
+  // Free records are looked at, too: go on until the page has rows or the table ends.
+  while (rows.empty() && next != engine::Engine::kWalkEnd)
+    next = engine_->walk(next, uint32_t(limit), now, rows);
+  Napi::Object page = Napi::Object::New(env);
+  Napi::Array out = Napi::Array::New(env, rows.size());
+  for (uint32_t i = 0; i < rows.size(); ++i) out.Set(i, encode_row(env, rows[i]));
+  page.Set("rows", out);
+  page.Set("next", next == engine::Engine::kWalkEnd ? env.Null() : number(env, next));
+  return page;
+}
+
+Napi::Value EngineBinding::start(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  if (!tun_) {
+    throw_error(env, "VSNAT_DATAPLANE", "start: a memory device has no threads; call process()");
+  } else if (engine_->current() == nullptr) {
+    throw_error(env, "VSNAT_DATAPLANE", "start: publish a snapshot first");
+  } else if (!started_) {
+    started_ = true;
+    engine_->start();
+  }
+  return env.Undefined();
+}
+
+Napi::Value EngineBinding::process(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  ProcessCall call;
+  std::string problem = decode_process(info[0], call);
+  if (problem.empty() && tun_) problem = "process: this engine reads its packets from a TUN device";
+  if (problem.empty() && engine_->current() == nullptr) problem = "process: publish a snapshot first";
+  if (!problem.empty()) {
+    throw_error(env, "VSNAT_DATAPLANE", problem);
+    return {};
+  }
+  memory_now_ = call.now;
+  bool leaves = false;
+  const nat::Outcome outcome = engine_->process(call.packet, call.now, leaves);
+  Napi::Object out = Napi::Object::New(env);
+  Napi::Array outputs = Napi::Array::New(env);
+  if (leaves) {
+    Napi::Object packet = Napi::Object::New(env);
+    packet.Set("packet",
+               Napi::Buffer<uint8_t>::Copy(env, call.packet.bytes.data(), call.packet.bytes.size()));
+    packet.Set("vnet", Napi::Buffer<uint8_t>::Copy(env, reinterpret_cast<const uint8_t*>(&call.packet.vnet),
+                                                   sizeof(call.packet.vnet)));
+    outputs.Set(uint32_t{0}, packet);
+  }
+  out.Set("outputs", outputs);
+  out.Set("verdict", Napi::String::New(env, verdict_word(outcome)));
+  return out;
+}
+
+Napi::Value EngineBinding::expire(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  const double now = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+  if (tun_ || !(now >= 0 && now <= 9007199254740991.0)) {
+    throw_error(env, "VSNAT_DATAPLANE", "expire: needs a time in milliseconds, and a memory device");
+    return {};
+  }
+  memory_now_ = Now{uint64_t(now)};
+  engine_->expire(memory_now_);
+  return env.Undefined();
+}
+
+Napi::Value EngineBinding::failure(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  const int error = engine_->failure();
+  if (error == 0) return env.Null();
+  return Napi::String::New(env, error == EBADFD ? "the TUN device was deleted" : std::strerror(error));
+}
+
+Napi::Value EngineBinding::close(const Napi::CallbackInfo& info) {
+  engine_.reset();
+  return info.Env().Undefined();
+}
+
+Napi::Value EngineBinding::closed(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), engine_ == nullptr);
+}
+
+}  // namespace vsnat::binding

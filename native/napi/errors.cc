@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "napi/errors.h"
+
+#include <cerrno>
+#include <cstring>
+
+namespace vsnat::binding {
+
+void throw_error(Napi::Env env, const char* code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  error.ThrowAsJavaScriptException();
+}
+
+void throw_system_error(Napi::Env env, const SysError& error) {
+  const char* code = "VSNAT_DATAPLANE";
+  std::string mend;
+  const bool opening = error.operation.starts_with("open /dev/net/tun");
+  if (opening && (error.error == ENOENT || error.error == ENODEV || error.error == ENXIO)) {
+    code = "VSNAT_NO_TUN";
+    mend =
+        "; run `mkdir -p /dev/net && mknod /dev/net/tun c 10 200 && chmod 600 /dev/net/tun`, or give the "
+        "container the device";
+  } else if (error.error == EPERM || error.error == EACCES) {
+    code = "VSNAT_NO_PERMISSION";
+    mend = "; run as root or with CAP_NET_ADMIN";
+  } else if (error.error == EBUSY) {
+    code = "VSNAT_DEVICE_BUSY";
+    mend = "; another process has this device: choose another tun.name or stop it";
+  }
+  Napi::Error thrown = Napi::Error::New(env, error.operation + ": " + std::strerror(error.error) + mend);
+  thrown.Set("code", Napi::String::New(env, code));
+  thrown.Set("errno", Napi::Number::New(env, error.error));
+  thrown.Set("syscall", Napi::String::New(env, error.operation));
+  thrown.ThrowAsJavaScriptException();
+}
+
+}  // namespace vsnat::binding
