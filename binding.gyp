@@ -15,7 +15,7 @@
       'includes': ['native/native.gypi'],
       'dependencies': ['vsnat_core'],
       'sources': ['<!@(ls native/napi/*.cc)'],
-      'cflags_cc': ['-isystem', '<!(node -p "require(\'node-addon-api\').include_dir")'],
+      'cflags_cc': ['-isystem', '<!(node -p "require(\'path\').resolve(require(\'node-addon-api\').include_dir)")'],
       'defines': [
         'NAPI_VERSION=9', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED',
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
