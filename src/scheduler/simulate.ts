@@ -58,22 +58,24 @@ function pickFromCycle(plan: CyclePlan, usable: Usable, cursor: number): Pick {
 }
 
 function pickByHash(plan: HashPlan, usable: Usable, client: Client): ServerIndex | null {
-  const size = plan.slots.length;
-  const key = foldAddress(client.address) + (plan.usePort ? client.port : 0);
-  const first = hashSlot(plan, key);
-  const tries = [first];
-  if (plan.fallback) {
-    for (let k = 0; k < size; k += 1) {
-      const offset = (first + k) % size;
-      tries.push(plan.function === 'golden' ? (first + offset) % size : hashSlot(plan, key + offset));
-    }
-  }
-  for (const slot of tries) {
+  for (const slot of probes(plan, client)) {
     const server = plan.slots[slot] ?? -1;
     if (server === -1) return null;
     if (usable(server)) return server;
   }
   return null;
+}
+
+/** The client's own slot, then with fallback as many others as there are slots. */
+function* probes(plan: HashPlan, client: Client): Generator<number> {
+  const size = plan.slots.length;
+  const key = foldAddress(client.address) + (plan.usePort ? client.port : 0);
+  const first = hashSlot(plan, key);
+  yield first;
+  for (let k = 0; plan.fallback && k < size; k += 1) {
+    const offset = (first + k) % size;
+    yield plan.function === 'golden' ? (first + offset) % size : hashSlot(plan, key + offset);
+  }
 }
 
 /** The slot a client's 32-bit key falls into. */
