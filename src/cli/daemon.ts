@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The daemon, from a configuration file to packets moving and back. The order of the start is its safety:
+ *
+ *   read and check the file → check the host → hold the admin socket → open the device → publish → start threads →
+ *   set up the host's routes → serve metrics → say "ready"
+ *
+ * The admin socket comes before anything is touched, because holding it is what keeps a second daemon out. Routes come
+ * after the first snapshot, so that no packet meets an empty table. Whatever fails, all that was done is
+ * undone, last first; a stop is the same unwinding. The parts that touch the machine are arguments, for tests.
+ */
+import { openAdmin, type AdminServer } from '../admin/server.js';
+import { errorAnswer } from '../admin/routes.js';
+import type { DirectorStatus } from '../admin/api.js';
+import type { Dataplane, DeviceFacts, TunOptions } from '../dataplane/dataplane.js';
+import { describeChange } from '../director/diff.js';
+import { Director, tunOptions, type HostPlumbing } from '../director/director.js';
+import { Reloader, type ReloadOutcome } from '../director/reload.js';
+import { openMetrics } from '../metrics/server.js';
+import { MetricsRegistry } from '../metrics/registry.js';
+import { formatEndpoint, type Model } from '../model/index.js';
+import type { HostLog } from '../host/index.js';
+import { adopted, directorStatus, takeSample } from './facts.js';
+import type { Logger } from './log.js';
+import type { Notifier } from './notify.js';
+import { UndoStack } from './undo.js';
+
+export interface DaemonParts<D extends Dataplane> {
+  /** Reads and validates the file, against this host's subnets. */
+  readonly load: (note: (sentence: string) => void) => Promise<Model>;
+  readonly preflight: (model: Model, log: HostLog) => Promise<void>;
+  readonly openDataplane: (options: TunOptions) => D;
+  readonly startDataplane: (dataplane: D) => void;
+  readonly prepareHost: (model: Model, facts: DeviceFacts, log: HostLog) => Promise<HostPlumbing>;
+  readonly createLogger: (settings: Model['log']) => Logger;
+  readonly notifier: (onFailure: (error: unknown) => void) => Notifier;
+  readonly addonAbi: number;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+}
+
+export interface DaemonOptions {
+  readonly configFile: string;
+  readonly version: string;
+  /** Instead of the configuration's admin.socket. */
+  readonly socket?: string;
+  /** Gives up the start, at the next step. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Daemon {
+  readonly log: Logger;
+  /** Where the metrics are served; differs from the configuration only for port 0. */
+  readonly metricsPort: number | null;
+  reload(): Promise<ReloadOutcome>;
+  /** Undoes everything. Idempotent, never rejects. */
+  stop(): Promise<void>;
+}
+
+export async function startDaemon<D extends Dataplane>(
+  options: DaemonOptions,
+  parts: DaemonParts<D>,
+): Promise<Daemon> {
+  const startedAt = parts.now();
+  const notes: string[] = [];
+  const model = await parts.load((note) => notes.push(note));
+  const log = parts.createLogger(model.log);
+  const hostLog: HostLog = { info: (message) => log.info(message), warn: (message) => log.warn(message) };
+  const onFailure = (error: unknown): void => log.error({ err: error }, 'a request failed');
+  const undos = new UndoStack();
+  const unwind = (): Promise<void> =>
+    undos.unwind((what, error) => log.error({ err: error }, `${what} could not be taken down`));
+  const notify = parts.notifier((error) => log.warn({ err: error }, 'the service manager could not be told'));
+
+  try {
+    for (const note of notes) log.warn(note);
+    await parts.preflight(model, hostLog);
+    options.signal?.throwIfAborted();
+
+    const socket = options.socket ?? model.admin.socket;
+    const identity = {
+      pid: process.pid,
+      version: options.version,
+      configFile: options.configFile,
+      startedAt,
+    };
+    const admin = await openAdmin({ socket, identity, onFailure });
+    undos.push('the admin socket', () => admin.close());
+    options.signal?.throwIfAborted();
+
+    const director = await Director.start(
+      {
+        dataplane: parts.openDataplane(tunOptions(model)),
+        start: parts.startDataplane,
+        prepareHost: (running, facts) => parts.prepareHost(running, facts, hostLog),
+      },
+      model,
+    );
+    undos.push('the director', () => director.close());
+    options.signal?.throwIfAborted();
+
+    const reloader = new Reloader({
+      load: () => parts.load((note) => log.warn(note)),
+      apply: (wanted) => director.apply(wanted),
+      now: parts.now,
+    });
+    const build = { version: options.version, node: process.versions.node, addonAbi: parts.addonAbi };
+    const metricsPort = await serveMetrics(director, reloader, build, undos, onFailure);
+    options.signal?.throwIfAborted();
+
+    const reload = async (): Promise<ReloadOutcome> => {
+      notify.reloading();
+      const outcome = await reloader.reload();
+      log.level = director.model.log.level;
+      logOutcome(log, outcome);
+      notify.ready();
+      return outcome;
+    };
+    attach(admin, director, reloader, reload);
+    notify.ready();
+    log.info(readyFields(director, socket, metricsPort), 'ready');
+
+    let stopping: Promise<void> | undefined;
+    const stop = (): Promise<void> => {
+      stopping ??= (async () => {
+        notify.stopping();
+        admin.detach();
+        log.info('stopping');
+        await unwind();
+        log.info('stopped');
+      })();
+      return stopping;
+    };
+    return { log, metricsPort, reload, stop };
+  } catch (error) {
+    await unwind();
+    throw error;
+  }
+}
+
+async function serveMetrics<D extends Dataplane>(
+  director: Director<D>,
+  reloader: Reloader,
+  build: { readonly version: string; readonly node: string; readonly addonAbi: number },
+  undos: UndoStack,
+  onFailure: (error: unknown) => void,
+): Promise<number | null> {
+  const { listen } = director.model.metrics;
+  if (listen === null) return null;
+  const server = await openMetrics({
+    listen,
+    registry: new MetricsRegistry(() => takeSample(director, reloader, build)),
+    notReady: () => (adopted(director) ? null : 'a queue has not yet adopted the newest configuration'),
+    onFailure,
+  });
+  undos.push('the metrics server', () => server.close());
+  return server.port;
+}
+
+function attach<D extends Dataplane>(
+  admin: AdminServer,
+  director: Director<D>,
+  reloader: Reloader,
+  reload: () => Promise<ReloadOutcome>,
+): void {
+  admin.attach({
+    directorStatus: (): DirectorStatus => directorStatus(director, reloader),
+    services: () => director.services(),
+    connections: (cursor, limit) => director.connections(cursor, limit),
+    reload: async () => {
+      const outcome = await reload();
+      return 'error' in outcome ? errorAnswer(outcome.error) : outcome;
+    },
+  });
+}
+
+function logOutcome(log: Logger, outcome: ReloadOutcome): void {
+  if ('error' in outcome) {
+    log.error(
+      { problems: outcome.error.message.split('\n') },
+      `reload ${outcome.result}; the old configuration runs on`,
+    );
+  } else {
+    log.info({ changes: outcome.changes.map(describeChange) }, `reload ${outcome.result}`);
+  }
+}
+
+function readyFields<D extends Dataplane>(
+  director: Director<D>,
+  socket: string,
+  metricsPort: number | null,
+): object {
+  const { facts, model } = director;
+  const { listen } = model.metrics;
+  return {
+    device: facts.name,
+    queues: facts.queues,
+    steering: facts.steering,
+    services: model.services.length,
+    admin: socket,
+    metrics: listen === null ? 'off' : formatEndpoint({ ...listen, port: metricsPort ?? listen.port }),
+  };
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Everything a command says goes through here: results to stdout, complaints to stderr, and never a control character
+ * from a name or a peer's answer, which could move the cursor or set the title of the reader's terminal.
+ */
+import { styleText } from 'node:util';
+
+export interface Streams {
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly stderr: { write(text: string): unknown };
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export class Io {
+  readonly #streams: Streams;
+  /** Set by --no-color. */
+  plain = false;
+
+  constructor(streams: Streams) {
+    this.#streams = streams;
+  }
+
+  get env(): Streams['env'] {
+    return this.#streams.env;
+  }
+
+  out(text: string): void {
+    this.#streams.stdout.write(`${printable(text)}\n`);
+  }
+
+  heading(text: string): void {
+    const line = printable(text);
+    this.#streams.stdout.write(`${this.#isColored ? styleText('bold', line) : line}\n`);
+  }
+
+  json(value: unknown): void {
+    this.#streams.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  complain(text: string): void {
+    this.#streams.stderr.write(`${printable(text)}\n`);
+  }
+
+  get #isColored(): boolean {
+    const { NO_COLOR = '', TERM = '' } = this.env;
+    return !this.plain && NO_COLOR === '' && TERM !== 'dumb' && this.#streams.stdout.isTTY === true;
+  }
+}
+
+/** The text without control characters, direction marks and line tricks; line ends stay. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, (character) =>
+    character === '\n' ? '\n' : '\ufffd',
+  );
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The daemon's parts on a real machine: files, the host, the addon, the TUN device, the service manager. */
+import { loadConfig, type Config, type HostNetwork } from '../config/index.js';
+import { addonAbi, loadAddon, TunDataplane } from '../dataplane/native.js';
+import { hostPrefixes, preflight, prepareHost, realSystem } from '../host/index.js';
+import type { DaemonParts } from './daemon.js';
+import { createLogger } from './log.js';
+import { createNotifier, type SendDatagram } from './notify.js';
+
+/** Reads a configuration and checks it against the subnets of this host. */
+export async function loadForThisHost(file: string): Promise<Config> {
+  return loadConfig(file, { host: await hostNetwork() });
+}
+
+/** null where the host cannot be asked (no iproute2): `vsnat check` works on machines that never run the daemon. */
+async function hostNetwork(): Promise<HostNetwork | null> {
+  const prefixes = await hostPrefixes();
+  return prefixes === null ? null : { prefixes, defaultRoute: await hasDefaultRoute() };
+}
+
+async function hasDefaultRoute(): Promise<boolean> {
+  const { stdout } = await realSystem.run(['ip', 'route', 'show', 'default']);
+  return stdout.trim() !== '';
+}
+
+export function realParts(configFile: string): DaemonParts<TunDataplane> {
+  return {
+    load: async (note) => {
+      const { model, notes } = await loadForThisHost(configFile);
+      notes.forEach(note);
+      return model;
+    },
+    preflight: async (model, log) => {
+      loadAddon(); // a missing binary is told before the host is looked at: it is the first thing to mend
+      await preflight(model, { log });
+    },
+    openDataplane: (options) => new TunDataplane(options),
+    startDataplane: (dataplane) => dataplane.start(),
+    prepareHost: (model, facts, log) => prepareHost(model, facts, { log }),
+    createLogger,
+    notifier: (onFailure) => createNotifier(process.env['NOTIFY_SOCKET'], sender(), onFailure),
+    addonAbi,
+    now: Date.now,
+  };
+}
+
+/** undefined with an addon that cannot send datagrams. */
+function sender(): SendDatagram | undefined {
+  const addon = loadAddon();
+  return addon.notify === undefined ? undefined : (path, text) => addon.notify?.(path, text);
+}
