@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+
+import type { SnapshotSpec } from '../../../src/dataplane/dataplane.js';
+import { FakeDataplane } from '../../../src/dataplane/fake.js';
+
+const snapshot = (...slots: number[]): SnapshotSpec => ({
+  removedServer: 'reset',
+  services: slots.map((slot) => ({
+    slot,
+    listen: [],
+    servers: [],
+    plan: { kind: 'cycle', lead: [], loop: [] },
+    timeouts: {} as SnapshotSpec['services'][number]['timeouts'],
+  })),
+});
+
+describe('the fake dataplane', () => {
+  it.each([[[0, 0]], [[-1]], [[16]], [[0.5]]])(
+    'refuses service slots %j, as the native one does',
+    (slots) => {
+      const dataplane = new FakeDataplane();
+      expect(() => dataplane.publish(snapshot(...slots))).toThrow(/service slot must be free and below 16/);
+      expect(dataplane.published).toEqual([]);
+    },
+  );
+
+  it('refuses everything after close()', () => {
+    const dataplane = new FakeDataplane();
+    dataplane.close();
+    dataplane.close();
+    expect(() => dataplane.counters()).toThrow(/after close/);
+    expect(() => dataplane.publish(snapshot())).toThrow(/after close/);
+    expect(() => dataplane.flows(0, 1)).toThrow(/after close/);
+  });
+
+  it('restarts the cursor of a service with every snapshot, as the contract says', () => {
+    const dataplane = new FakeDataplane();
+    dataplane.publish(snapshot(2));
+    dataplane.setService(2, { cursor: 9, connections: 4 });
+    dataplane.publish(snapshot(2));
+    expect(dataplane.counters().services).toEqual([
+      { slot: 2, connections: 4, scheduleFailures: 0, cursor: 0 },
+    ]);
+  });
+});

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+
+import type { Counters, DeviceFacts, FlowPage } from '../../../src/dataplane/dataplane.js';
+import {
+  addonAbi,
+  defaultLimits,
+  fromAddon,
+  loadAddon,
+  MemoryDataplane,
+  TunDataplane,
+  type Addon,
+  type Engine,
+} from '../../../src/dataplane/native.js';
+import { VsnatError } from '../../../src/errors.js';
+
+const systemError = (message: string, fields: object): Error => Object.assign(new Error(message), fields);
+
+/** An addon that records how its engine is used. */
+function fakeAddon(failWith?: Error): { addon: Addon; calls: unknown[][] } {
+  const calls: unknown[][] = [];
+  class FakeEngine implements Engine {
+    closed = false;
+    constructor(options: object) {
+      calls.push(['open', options]);
+      if (failWith !== undefined) throw failWith;
+    }
+    facts(): DeviceFacts {
+      return { name: 'tun7' } as DeviceFacts;
+    }
+    publish(snapshot: unknown): number {
+      calls.push(['publish', snapshot]);
+      return 3;
+    }
+    counters(): Counters {
+      throw systemError('counters: no', { code: 'EIO', syscall: 'read' });
+    }
+    flows(cursor: number, limit: number): FlowPage {
+      calls.push(['flows', cursor, limit]);
+      return { rows: [], next: null };
+    }
+    start(): void {
+      calls.push(['start']);
+    }
+    process(packet: unknown): { outputs: []; verdict: string } {
+      calls.push(['process', packet]);
+      return { outputs: [], verdict: 'passed' };
+    }
+    expire(nowMs: number): void {
+      calls.push(['expire', nowMs]);
+    }
+    close(): void {
+      calls.push(['close']);
+      this.closed = true;
+    }
+  }
+  const addon: Addon = {
+    Engine: FakeEngine,
+    dropReasons: () => [],
+    generatedKinds: () => [],
+    abi: addonAbi,
+    version: '0',
+  };
+  return { addon, calls };
+}
+
+const tunOptions = {
+  name: 'vsnat0',
+  queues: 2,
+  offload: 'auto',
+  flowCapacity: 64,
+  steering: 'auto',
+} as const;
+
+describe('the loader', () => {
+  it('says which binary is missing and the three ways to get one', () => {
+    const cause = new Error('No native build was found');
+    const load = (): Addon =>
+      loadAddon(() => {
+        throw cause;
+      });
+    expect(load).toThrow(VsnatError);
+    try {
+      load();
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'VSNAT_ADDON_MISSING', cause });
+      const { message } = error as Error;
+      expect(message).toContain(`${process.platform}-${process.arch}`);
+      for (const remedy of ['npm run build:native', 'npm rebuild vsnat', 'python3 make g++']) {
+        expect(message).toContain(remedy);
+      }
+    }
+  });
+
+  it('refuses a binary of another interface: its numbers would be read wrong', () => {
+    const { addon } = fakeAddon();
+    expect(() => loadAddon(() => ({ ...addon, abi: addonAbi + 1 }))).toThrow(
+      `must have interface ${addonAbi}, got ${addonAbi + 1}`,
+    );
+  });
+});
+
+describe('a TUN dataplane', () => {
+  it('opens the device with its options and the limits, and starts only when told', () => {
+    const { addon, calls } = fakeAddon();
+    const dataplane = new TunDataplane(tunOptions, undefined, addon);
+    expect(calls).toEqual([['open', { ...tunOptions, device: 'tun', ...defaultLimits }]]);
+    expect(dataplane.facts.name).toBe('tun7');
+    dataplane.start();
+    expect(calls.at(-1)).toEqual(['start']);
+  });
+
+  it('closes once', () => {
+    const { addon, calls } = fakeAddon();
+    const dataplane = new TunDataplane(tunOptions, undefined, addon);
+    dataplane.close();
+    dataplane.close();
+    expect(calls.filter(([call]) => call === 'close')).toHaveLength(1);
+  });
+
+  it("throws the addon's own code when it is one of ours", () => {
+    const { addon } = fakeAddon(systemError('TUNSETIFF: EBUSY', { code: 'VSNAT_DEVICE_BUSY', errno: 16 }));
+    expect(() => new TunDataplane(tunOptions, undefined, addon)).toThrow(
+      expect.objectContaining({ code: 'VSNAT_DEVICE_BUSY', message: 'TUNSETIFF: EBUSY' }) as Error,
+    );
+  });
+
+  it('keeps any other failure as the cause of a VSNAT_DATAPLANE', () => {
+    const { addon } = fakeAddon();
+    const dataplane = new TunDataplane(tunOptions, undefined, addon);
+    expect(() => dataplane.counters()).toThrow(
+      expect.objectContaining({
+        code: 'VSNAT_DATAPLANE',
+        cause: expect.objectContaining({ syscall: 'read' }) as unknown,
+      }) as Error,
+    );
+    expect(fromAddon('a string')).toMatchObject({ code: 'VSNAT_DATAPLANE', message: 'a string' });
+  });
+});
+
+describe('a memory dataplane', () => {
+  it('asks for no device of the machine, and hands packets and time through', () => {
+    const { addon, calls } = fakeAddon();
+    const hashKey = new Uint8Array(16);
+    const dataplane = new MemoryDataplane({ flowCapacity: 16, hashKey }, undefined, addon);
+    expect(calls[0]?.[1]).toMatchObject({
+      device: 'memory',
+      queues: 1,
+      steering: 'off',
+      flowCapacity: 16,
+      hashKey,
+    });
+    const packet = { packet: new Uint8Array(20), nowMs: 5 };
+    expect(dataplane.process(packet).verdict).toBe('passed');
+    dataplane.expire(7);
+    expect(calls.slice(1)).toEqual([
+      ['process', packet],
+      ['expire', 7],
+    ]);
+  });
+});

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from 'node:child_process';
+
+import { describe, expect, it } from 'vitest';
+
+import { metricDefinitions, MetricsRegistry } from '../../../src/metrics/registry.js';
+import { busySample } from './sample.js';
+
+const openMetrics = 'application/openmetrics-text; version=1.0.0';
+
+/** Samples of a rendered text: "name{labels}" to value. */
+function samples(body: string): Map<string, number> {
+  return new Map(
+    body
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+  );
+}
+
+const render = async (accept?: string): Promise<string> => {
+  const { body } = await new MetricsRegistry(busySample, { processMetrics: false }).render(accept);
+  return body;
+};
+
+describe('the metrics', () => {
+  it('are named and labelled as documented', async () => {
+    const values = samples(await render());
+    expect(Object.fromEntries(values)).toMatchObject({
+      'vsnat_build_info{version="0.1.0",node="20.20.2",addon_abi="1"}': 1,
+      vsnat_config_last_reload_successful: 0,
+      vsnat_config_last_reload_success_timestamp_seconds: 1_763_000_000,
+      'vsnat_config_reloads_total{result="rejected"}': 1,
+      'vsnat_service_info{service="web",vip="10.9.0.2",port="80",protocol="tcp",scheduler="wrr"}': 1,
+      'vsnat_service_connections_total{service="web"}': 80,
+      'vsnat_server_connections_active{service="web",server="10.2.1.2:8080"}': 3,
+      'vsnat_server_bytes_total{service="web",server="10.2.1.2:8080",direction="out"}': 900_000,
+      'vsnat_server_overloaded{service="web",server="10.2.2.2:8080"}': 1,
+      'vsnat_server_weight{service="dns \\"v6\\"\\\\",server="[2001:db8::2]:53"}': 1,
+      'vsnat_packets_dropped_total{queue="1",reason="no_server"}': 3,
+      'vsnat_queue_busy_seconds_total{queue="0"}': 1.5,
+      vsnat_flow_table_capacity: 1024,
+      'vsnat_device_offload{device="fake0",feature="tso4"}': 1,
+      'vsnat_device_offload{device="fake0",feature="uso4"}': 0,
+    });
+  });
+
+  it('obey the conservation equations of docs/metrics.md', async () => {
+    const values = samples(await render());
+    const sum = (pattern: RegExp): number =>
+      [...values].filter(([name]) => pattern.test(name)).reduce((total, [, value]) => total + value, 0);
+    for (const queue of [0, 1]) {
+      const of = (name: string, more = ''): number =>
+        sum(new RegExp(`^vsnat_${name}\\{.*queue="${queue}".*${more}`));
+      expect(of('queue_packets_total', 'rx')).toBe(
+        of('queue_forwarded_total') + of('queue_passed_total') + of('packets_dropped_total'),
+      );
+      expect(of('queue_packets_total', 'tx')).toBe(
+        of('queue_forwarded_total') +
+          of('queue_passed_total') +
+          of('packets_generated_total') -
+          of('queue_tx_failed_total'),
+      );
+    }
+  });
+
+  it('use exactly the labels they declare, the same for every series', () => {
+    const sample = busySample();
+    for (const { name, labels, series } of metricDefinitions) {
+      for (const one of series(sample)) expect(Object.keys(one.labels), name).toEqual(labels);
+    }
+  });
+
+  it('never repeat a series', async () => {
+    const lines = (await render()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    const names = lines.map((line) => line.slice(0, line.lastIndexOf(' ')));
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('are read from one sample per scrape', async () => {
+    let taken = 0;
+    const registry = new MetricsRegistry(
+      () => {
+        taken += 1;
+        return busySample();
+      },
+      { processMetrics: false },
+    );
+    await Promise.all([registry.render(), registry.render(openMetrics)]);
+    expect(taken).toBe(2);
+  });
+
+  it('forget a service that left the configuration', async () => {
+    let sample = busySample();
+    const registry = new MetricsRegistry(() => sample, { processMetrics: false });
+    await registry.render();
+    sample = { ...sample, services: [] };
+    expect((await registry.render()).body).not.toContain('service="web"');
+  });
+
+  it('keep their names in the classic format after a scrape in OpenMetrics', async () => {
+    const registry = new MetricsRegistry(busySample);
+    const before = samples((await registry.render()).body);
+    const open = await registry.render(openMetrics);
+    const after = samples((await registry.render()).body);
+    expect([...after.keys()]).toEqual([...before.keys()]);
+    expect(open.contentType).toMatch(/^application\/openmetrics-text/);
+    expect(open.body.endsWith('# EOF\n')).toBe(true);
+    expect(open.body).toContain('# TYPE vsnat_service_connections counter');
+    const vsnat = (names: Iterable<string>): string[] =>
+      [...names].filter((name) => name.startsWith('vsnat_'));
+    expect(vsnat(samples(open.body).keys())).toEqual(vsnat(before.keys()));
+  });
+
+  it.runIf(spawnSync('promtool', ['--version']).status === 0)(
+    'satisfy promtool, process metrics included',
+    async () => {
+      const { body } = await new MetricsRegistry(busySample).render();
+      const { status, stderr, stdout } = spawnSync('promtool', ['check', 'metrics'], {
+        input: body,
+        encoding: 'utf8',
+      });
+      expect(`${stdout}${stderr}`).toBe('');
+      expect(status).toBe(0);
+    },
+  );
+});

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A sample as busy as one from a real daemon: two services, two queues, something in every counter. */
+import { FakeDataplane } from '../../../src/dataplane/fake.js';
+import type { Sample } from '../../../src/metrics/definition.js';
+
+const server = (address: string, weight: number) => ({
+  server: address,
+  weight,
+  active: 3,
+  inactive: 2,
+  overloaded: weight === 0,
+  connections: 40,
+  inPackets: 400,
+  inBytes: 40_000,
+  outPackets: 300,
+  outBytes: 900_000,
+});
+
+export function busySample(): Sample {
+  const dataplane = new FakeDataplane({ queues: 2 });
+  for (const queue of [0, 1]) {
+    dataplane.setQueue(queue, {
+      rxPackets: 100,
+      rxBytes: 10_000,
+      forwarded: 80,
+      passed: 15,
+      dropped: { truncated: 2, no_server: 3 },
+      generated: { tcp_reset: 3, echo_reply: 1 },
+      txPackets: 98,
+      txBytes: 9_900,
+      txFailed: 1,
+      busyNanoseconds: 1_500_000_000,
+      generation: 4,
+    });
+  }
+  dataplane.setFlowTable({ flows: 10, expired: 5, evicted: 1 });
+  return {
+    build: { version: '0.1.0', node: '20.20.2', addonAbi: 1 },
+    facts: dataplane.facts,
+    reloads: {
+      counts: { applied: 2, unchanged: 1, rejected: 1, failed: 0 },
+      lastSuccessful: false,
+      lastSuccessAt: 1_763_000_000_000,
+      lastError: 'vsnat.yaml:1:1: …',
+    },
+    generation: 4,
+    counters: dataplane.counters(),
+    services: [
+      {
+        service: 'web',
+        listen: [
+          { protocol: 'tcp', address: '10.9.0.1', port: 80 },
+          { protocol: 'tcp', address: '10.9.0.2', port: 80 },
+        ],
+        scheduler: 'wrr',
+        connections: 80,
+        scheduleFailures: 1,
+        servers: [server('10.2.1.2:8080', 5), server('10.2.2.2:8080', 0)],
+      },
+      {
+        service: 'dns "v6"\\',
+        listen: [{ protocol: 'udp', address: '2001:db8::1', port: 53 }],
+        scheduler: 'rr',
+        connections: 0,
+        scheduleFailures: 0,
+        servers: [server('[2001:db8::2]:53', 1)],
+      },
+    ],
+  };
+}
