@@ -170,10 +170,6 @@ export class Director<D extends Dataplane = Dataplane> {
 }
 
 export class MemoryDirector extends Director<MemoryDataplane> {
-  constructor(dataplane: MemoryDataplane, model: Model) {
-    super(dataplane, model);
-  }
-
   /** One packet in, what leaves because of it out. */
   process(packet: MemoryPacket): ProcessedPacket {
     return this.dataplane.process(packet);
