@@ -200,7 +200,7 @@ nat::Outcome Engine::process(MemoryPacket& packet, Now now, bool& leaves) {
 
 void Engine::expire(Now now) {
   if (!current_) return;
-  const uint32_t shards = std::max(tables_.v4.shard_count(), tables_.v6.shard_count());
+  const uint32_t shards = nat::expirable_shards(tables_);
   for (uint32_t shard = 0; shard < shards; ++shard) {
     while (nat::expire(memory_lane_->core, *current_, shard, now.tick(), 4096)) {
     }

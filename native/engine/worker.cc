@@ -130,7 +130,7 @@ bool Worker::write_segments(const nat::Packet& packet, const nat::Pending& pendi
 }
 
 bool Worker::sweep(Now now) {
-  const uint32_t shards = std::max(lane_.core.tables.v4.shard_count(), lane_.core.tables.v6.shard_count());
+  const uint32_t shards = nat::expirable_shards(lane_.core.tables);
   if (sweep_shard_ >= shards) {
     if (now.ms < next_sweep_ms_) return false;
     next_sweep_ms_ = now.ms + kSweepEveryMs;

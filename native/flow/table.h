@@ -7,16 +7,16 @@
 // One record per connection serves both directions. What request (CIP -> VIP) and reply (RIP -> CIP) have in
 // common is the client endpoint {protocol, client address, client port}; the table is indexed by a keyed hash
 // of that alone (IPVS does the same), and a lookup compares the full tuple of its direction. Two VIPs that
-// share a real server can therefore never get each other's replies: insert() refuses a second live flow with
-// the same reply tuple, which the kernel does not (ip_vs_conn_out_get compares no VIP).
+// share a real server can therefore never get each other's replies: before it inserts, nat/step.cc looks for a
+// live flow with the same reply tuple, which the kernel does not (ip_vs_conn_out_get compares no VIP).
 //
 //   hash = SipHash-1-3(key, protocol | client port | client address)
 //   hash bits: 63..32 bucket (multiply-shift, so any bucket count works), 31..16 shard, 15..0 tag
 //
-//   shard:  lock | counts | free list | sweep cursor          one of 1 or 16; a flow lives in one shard for
-//   ever bucket: tag[10] index[10] spilled                         one cache line; a hit costs this line and
-//   the record's flow:   64 bytes (IPv4) or 96 bytes (IPv6)                one or two lines, dense, addressed
-//   by index deadline: 4 bytes per flow                                what the sweep reads
+//   shard:    lock | counts | free list | sweep cursor   one of 1 or 16; a flow lives in one shard for ever
+//   bucket:   tag[10] index[10] spilled                  one cache line; a hit costs this line and the record's
+//   flow:     64 bytes (IPv4) or 96 bytes (IPv6)         one or two lines, dense, addressed by index
+//   deadline: 4 bytes per flow                           what the sweep reads
 //
 // A full bucket spills into the next ones, at most kMaxProbe buckets away; `spilled` counts the entries that
 // had to pass, so a lookup goes on only while there is something further on, and never further than

@@ -121,7 +121,8 @@ uint32_t Table<Addr>::sweep(uint32_t s, Tick now, uint32_t budget, OnExpire&& on
     erase(flow);
     ++home.expired;
   }
-  if (home.sweep_cursor >= home.high_water) home.sweep_cursor = 0;
+  // Not as soon as the cursor stands at the end: a full budget must always mean that there is more to look at.
+  if (looked < budget) home.sweep_cursor = 0;
   return looked;
 }
 

@@ -408,14 +408,10 @@ Outcome finish(Core& core, const Snapshot& snapshot, Now now, Packet& packet, Pe
 }
 
 bool expire(Core& core, const Snapshot& snapshot, uint32_t shard, Tick now, uint32_t budget) {
-  uint32_t looked = 0;
   const auto gone = [&](const auto& flow) { forget(core, snapshot, flow); };
-  if (shard < core.tables.v4.shard_count()) {
-    looked = std::max(looked, core.tables.v4.sweep(shard, now, budget, gone));
-  }
-  if (shard < core.tables.v6.shard_count()) {
-    looked = std::max(looked, core.tables.v6.sweep(shard, now, budget, gone));
-  }
+  const uint32_t v4_shards = core.tables.v4.shard_count();
+  const uint32_t looked = shard < v4_shards ? core.tables.v4.sweep(shard, now, budget, gone)
+                                            : core.tables.v6.sweep(shard - v4_shards, now, budget, gone);
   return looked == budget;
 }
 

@@ -104,9 +104,14 @@ inline Outcome step(Core& core, const service::Snapshot& snapshot, Now now, Pack
   return finish(core, snapshot, now, packet, pending);
 }
 
+/** Shards of both tables, to be numbered through: the IPv4 table's, then the IPv6 table's. */
+inline uint32_t expirable_shards(const FlowTables& tables) {
+  return tables.v4.shard_count() + tables.v6.shard_count();
+}
+
 /**
- * Remove expired flows of one shard of both tables, looking at no more than `budget` records of each. False
- * when both shards were seen to their end.
+ * Remove expired flows of one shard, looking at no more than `budget` records. True when there is more to look at;
+ * after false the shard's next round begins.
  */
 bool expire(Core& core, const service::Snapshot& snapshot, uint32_t shard, Tick now, uint32_t budget);
 
