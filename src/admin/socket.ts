@@ -43,14 +43,16 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
   }
 }
 
+/** Makes the directory itself, not the way to it: a misspelt path should fail, not grow a tree. */
 async function makeDirectory(directory: string): Promise<void> {
   try {
-    const made = await mkdir(directory, { recursive: true, mode: 0o755 });
-    if (made !== undefined) await chmod(directory, 0o755); // whatever the umask took away
+    await mkdir(directory);
+    await chmod(directory, 0o755); // whatever the umask took away
   } catch (cause) {
+    if (codeOf(cause) === 'EEXIST') return;
     throw refused(
       directory,
-      `must be a directory that can be made, got ${codeOf(cause)}; choose another admin.socket`,
+      `must be in a directory that exists or can be made, got ${codeOf(cause)}; choose another admin.socket`,
       cause,
     );
   }

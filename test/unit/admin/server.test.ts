@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import type { AdminActions, DirectorStatus, ErrorAnswer, ReloadAnswer } from '../../../src/admin/api.js';
+import { getJson, postJson } from '../../../src/admin/client.js';
+import { errorAnswer, maxBodyBytes } from '../../../src/admin/routes.js';
+import { openAdmin, type AdminServer } from '../../../src/admin/server.js';
+import { VsnatError } from '../../../src/errors.js';
+import { pageOf, row } from './rows.js';
+
+let directory: string;
+let socket: string;
+const opened: AdminServer[] = [];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'vsnat-admin-'));
+  socket = join(directory, 'run', 'vsnat.sock');
+});
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((server) => server.close()));
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const identity = { pid: process.pid, version: '0.1.0', configFile: 'vsnat.yaml', startedAt: 5 };
+const failures: unknown[] = [];
+
+async function open(path = socket): Promise<AdminServer> {
+  const server = await openAdmin({ socket: path, identity, onFailure: (error) => failures.push(error) });
+  opened.push(server);
+  return server;
+}
+
+function actions(more: Partial<AdminActions> = {}): AdminActions {
+  return {
+    directorStatus: () => ({ generation: 7 }) as DirectorStatus,
+    services: () => [],
+    connections: pageOf([row(1), row(2), row(3)]),
+    reload: () => Promise.resolve({ result: 'unchanged', changes: [] } satisfies ReloadAnswer),
+    ...more,
+  };
+}
+
+async function ready(more: Partial<AdminActions> = {}): Promise<void> {
+  const server = await open();
+  server.attach(actions(more));
+}
+
+describe('the admin API', () => {
+  it('tells who it is while it starts, and nothing more', async () => {
+    await open();
+    expect(await getJson(socket, '/v1/status')).toEqual({
+      status: 200,
+      body: { ...identity, state: 'starting', director: null },
+    });
+    expect(await getJson(socket, '/v1/services')).toMatchObject({
+      status: 503,
+      body: { error: { message: expect.stringContaining('still starting') as string } },
+    });
+  });
+
+  it('answers from the director once it is attached, and not after', async () => {
+    const server = await open();
+    server.attach(actions());
+    expect((await getJson(socket, '/v1/status')).body).toMatchObject({
+      state: 'ready',
+      director: { generation: 7 },
+    });
+    expect(await getJson(socket, '/v1/services')).toEqual({ status: 200, body: { services: [] } });
+    server.detach();
+    expect((await getJson(socket, '/v1/status')).body).toMatchObject({ state: 'stopping', director: null });
+  });
+
+  it('pages through connections', async () => {
+    await ready();
+    expect((await getJson(socket, '/v1/flows?limit=2')).body).toMatchObject({
+      rows: [{ clientPort: 1 }, { clientPort: 2 }],
+      next: 2,
+    });
+    expect((await getJson(socket, '/v1/flows?limit=2&cursor=2')).body).toMatchObject({
+      rows: [{ clientPort: 3 }],
+      next: null,
+    });
+    expect(await getJson(socket, '/v1/flows?limit=x')).toMatchObject({
+      status: 400,
+      body: { error: { code: 'VSNAT_USAGE' } },
+    });
+  });
+
+  it('reloads on POST, and lists the mistakes of a bad file one by one', async () => {
+    const mistakes = 'a.yaml:1:1: services: must be a list\na.yaml:2:1: tun: must be a map';
+    let answer: ReloadAnswer | ErrorAnswer = { result: 'applied', changes: [] };
+    await ready({ reload: () => Promise.resolve(answer) });
+    expect(await postJson(socket, '/v1/reload')).toEqual({ status: 200, body: answer });
+    answer = errorAnswer(new VsnatError('VSNAT_CONFIG_INVALID', mistakes));
+    expect(await postJson(socket, '/v1/reload')).toEqual({
+      status: 422,
+      body: { error: { code: 'VSNAT_CONFIG_INVALID', message: mistakes, problems: mistakes.split('\n') } },
+    });
+    answer = errorAnswer(new VsnatError('VSNAT_HOST_REFUSED', 'ip: no'));
+    expect((await postJson(socket, '/v1/reload')).status).toBe(500);
+  });
+
+  it('refuses unknown paths and methods, names of Object.prototype included', async () => {
+    await ready();
+    for (const path of [
+      '/',
+      '/v1',
+      '/v1/status/',
+      '/constructor',
+      '/__proto__',
+      '//evil',
+      '/v1/../v1/statu',
+    ]) {
+      expect((await getJson(socket, path)).status, path).toBe(404);
+    }
+    expect((await postJson(socket, '/v1/status')).status).toBe(405);
+    expect((await getJson(socket, '/v1/reload')).status).toBe(405);
+  });
+
+  it('answers 500 when the director fails unexpectedly, reports it, and lives on', async () => {
+    await ready({
+      services: () => {
+        throw new TypeError('undefined is not a function');
+      },
+    });
+    failures.length = 0;
+    await expect(getJson(socket, '/v1/services')).rejects.toMatchObject({ code: 'VSNAT_UNREACHABLE' });
+    expect(failures).toHaveLength(1);
+    expect((await getJson(socket, '/v1/status')).status).toBe(200);
+  });
+
+  it('refuses a body beyond its bound', async () => {
+    await ready();
+    const answer = await new Promise<number | undefined>((resolve) => {
+      const asked = request({ socketPath: socket, method: 'POST', path: '/v1/reload' }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      asked.on('error', () => undefined); // the server hangs up on what we still send
+      asked.end(Buffer.alloc(maxBodyBytes * 4));
+    });
+    expect(answer).toBe(413);
+  });
+
+  it('does not mind garbage', async () => {
+    await ready();
+    const talk = connect(socket);
+    talk.end('\u0000\u0001 not http at all\r\n\r\n');
+    talk.resume();
+    await once(talk, 'close');
+    expect((await getJson(socket, '/v1/status')).status).toBe(200);
+  });
+});
+
+describe('the admin socket', () => {
+  it('is open to owner and group only, from its first moment, in a directory made for it', async () => {
+    const before = process.umask(0o077);
+    await open();
+    expect(statSync(socket).mode & 0o777).toBe(0o660);
+    expect(statSync(join(directory, 'run')).mode & 0o777).toBe(0o755);
+    expect(process.umask(before)).toBe(0o077);
+  });
+
+  it('is gone when the server is closed', async () => {
+    const server = await open();
+    await server.close();
+    await server.close();
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  it('left behind by a killed daemon is taken over', async () => {
+    await open(join(directory, 'x')); // makes nothing here; only proves that two servers can live side by side
+    const script = `require('net').createServer().listen(${JSON.stringify(join(directory, 'stale'))}, () => process.kill(process.pid, 'SIGKILL'))`;
+    spawnSync(process.execPath, ['-e', script]);
+    expect(existsSync(join(directory, 'stale'))).toBe(true);
+    await open(join(directory, 'stale'));
+    expect((await getJson(join(directory, 'stale'), '/v1/status')).status).toBe(200);
+  });
+
+  it('of a living daemon is left to it, and the daemon is named', async () => {
+    await open();
+    await expect(open()).rejects.toMatchObject({
+      code: 'VSNAT_DEVICE_BUSY',
+      message: expect.stringContaining(
+        `got a running daemon (pid ${process.pid}); stop it (kill ${process.pid})`,
+      ) as string,
+    });
+    expect((await getJson(socket, '/v1/status')).status).toBe(200);
+  });
+
+  it('of something else that answers is left alone too', async () => {
+    const other = createServer((peer) => peer.on('error', () => undefined).end('hello\r\n')).listen(
+      join(directory, 'other'),
+    );
+    await once(other, 'listening');
+    await expect(open(join(directory, 'other'))).rejects.toMatchObject({ code: 'VSNAT_DEVICE_BUSY' });
+    other.close();
+  });
+
+  it('is never put in place of a file', async () => {
+    const file = join(directory, 'precious');
+    writeFileSync(file, 'data');
+    await expect(open(file)).rejects.toThrow(/must be a socket or free/);
+    expect(statSync(file).size).toBe(4);
+  });
+
+  it.each([
+    ['a path too long for the kernel', () => join(directory, 'x'.repeat(120)), /at most 107 bytes/],
+    [
+      'a directory that cannot be made',
+      () => join(directory, 'no', 'such', 'here.sock'),
+      /can be made, got ENOENT/,
+    ],
+  ])('is refused at %s', async (_, path, message) => {
+    await expect(open(path())).rejects.toThrow(message);
+  });
+});
+
+describe('a client', () => {
+  it.each([['nothing is there', () => join(directory, 'none'), 'ENOENT']])(
+    'says that the daemon is unreachable when %s',
+    async (_, path, code) => {
+      await expect(getJson(path(), '/v1/status')).rejects.toMatchObject({
+        code: 'VSNAT_UNREACHABLE',
+        message: expect.stringContaining(`got ${code}; start it with`) as string,
+      });
+    },
+  );
+
+  it('does not wait for ever for a peer that says nothing', async () => {
+    const mute = createServer().listen(join(directory, 'mute'));
+    await once(mute, 'listening');
+    await expect(getJson(join(directory, 'mute'), '/v1/status', 50)).rejects.toThrow(
+      /no answer within 50 ms/,
+    );
+    mute.close();
+  });
+});
