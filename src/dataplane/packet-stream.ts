@@ -17,7 +17,8 @@ export interface PacketStream {
   on(event: 'data', listener: (packet: Uint8Array) => void): unknown;
   on(event: 'close', listener: () => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
-  off(event: string, listener: (...values: never[]) => void): unknown;
+  off(event: 'data', listener: (packet: Uint8Array) => void): unknown;
+  off(event: 'close', listener: () => void): unknown;
   once(event: 'drain', listener: () => void): unknown;
   write(packet: Uint8Array): boolean;
 }

@@ -41,7 +41,11 @@ describe('a reload', () => {
       return emptyModel;
     });
     expect(await subject.reload()).toEqual({ result, error });
-    expect(subject.facts).toMatchObject({ lastSuccessful: false, lastSuccessAt: 1000, lastError: error.message });
+    expect(subject.facts).toMatchObject({
+      lastSuccessful: false,
+      lastSuccessAt: 1000,
+      lastError: error.message,
+    });
     expect(subject.facts.counts[result]).toBe(1);
     broken = false;
     await subject.reload();
