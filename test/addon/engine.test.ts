@@ -57,9 +57,9 @@ describe('a memory engine', () => {
     engine.publish(oneService);
     const [service] = oneService.services;
     if (service === undefined) throw new Error('the fixture has one service');
-    const twice = { ...oneService, services: [service, { ...service, slot: 1, servers: [] }] };
-    expect(() => engine.publish(twice)).toThrow(
-      'services[1].plan: names a server index the service does not have',
+    const noServers = { ...oneService, services: [{ ...service, servers: [] }] };
+    expect(() => engine.publish(noServers)).toThrow(
+      'services[0].plan: names a server index the service does not have',
     );
     const elsewhere = {
       ...service,
