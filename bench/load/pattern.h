@@ -8,9 +8,8 @@
 // and xors, so the compiler makes it vector code; a hash over the stream (CRC32C was considered) would cost
 // more and say less.
 //
-// The first word of a block carries the block's length, xored over the pattern: a full block means more
-// follow, a shorter one is the last. So a connection that ends early is never mistaken for a stream that was
-// meant to end.
+// The first word of a block carries the block's length and whether it is the last, xored over the pattern: a
+// connection that ends early is never mistaken for a stream that was meant to end.
 #pragma once
 
 #include <array>
@@ -21,7 +20,7 @@ namespace vsnat::load {
 
 inline constexpr size_t kBlockWords = 8192;
 inline constexpr size_t kBlockBytes = kBlockWords * sizeof(uint64_t);
-inline constexpr size_t kLengthBytes = sizeof(uint64_t);
+inline constexpr size_t kMarkBytes = sizeof(uint64_t);
 
 using Block = std::array<uint64_t, kBlockWords>;
 
@@ -37,15 +36,28 @@ inline void fill_block(uint64_t seed, uint64_t number, Block& block) {
   }
 }
 
-inline void set_length(Block& block, size_t bytes) {
-  block[0] ^= bytes;
+struct Mark {
+  uint64_t length = 0;
+  bool last = false;
+
+  /// A damaged mark is out of range with all but certainty.
+  [[nodiscard]] bool sane() const {
+    return length >= kMarkBytes && length <= kBlockBytes && (last || length == kBlockBytes);
+  }
+};
+
+inline constexpr uint64_t kLastBit = uint64_t{1} << 63;
+
+inline void set_mark(Block& block, Mark mark) {
+  block[0] ^= mark.length | (mark.last ? kLastBit : 0);
 }
 
-/// What the sender put into the first word; nonsense (so, out of range) when that word was damaged.
-inline uint64_t read_length(const Block& expected, const void* received) {
+/// What the sender put into the first word.
+inline Mark read_mark(const Block& expected, const void* received) {
   uint64_t word;
   std::memcpy(&word, received, sizeof(word));
-  return word ^ expected[0];
+  word ^= expected[0];
+  return {word & ~kLastBit, (word & kLastBit) != 0};
 }
 
 }  // namespace vsnat::load

@@ -41,37 +41,30 @@ struct Verdict {
   uint64_t bytes = 0;
   uint64_t bad_bytes = 0;
   uint64_t first_bad = 0;  // offset; meaningful when bad_bytes is not 0
-  int32_t error = 0;       // errno of the side that failed
-  int32_t complete = 0;    // 1: the last block arrived and said so
+  int64_t error = 0;       // errno of the side that failed
 };
 
-/// Sends until `bytes` or the deadline, then a last, short block. Fills bytes, error and complete of the
-/// verdict.
+/// Sends until `bytes` or the deadline; at least one mark.
 Verdict send_stream(int fd, const Hello& hello, uint64_t seed) {
   Verdict sent;
   auto block = std::make_unique<Block>();
   const Clock::time_point deadline = after_seconds(hello.seconds);
   for (uint64_t number = 0;; ++number) {
     const uint64_t left = hello.bytes - sent.bytes;
-    size_t length = kBlockBytes;
-    if (left < kBlockBytes || Clock::now() >= deadline) {
-      length = std::max(kLengthBytes, static_cast<size_t>(std::min<uint64_t>(left, kBlockBytes - 1)));
-    }
+    Mark mark{std::min<uint64_t>(left, kBlockBytes), left <= kBlockBytes || Clock::now() >= deadline};
+    mark.length = std::max<uint64_t>(mark.length, kMarkBytes);
     if (hello.verify != 0) {
       fill_block(seed, number, *block);
     } else {
       (*block)[0] = 0;  // zeros all through: the yardstick measures the path, not this program
     }
-    set_length(*block, length);
-    if (!write_all(fd, block->data(), length)) {
+    set_mark(*block, mark);
+    if (!write_all(fd, block->data(), mark.length)) {
       sent.error = errno == 0 ? EPIPE : errno;
       return sent;
     }
-    sent.bytes += length;
-    if (length < kBlockBytes) {
-      sent.complete = 1;
-      return sent;
-    }
+    sent.bytes += mark.length;
+    if (mark.last) return sent;
   }
 }
 
@@ -91,24 +84,20 @@ Verdict receive_stream(int fd, const Hello& hello, uint64_t seed) {
   auto buffer = std::make_unique<std::array<std::byte, kBlockBytes>>();
   for (uint64_t number = 0;; ++number) {
     if (hello.verify != 0) fill_block(seed, number, *expected);
-    if (!read_all(fd, buffer->data(), kLengthBytes)) break;
-    uint64_t length = read_length(*expected, buffer->data());
-    if (length < kLengthBytes ||
-        length > kBlockBytes) {  // damaged: report it where it is and stop reading sense
+    if (!read_all(fd, buffer->data(), kMarkBytes)) break;
+    const Mark mark = read_mark(*expected, buffer->data());
+    if (!mark.sane()) {  // damaged: report where, and make no sense of what follows
       if (verdict.bad_bytes++ == 0) verdict.first_bad = verdict.bytes;
       verdict.error = EBADMSG;
       return verdict;
     }
-    if (!read_all(fd, buffer->data() + kLengthBytes, length - kLengthBytes)) break;
+    if (!read_all(fd, buffer->data() + kMarkBytes, mark.length - kMarkBytes)) break;
     if (hello.verify != 0) {
-      set_length(*expected, length);
-      compare(*expected, buffer->data(), length, verdict.bytes, verdict);
+      set_mark(*expected, mark);
+      compare(*expected, buffer->data(), mark.length, verdict.bytes, verdict);
     }
-    verdict.bytes += length;
-    if (length < kBlockBytes) {
-      verdict.complete = 1;
-      return verdict;
-    }
+    verdict.bytes += mark.length;
+    if (mark.last) return verdict;
   }
   verdict.error = errno == 0 ? ECONNABORTED : errno;  // the peer closed in the middle of its stream
   return verdict;
@@ -163,13 +152,14 @@ Outcome run_one(const Address& to, const Hello& hello) {
   if ((hello.directions & kDown) != 0)
     outcome.received = receive_stream(fd.get(), hello, download_seed(hello));
   if (sender.joinable()) sender.join();
-  if (outcome.sent.error != 0) outcome.error = "send " + error_name(outcome.sent.error);
-  if (outcome.received.error != 0) outcome.error = "receive " + error_name(outcome.received.error);
+  if (outcome.sent.error != 0) outcome.error = "send " + error_name(static_cast<int>(outcome.sent.error));
+  if (outcome.received.error != 0)
+    outcome.error = "receive " + error_name(static_cast<int>(outcome.received.error));
   if (!outcome.error.empty()) return outcome;
   if (!read_all(fd.get(), &outcome.remote, sizeof(outcome.remote))) {
     outcome.error = "verdict " + error_name(errno);
   } else if (outcome.remote.error != 0) {
-    outcome.error = "server " + error_name(outcome.remote.error);
+    outcome.error = "server " + error_name(static_cast<int>(outcome.remote.error));
   } else if (outcome.remote.bytes != outcome.sent.bytes) {
     outcome.error = "length";
   }

@@ -8,9 +8,9 @@ import { hostState } from './host-state.js';
 import { Metrics } from './metrics.js';
 import type { Namespace } from './namespace.js';
 import type { Background, Finished } from './process.js';
+import { projectRoot } from './project-root.js';
 import { until } from './until.js';
 
-export const projectRoot = path.resolve(import.meta.dirname, '../../..');
 const vsnat = path.join(projectRoot, 'bin/vsnat');
 const metricsUrl = 'http://127.0.0.1:9191';
 

@@ -2,9 +2,9 @@
 /** Builds and runs vsnat-load (bench/load): servers in the real servers' namespaces, load in the client's. */
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { projectRoot } from './daemon.js';
 import type { Namespace } from './namespace.js';
 import { must, type Background } from './process.js';
+import { projectRoot } from './project-root.js';
 import type { RealServer } from './topology.js';
 
 export const ports = { stream: 5001, http: 8080, udp: 5300 } as const;

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * npm run bench -- [--quick] [--rounds N] [--seconds S] [--limit MINUTES] [--only NAME]...
+ *
+ * Rounds are interleaved: each round runs every contender once, in an order that turns by one per round, so that a
+ * slow minute of the machine falls on all of them alike. No round is started that would pass the time limit.
+ */
+import { parseArgs } from 'node:util';
+import { serve } from '../test/netns/support/load.js';
+import { sweepLeftovers } from '../test/netns/support/namespace.js';
+import { Topology } from '../test/netns/support/topology.js';
+import { contenders, missing, type Contender, type Service } from './contenders.js';
+import { loads } from './loads.js';
+import { table, writeResults, type Sample } from './report.js';
+
+const yardstick = 'nftables DNAT';
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    limit: { type: 'string' },
+    only: { type: 'string', multiple: true },
+  },
+});
+const rounds = Number(options.rounds ?? (options.quick ? 2 : 7));
+const seconds = Number(options.seconds ?? (options.quick ? 1 : 3));
+const limitMs = Number(options.limit ?? (options.quick ? 2.5 : 30)) * 60_000;
+
+const say = (text: string): void => console.error(text);
+
+async function measure(
+  topology: Topology,
+  contender: Contender,
+  service: Service,
+  round: number,
+): Promise<Sample[]> {
+  const wanted = loads.filter((load) => load.service === service);
+  const sample = (index: number, outcome: Pick<Sample, 'value' | 'error'>): Sample => {
+    const { name, unit } = wanted[index] ?? { name: '', unit: '' };
+    return { round, contender: contender.name, load: name, unit, ...outcome };
+  };
+  const failed = (error: unknown) => ({
+    value: null,
+    error: error instanceof Error ? error.message : String(error),
+  });
+  const samples: Sample[] = [];
+  try {
+    const running = await contender.start(topology, service);
+    try {
+      for (const [index, load] of wanted.entries()) {
+        const value = await load.run(topology.client.namespace, running.to, seconds).catch(failed);
+        if (typeof value !== 'number') say(`  ${contender.name}, ${load.name}: ${value.error}`);
+        samples.push(sample(index, typeof value === 'number' ? { value } : value));
+      }
+    } finally {
+      await running.stop();
+    }
+  } catch (error) {
+    for (let index = samples.length; index < wanted.length; index++)
+      samples.push(sample(index, failed(error)));
+    say(`  ${contender.name}, ${service}: ${failed(error).error}`);
+  }
+  return samples;
+}
+
+async function main(): Promise<number> {
+  await sweepLeftovers();
+  const wanted = contenders.filter(({ name }) => options.only?.some((part) => name.includes(part)) ?? true);
+  const absent = await missing(wanted);
+  const notes = [...absent].map(([name, sentence]) => `${name} not measured: ${sentence}`);
+  notes.forEach(say);
+  const running = wanted.filter(({ name }) => !absent.has(name));
+
+  const samples: Sample[] = [];
+  const topology = await Topology.create({ servers: 1 });
+  const servers = await Promise.all(topology.servers.map((server) => serve(server)));
+  const start = performance.now();
+  try {
+    let longest = 0;
+    for (let round = 1; round <= rounds; round++) {
+      const begun = performance.now();
+      if (begun - start + longest > limitMs) {
+        notes.push(`ended after ${round - 1} of ${rounds} rounds: out of time`);
+        break;
+      }
+      say(`round ${round} of ${rounds}`);
+      const turned = running.map((_, i) => running[(i + round - 1) % running.length]);
+      for (const contender of turned) {
+        if (contender === undefined) continue;
+        for (const service of ['stream', 'http'] as const) {
+          samples.push(...(await measure(topology, contender, service, round)));
+        }
+      }
+      longest = Math.max(longest, performance.now() - begun);
+    }
+  } finally {
+    for (const server of servers) await server.stop('SIGKILL');
+    await topology.remove();
+  }
+
+  samples.sort((a, b) => order(a.contender) - order(b.contender) || a.round - b.round);
+  const file = writeResults(samples, notes);
+  console.log(table(samples, yardstick));
+  console.log(
+    `\nMedian (least–most) of ${rounds} rounds of ${seconds} s, and the median as a share of ${yardstick}.`,
+  );
+  for (const note of notes) console.log(note);
+  console.log(`Samples: ${file}`);
+  return samples.every(({ value }) => value !== null) ? 0 : 1;
+}
+
+const order = (name: string): number => contenders.findIndex((contender) => contender.name === name);
+
+process.exitCode = await main();

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm run bench`: compiles the harness (bench/*.ts) and runs it. See bench/README.md.
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+
+const root = path.resolve(import.meta.dirname, '..');
+const run = (...argv) => spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit' }).status ?? 1;
+
+const compiled = run('node_modules/typescript/bin/tsc', '-p', 'bench/tsconfig.json');
+process.exitCode = compiled || run('.cache/bench-js/bench/run.js', ...process.argv.slice(2));
