@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * One demo at a time: the namespaces have fixed names. The folder of the running demo holds its pid together with the
+ * time that process started, because a pid alone may belong to somebody else after a crash.
+ */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { VsnatError } from '../errors.js';
+
+export const demoFolder = '/run/vsnat-demo';
+const pidFile = join(demoFolder, 'pid');
+
+/** Field 22 of /proc/PID/stat, in clock ticks since boot; null when there is no such process. */
+async function startTime(pid: number): Promise<string | null> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
+  // The command name is in parentheses and may hold anything, spaces and parentheses included.
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+}
+
+/** True when an earlier demo died without tidying up. Throws when one is alive. */
+export async function takeLock(): Promise<{ readonly hadLeftovers: boolean }> {
+  const text = await readFile(pidFile, 'utf8').catch(() => null);
+  const [pid = '', started = ''] = (text ?? '').trim().split(' ');
+  if (started !== '' && (await startTime(Number(pid))) === started)
+    throw new VsnatError(
+      'VSNAT_LAB',
+      `demo: one is running already, as process ${pid}; end it first (Ctrl-C there, or kill ${pid})`,
+    );
+  await rm(demoFolder, { recursive: true, force: true });
+  await mkdir(demoFolder, { mode: 0o755, recursive: true });
+  await writeFile(pidFile, `${process.pid} ${(await startTime(process.pid)) ?? ''}\n`);
+  return { hadLeftovers: text !== null };
+}
+
+export const releaseLock = (): Promise<void> => rm(demoFolder, { recursive: true, force: true });
