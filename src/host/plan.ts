@@ -34,6 +34,12 @@ const bits = (version: IpVersion): number => (version === 4 ? 32 : 128);
  */
 const txQueueLength = 5000;
 
+/**
+ * fib_validate_source() (fib_frontend.c) drops every packet from a device without an IPv4 address unless rp_filter is
+ * 0 on it and on `all`, and `all` is not ours to set. Scope host keeps the address from ever being a source address.
+ */
+const unnumberedAddress = '127.118.0.1/32';
+
 export function planHost(model: HostModel, device: HostDevice, state: HostState): readonly Step[] {
   const context = gather(model, device, state);
   const diversion = context.versions.flatMap((version) => planRules(context, version));
@@ -66,10 +72,19 @@ function planDevice(model: HostModel, { device, state, versions }: Context): rea
     link(
       `link set dev ${name} mtu ${model.tun.mtu} txqueuelen ${txQueueLength}` +
         (state.hasIpv6 ? ' addrgenmode none' : ''),
-      'the device must not be the bottleneck, and needs no address of its own',
+      'the device must not be the bottleneck, and needs no IPv6 address of its own',
       null,
     ),
-    sysctl(`${v4}/rp_filter`, '2', 'clients appear behind the TUN device; strict filtering would drop them'),
+    link(
+      `address replace ${unnumberedAddress} dev ${name} scope host`,
+      'loose reverse path filtering refuses everything on a device that has no address',
+      `address del ${unnumberedAddress} dev ${name}`,
+    ),
+    sysctl(
+      `${v4}/rp_filter`,
+      '2',
+      'clients appear behind the TUN device; strict filtering would drop them, and `all` may be strict',
+    ),
     sysctl(`${v4}/accept_local`, '1', "packets from the host's own addresses return through the TUN device"),
     sysctl(`${v4}/forwarding`, '1', 'what the director writes is forwarded'),
   ];

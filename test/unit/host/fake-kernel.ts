@@ -112,6 +112,7 @@ export class FakeKernel implements System {
 
   #change(version: 4 | 6, words: readonly string[]): void {
     const [object, verb] = words;
+    if (object === 'address') return; // the device's own
     if (object === 'link') this.linkSettings.set(words.slice(0, 4).join(' '), words.slice(4).join(' '));
     else if (object === 'rule') this.#changeRule(version, verb, words);
     else if (object === 'route') {

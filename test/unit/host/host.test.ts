@@ -39,6 +39,7 @@ async function linesOf(wanted: HostModel, kernel = new FakeKernel(links)): Promi
 
 const deviceLines = [
   '-4 link set dev vsnat0 mtu 65535 txqueuelen 5000 addrgenmode none',
+  '-4 address replace 127.118.0.1/32 dev vsnat0 scope host',
   'net/ipv4/conf/vsnat0/rp_filter=2',
   'net/ipv4/conf/vsnat0/accept_local=1',
   'net/ipv4/conf/vsnat0/forwarding=1',
