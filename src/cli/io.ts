@@ -3,8 +3,6 @@
  * Everything a command says goes through here: results to stdout, complaints to stderr, and never a control character
  * from a name or a peer's answer, which could move the cursor or set the title of the reader's terminal.
  */
-import { styleText } from 'node:util';
-
 export interface Streams {
   readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
   readonly stderr: { write(text: string): unknown };
@@ -30,7 +28,7 @@ export class Io {
 
   heading(text: string): void {
     const line = printable(text);
-    this.#streams.stdout.write(`${this.#isColored ? styleText('bold', line) : line}\n`);
+    this.#streams.stdout.write(`${this.#isColored ? bold(line) : line}\n`);
   }
 
   json(value: unknown): void {
@@ -53,3 +51,5 @@ export function printable(text: string): string {
     character === '\n' ? '\n' : '\ufffd',
   );
 }
+
+const bold = (line: string): string => `\u001b[1m${line}\u001b[22m`;

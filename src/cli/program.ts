@@ -199,7 +199,9 @@ function endOfParsing(error: CommanderError, program: Command, io: Io): number {
   if (error.code === 'commander.unknownCommand' && laterCommands.has(name)) {
     io.complain(`vsnat: ${name}: not in this version; \`vsnat --help\` lists what is`);
   } else {
-    io.complain(`vsnat: ${error.message.replace(/^error: /, '').replaceAll('\n', ' ')}; see \`vsnat --help\``);
+    io.complain(
+      `vsnat: ${error.message.replace(/^error: /, '').replaceAll('\n', ' ')}; see \`vsnat --help\``,
+    );
   }
   return exitCodes.usage;
 }

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { startDaemon, type Daemon } from '../../../src/cli/daemon.js';
+import { laterCommands } from '../../../src/cli/later.js';
+import { row } from '../admin/rows.js';
+import { vsnat } from './capture.js';
+import { fakeMachine, webConfig, type FakeMachine } from './parts.js';
+
+describe('the command line', () => {
+  it('ends with 2 and the help on stderr when nothing is asked', async () => {
+    expect(await vsnat([])).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringContaining('Usage: vsnat') as string,
+    });
+  });
+
+  it('prints help and version as results', async () => {
+    expect(await vsnat(['--help'])).toMatchObject({ code: 0, err: '' });
+    expect(await vsnat(['--version'])).toMatchObject({ code: 0, out: '0.1.0\n' });
+    expect((await vsnat(['flows', '--help'])).out).toContain('--client');
+  });
+
+  it.each([
+    [['statsu'], /^vsnat: unknown command 'statsu' \(Did you mean status\?\); see `vsnat --help`\n$/],
+    [['status', '--jsno'], /^vsnat: unknown option '--jsno'/],
+    [['run'], /required option '-c, --config <file>'/],
+    [['check'], /^vsnat: check: must be told the file/],
+    [['check', 'a', 'b'], /too many arguments/],
+    [['flows', '--limit', '0'], /must be a whole number above 0/],
+    [['completion', 'tcsh'], /must be for bash, zsh, fish, got "tcsh"/],
+  ])('%j is a usage error: exit 2, nothing on stdout', async (argv, message) => {
+    const { code, out, err } = await vsnat(argv);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    expect(err).toMatch(message);
+  });
+
+  it('refuses planned commands by name and keeps them out of the help', async () => {
+    const { out: help } = await vsnat(['--help']);
+    for (const name of laterCommands) {
+      const { code, err } = await vsnat([name, '-Ln']);
+      expect(code, name).toBe(2);
+      expect(err).toContain(`vsnat: ${name}: not in this version`);
+      expect(help).not.toMatch(new RegExp(`^  ${name}\\b`, 'm'));
+    }
+  });
+
+  it('ends with 5 when no daemon answers, whichever way the socket is named', async () => {
+    const byOption = await vsnat(['status', '--socket', '/nowhere/a.sock'], {
+      VSNAT_SOCKET: '/nowhere/b.sock',
+    });
+    expect(byOption).toMatchObject({ code: 5, out: '' });
+    expect(byOption.err).toContain('/nowhere/a.sock: must be the socket of a running daemon');
+    const byEnvironment = await vsnat(['flows'], { VSNAT_SOCKET: '/nowhere/b.sock' });
+    expect(byEnvironment).toMatchObject({ code: 5 });
+    expect(byEnvironment.err).toContain('/nowhere/b.sock');
+  });
+
+  it('writes completion scripts that name every command, in a bash that bash can read', async () => {
+    for (const shell of ['bash', 'zsh', 'fish']) {
+      const { code, out } = await vsnat(['completion', shell]);
+      expect(code).toBe(0);
+      for (const name of ['run', 'check', 'status', 'services', 'flows', 'reload', 'demo'])
+        expect(out).toContain(name);
+      if (shell === 'bash') expect(spawnSync('bash', ['-n'], { input: out }).status).toBe(0);
+    }
+  });
+});
+
+describe('vsnat check', () => {
+  let directory: string;
+  beforeAll(() => (directory = mkdtempSync(join(tmpdir(), 'vsnat-check-'))));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  const file = (text: string): string => {
+    const path = join(directory, 'vsnat.yaml');
+    writeFileSync(path, text);
+    return path;
+  };
+  const routed =
+    'services: [{ name: web, listen: "tcp://10.9.0.1:80", servers: [{ address: 10.2.1.2:8080, routed: true }] }]';
+
+  it('says what a good file holds, named either way', async () => {
+    const path = file(routed);
+    const expected = { code: 0, out: `${path}: ok, 1 service, 1 real server\n` };
+    expect(await vsnat(['check', path])).toMatchObject(expected);
+    expect(await vsnat(['check', '-c', path])).toMatchObject(expected);
+    const json = await vsnat(['check', path, '--json']);
+    expect(JSON.parse(json.out)).toMatchObject({ ok: true, services: 1, servers: 1 });
+  });
+
+  it('lists every mistake as file:line:column and ends with 3', async () => {
+    const path = file(
+      'services:\n  - name: web\n    listne: tcp://10.9.0.1:80\n    servers: [{ address: x, weight: -1 }]\n',
+    );
+    const { code, out, err } = await vsnat(['check', path]);
+    expect(code).toBe(3);
+    expect(out).toBe('');
+    const lines = err.trimEnd().split('\n');
+    expect(lines.length).toBeGreaterThan(1);
+    for (const line of lines) expect(line).toMatch(/^\/.*vsnat\.yaml:\d+:\d+: /);
+    const json = await vsnat(['check', path, '--json']);
+    expect(json.code).toBe(3);
+    expect(
+      (JSON.parse(json.out) as { problems: { text: string }[] }).problems.map(({ text }) => text),
+    ).toEqual(lines);
+  });
+
+  it('ends with 3 when there is no file', async () => {
+    expect(await vsnat(['check', join(directory, 'none.yaml')])).toMatchObject({ code: 3 });
+  });
+});
+
+describe('commands to a daemon', () => {
+  let machine: FakeMachine;
+  let daemon: Daemon;
+  beforeAll(async () => {
+    machine = fakeMachine();
+    daemon = await startDaemon({ configFile: '/etc/vsnat.yaml', version: '0.1.0' }, machine.parts);
+  });
+  afterAll(async () => {
+    await daemon.stop();
+    rmSync(machine.directory, { recursive: true, force: true });
+  });
+  const ask = (...argv: string[]) => vsnat([...argv, '--socket', machine.socket]);
+
+  it('status tells how it is, in text and JSON', async () => {
+    const { code, out } = await ask('status');
+    expect(code).toBe(0);
+    expect(out).toContain(`pid ${process.pid}, ready`);
+    expect(out).toContain('/etc/vsnat.yaml');
+    expect(JSON.parse((await ask('status', '--json')).out)).toMatchObject({
+      state: 'ready',
+      director: { services: 1 },
+    });
+  });
+
+  it('services lists servers with their numbers', async () => {
+    machine.dataplane.setServer(0, { active: 12, inactive: 3, connections: 617, inBytes: 1_234_567 });
+    const { out } = await ask('services');
+    expect(out).toMatch(/^web {2}tcp:\/\/10\.9\.0\.1:80/);
+    expect(out).toMatch(/10\.2\.1\.2:8080 +1 +12 +3 +617 +1\.2 MB +0 B/);
+  });
+
+  it('flows draws the table as ipvsadm does, filters it and says when there is more', async () => {
+    const plain = row(40_000);
+    machine.dataplane.rows = [
+      { ...plain, serviceSlot: 0, serverSlot: 0 },
+      {
+        ...plain,
+        serviceSlot: 0,
+        serverSlot: 0,
+        clientAddress: '2001:db8::7',
+        expiresInSeconds: 61,
+        state: 'FIN_WAIT',
+      },
+    ];
+    const { code, out, err } = await ask('flows');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out.split('\n')).toEqual([
+      'pro expire state       source             virtual            destination',
+      'TCP 14:57  ESTABLISHED 192.0.2.7:40000    10.9.0.1:80        10.2.1.2:8080',
+      'TCP 01:01  FIN_WAIT    [2001:db8::7]:40000 10.9.0.1:80        10.2.1.2:8080',
+      '',
+    ]);
+    expect((await ask('flows', '--state', 'FIN_WAIT')).out.trimEnd().split('\n')).toHaveLength(2);
+    const first = await ask('flows', '--limit', '1');
+    expect(first.out.trimEnd().split('\n')).toHaveLength(2);
+    expect(first.err).toContain('--all');
+    const all = JSON.parse((await ask('flows', '--all', '--json')).out) as {
+      rows: unknown[];
+      complete: boolean;
+    };
+    expect(all).toMatchObject({ complete: true });
+    expect(all.rows).toHaveLength(2);
+  });
+
+  it('reload prints each change, and the mistakes of a bad file with exit 3', async () => {
+    machine.text = webConfig(4);
+    expect(await ask('reload')).toMatchObject({ code: 0, out: '~ server web 10.2.1.2:8080 weight 1 -> 4\n' });
+    expect(await ask('reload')).toMatchObject({ code: 0, out: 'unchanged\n' });
+    machine.text = 'services: 1';
+    const { code, out, err } = await ask('reload');
+    expect({ code, out }).toEqual({ code: 3, out: '' });
+    expect(err).toContain('services: must');
+  });
+});
