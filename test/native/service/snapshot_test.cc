@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Snapshots: what they answer, and the sentence that refuses a spec that cannot be.
+#include "service/snapshot.h"
+
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "base/time.h"
+#include "test/native/support/services.h"
+
+namespace vsnat::test {
+namespace {
+
+using service::ServiceSpec;
+using service::Snapshot;
+using service::SnapshotSpec;
+
+ServiceSpec web() {
+  return service_spec(0, 6, virtual_endpoint(4),
+                      {server_spec(0, real_endpoint(4)), server_spec(1, {ip4(10, 0, 0, 2), 8080})});
+}
+
+template <class Change>
+std::string refusal(Change&& change) {
+  SnapshotSpec spec;
+  spec.services = {web(),
+                   service_spec(1, 17, {ip4(192, 0, 2, 10), 53}, {server_spec(2, {ip4(10, 0, 0, 3), 53})})};
+  change(spec);
+  auto result = Snapshot::build(spec, kTestLimits, 1);
+  const auto* wrong = std::get_if<std::string>(&result);
+  return wrong ? *wrong : "built";
+}
+
+TEST("a spec that cannot be is refused with the place and the reason") {
+  const struct {
+    const char* starts_with;
+    void (*change)(SnapshotSpec&);
+  } cases[] = {
+      {"built", [](SnapshotSpec&) {}},
+      {"built", [](SnapshotSpec& s) { s.services.clear(); }},
+      {"built", [](SnapshotSpec& s) { s.services[0].servers.clear(), s.services[0].plan.steps.clear(); }},
+      {"services[1].slot: used twice", [](SnapshotSpec& s) { s.services[1].slot = 0; }},
+      {"services[0].slot: beyond", [](SnapshotSpec& s) { s.services[0].slot = 16; }},
+      {"services[0].listen: needs", [](SnapshotSpec& s) { s.services[0].listen.clear(); }},
+      {"services[1].listen[0].port:", [](SnapshotSpec& s) { s.services[1].listen[0].port = 0; }},
+      {"services[1].listen[0].address: another service",
+       [](SnapshotSpec& s) { s.services[1].listen = s.services[0].listen; }},
+      {"services[0].listen[1].address: one service has one",
+       [](SnapshotSpec& s) {
+         s.services[0].listen.push_back({6, ip_address(virtual_endpoint(6).address), 80});
+       }},
+      {"services[0].servers[1].slot: used twice", [](SnapshotSpec& s) { s.services[0].servers[1].slot = 0; }},
+      {"services[1].servers[0].slot: used twice", [](SnapshotSpec& s) { s.services[1].servers[0].slot = 0; }},
+      {"services[0].servers[1].slot: beyond", [](SnapshotSpec& s) { s.services[0].servers[1].slot = 64; }},
+      {"services[0].servers[0].address: not of",
+       [](SnapshotSpec& s) { s.services[0].servers[0].address = ip_address(real_endpoint(6).address); }},
+      {"services[0].servers[0].port:", [](SnapshotSpec& s) { s.services[0].servers[0].port = 0; }},
+      {"services[0].servers[0].weight:", [](SnapshotSpec& s) { s.services[0].servers[0].weight = 65536; }},
+      {"services[0].plan:", [](SnapshotSpec& s) { s.services[0].plan.steps[0] = 2; }},
+      {"services[0].plan:", [](SnapshotSpec& s) { s.services[0].plan.steps[0] = -1; }},
+      {"services[0].plan:", [](SnapshotSpec& s) { s.services[0].plan.lead = {2}; }},
+      {"services[0].plan.slots: must be a power of two",
+       [](SnapshotSpec& s) {
+         s.services[0].plan.kind = service::PlanKind::hash;
+         s.services[0].plan.steps = {0, 1, 0};
+       }},
+      {"built",
+       [](SnapshotSpec& s) {
+         s.services[0].plan.kind = service::PlanKind::hash;
+         s.services[0].plan.steps = {0, -1};
+       }},
+  };
+  for (const auto& c : cases) {
+    const std::string got = refusal(c.change);
+    ROW(c.starts_with);
+    CHECK_EQ(got.substr(0, std::string(c.starts_with).size()), std::string(c.starts_with));
+  }
+}
+
+TEST("a service is found by protocol, address and port, a VIP by its address alone") {
+  SnapshotSpec spec;
+  spec.services = {web(),
+                   service_spec(5, 17, {ip4(192, 0, 2, 10), 80}, {server_spec(2, {ip4(10, 0, 0, 3), 53})}),
+                   service_spec(6, 6, virtual_endpoint(6), {server_spec(3, real_endpoint(6))})};
+  const auto snapshot = built(spec);
+  const auto port = [](uint16_t p) { return wire::be16::from_host(p); };
+  const auto vip = ip4(192, 0, 2, 10).v4();
+  CHECK_EQ(snapshot->find_service(6, vip, port(80))->slot, 0u);
+  CHECK_EQ(snapshot->find_service(17, vip, port(80))->slot, 5u);
+  CHECK_EQ(snapshot->find_service(6, virtual_endpoint(6).address.v6(), port(80))->slot, 6u);
+  CHECK(snapshot->find_service(6, vip, port(81)) == nullptr);
+  CHECK(snapshot->find_service(1, vip, port(80)) == nullptr);
+  CHECK(snapshot->find_service(6, ip4(192, 0, 2, 11).v4(), port(80)) == nullptr);
+  CHECK(snapshot->is_vip(vip));
+  CHECK(snapshot->is_vip(virtual_endpoint(6).address.v6()));
+  CHECK(!snapshot->is_vip(ip4(192, 0, 2, 11).v4()));
+  CHECK(!snapshot->is_vip(real_endpoint(4).address.v4()));
+}
+
+TEST("a thousand listeners are found, and their neighbours are not") {
+  Random random("listeners");
+  SnapshotSpec spec;
+  std::map<std::tuple<uint8_t, uint8_t, uint16_t>, uint32_t> want;
+  for (uint32_t s = 0; s < 10; ++s) {
+    ServiceSpec one = service_spec(s, 6, {ip4(192, 0, 2, 1), uint16_t(1 + s)}, {});
+    one.listen.clear();
+    while (one.listen.size() < 100) {
+      const uint8_t protocol = random.one_in(2) ? 6 : 17, last = uint8_t(random.below(20));
+      const auto port = uint16_t(1 + random.below(200));
+      if (!want.emplace(std::tuple(protocol, last, port), s).second) continue;
+      one.listen.push_back({protocol, ip_address(ip4(192, 0, 2, last)), port});
+    }
+    spec.services.push_back(one);
+  }
+  const auto snapshot = built(spec);
+  for (int last = 0; last < 30; ++last) {
+    for (int port = 0; port < 210; ++port) {
+      for (const uint8_t protocol : {uint8_t{6}, uint8_t{17}}) {
+        const auto* found = snapshot->find_service(protocol, ip4(192, 0, 2, uint8_t(last)).v4(),
+                                                   wire::be16::from_host(uint16_t(port)));
+        const auto known = want.find({protocol, uint8_t(last), uint16_t(port)});
+        if (!CHECK_EQ(found != nullptr, known != want.end())) return;
+        if (found && !CHECK_EQ(found->slot, known->second)) return;
+      }
+    }
+  }
+}
+
+TEST("a server is gone when it left and its service stayed") {
+  SnapshotSpec spec;
+  spec.services = {web()};
+  const auto snapshot = built(spec);
+  CHECK_EQ(snapshot->server_gone(0, 0), false);
+  CHECK_EQ(snapshot->server_gone(7, 0), true);
+  CHECK_EQ(snapshot->server_gone(7, 3), false);  // the whole service left: its flows live on
+  CHECK_EQ(snapshot->server_at(1)->address.v4.fold(), ip4(10, 0, 0, 2).v4().fold());
+  CHECK(snapshot->server_at(7) == nullptr);
+}
+
+TEST("services with equal timeouts share a class") {
+  SnapshotSpec spec;
+  for (uint32_t s = 0; s < 6; ++s) {
+    spec.services.push_back(service_spec(s, 6, {ip4(192, 0, 2, 1), uint16_t(1 + s)}, {}));
+    spec.services[s].timeouts.seconds[size_t(flow::State::established)] = 900 + s / 2;
+  }
+  const auto snapshot = built(spec);
+  CHECK_EQ(snapshot->timeout_ticks.size(), size_t{3});
+  for (uint32_t s = 0; s < 6; ++s) {
+    const auto& ticks = snapshot->timeout_ticks[snapshot->services[s].timeout_class];
+    CHECK_EQ(ticks[size_t(flow::State::established)], ticks_from_seconds(900 + s / 2));
+    CHECK_EQ(ticks[size_t(flow::State::syn_recv)], ticks_from_seconds(60));
+  }
+}
+
+}  // namespace
+}  // namespace vsnat::test
