@@ -3,11 +3,11 @@
 import { familyOf, scopeOf, type Family, type IpAddress } from '../model/address.js';
 import { formatEndpoint, formatListen } from '../model/endpoint.js';
 import { serverId } from '../model/service.js';
-import { defaultMaglevIndex, maglevSizes } from '../scheduler/mh.js';
+import { mostServersOfMh } from '../scheduler/index.js';
 import type { Draft, ServiceDraft } from './draft.js';
 import type { Field } from './field.js';
 
-export function checkServices({ services, metricsListen }: Draft): void {
+export function checkBetweenKeys({ root, services, metricsListen }: Draft): void {
   checkNames(services);
   checkListens(services);
   const vips = vipsOf(services);
@@ -18,6 +18,7 @@ export function checkServices({ services, metricsListen }: Draft): void {
     checkFlags(service);
   }
   if (metricsListen !== undefined) checkMetricsListen(metricsListen, services);
+  checkSocket(root.get('admin').get('socket'));
 }
 
 function checkNames(services: readonly ServiceDraft[]): void {
@@ -101,10 +102,9 @@ function checkServers({ scheduler, servers, at }: ServiceDraft): void {
     else address.refuse({ must: `differ from ${other.label}`, hint: 'raise the weight of one instead' });
     checkThresholds(server, value.upperThreshold, value.lowerThreshold);
   }
-  const slots = maglevSizes[defaultMaglevIndex];
-  if (scheduler === 'mh' && servers.length > slots) {
+  if (scheduler === 'mh' && servers.length > mostServersOfMh) {
     at.get('servers').refuse({
-      must: `have at most ${slots} servers with mh`,
+      must: `have at most ${mostServersOfMh} servers with mh`,
       hint: 'use wlc, or two services',
     });
   }
@@ -139,4 +139,12 @@ function checkMetricsListen(
     );
   if (taken === undefined) return;
   at.refuse({ must: `not be where ${taken.at.label} listens`, hint: 'choose another port' });
+}
+
+/** The schema counts characters, the kernel bytes (struct sockaddr_un). */
+function checkSocket(at: Field): void {
+  const text = at.text() ?? '';
+  if (text.length <= 107 && Buffer.byteLength(text) > 107) {
+    at.refuse({ must: 'be an absolute path of at most 107 bytes' });
+  }
 }

@@ -9,7 +9,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { VsnatError } from '../errors.js';
 import type { Model } from '../model/model.js';
-import { checkServices } from './checks.js';
+import { checkBetweenKeys } from './checks.js';
 import { isMap, withDefaults } from './defaults.js';
 import { draft, modelOf } from './draft.js';
 import { Field } from './field.js';
@@ -63,7 +63,7 @@ export function parseConfig(text: string, options: ConfigOptions & { readonly fi
   const document = withDefaults(configSchema, value);
   checkShape(document, problems);
   const drafted = draft(new Field(document, [], problems));
-  checkServices(drafted);
+  checkBetweenKeys(drafted);
   problems.throwIfAny();
   const model = modelOf(drafted);
   if (options.host != null) throwIfAny(validateReach(model, problems.positions, options.host));

@@ -60,7 +60,8 @@ export class Problems {
 
   #push(line: number, column: number, path: string, { must, got, hint }: Complaint): void {
     const message = `must ${must}${got === undefined ? '' : `, got ${got}`}${hint === undefined ? '' : `; ${hint}`}`;
-    this.#found.push({ file: this.positions.file, line, column, path, message });
+    const { file } = this.positions;
+    this.#found.push({ file, line, column, path: printable(path), message: printable(message) });
   }
 }
 
@@ -73,7 +74,7 @@ export function formatPath(path: Path): string {
   }, '');
 }
 
-/** A value in a message: short, on one line, and unable to move a terminal's cursor. */
+/** A value in a message: short, and on one line. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return quote(value);
   if (value === null || value === undefined) return 'nothing';
@@ -85,10 +86,13 @@ export function show(value: unknown): string {
 const longestQuote = 60;
 
 function quote(text: string): string {
-  const short = text.length > longestQuote ? `${text.slice(0, longestQuote)}…` : text;
-  // JSON leaves DEL, C1 controls, and direction marks as they are.
-  return JSON.stringify(short).replace(
-    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  return JSON.stringify(text.length > longestQuote ? `${text.slice(0, longestQuote)}…` : text);
+}
+
+/** Control characters and those that turn the direction of text, written as escapes. */
+function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
   );
 }

@@ -21,7 +21,8 @@ export interface HostPrefix {
 /** What the host can tell of its networks. */
 export interface HostNetwork {
   readonly prefixes: readonly HostPrefix[];
-  readonly defaultRoute: boolean;
+  /** Left out when unknown; it only changes the wording. */
+  readonly defaultRoute?: boolean;
 }
 
 export function validateReach(model: Model, positions: Positions, host: HostNetwork): readonly Problem[] {
@@ -32,7 +33,8 @@ export function validateReach(model: Model, positions: Positions, host: HostNetw
   });
   for (const { server, path } of serversOf(model)) {
     if (server.routed || subnets.some((subnet) => prefixContains(subnet, server.address))) continue;
-    const today = host.defaultRoute ? 'it would go out by the default route' : 'no interface leads there';
+    const today =
+      host.defaultRoute === true ? 'it would go out by the default route' : 'no interface leads there';
     problems.add(path, {
       must: 'be in a subnet of this host',
       got: show(serverId(server)),

@@ -74,7 +74,9 @@ class Walk {
   }
 
   plain(node: Node | null, path: Path, depth: number, key?: number): unknown {
-    this.#problems.positions.record(path, { key, value: node?.range?.[0] ?? key });
+    // A key with nothing behind it: the parser puts the nothing after the colon, people look at the key.
+    const isWritten = node?.range != null && node.range[1] > node.range[0];
+    this.#problems.positions.record(path, { key, value: isWritten ? node.range?.[0] : key });
     if (node === null) return null;
     if (isScalar(node)) return node.value;
     if (isAlias(node)) return this.#alias(node.resolve(this.#document), path, depth, key);

@@ -2,7 +2,7 @@
 /** The schedulers by name. */
 import type { SchedulerFlag, SchedulerName } from '../model/service.js';
 import { lc } from './lc.js';
-import { mh } from './mh.js';
+import { defaultMaglevIndex, maglevSizes, mh } from './mh.js';
 import { rr } from './rr.js';
 import type { Scheduler } from './scheduler.js';
 import { sh } from './sh.js';
@@ -25,6 +25,9 @@ const factories: Readonly<Record<SchedulerName, Factory>> = {
 export const schedulerNames = Object.keys(factories) as readonly SchedulerName[];
 
 export const schedulerFlags: readonly SchedulerFlag[] = ['sh-port', 'sh-fallback', 'mh-port', 'mh-fallback'];
+
+/** A server beyond these would own no slot. */
+export const mostServersOfMh = maglevSizes[defaultMaglevIndex];
 
 /** Flags of another scheduler have no effect; the configuration refuses them. */
 export function schedulerFor(name: SchedulerName, flags: readonly SchedulerFlag[] = []): Scheduler {

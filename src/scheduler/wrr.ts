@@ -17,7 +17,7 @@ import type { ServerIndex } from '../model/plan.js';
 import { commonDivisor } from './gcd.js';
 import { kernelOrder, type Past, type Scheduler, type SchedulerServer } from './scheduler.js';
 
-/** 4 MiB in the dataplane, about 10 ms to write out here (2 vCPU, 2026-11). */
+/** 4 MiB in the dataplane and some 50 ms to write out, measured on 2 vCPU. */
 export const maxCycleSteps = 1 << 20;
 
 export const wrr: Scheduler = {

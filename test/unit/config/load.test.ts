@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Good configurations, what becomes of them, and that nothing but a ConfigError ever comes of bad ones. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { ConfigError, loadConfig, parseConfig, type HostNetwork } from '../../../src/config/index.js';
+import { kernelTimeouts } from '../../../src/model/timeouts.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'vsnat-config-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+describe('a good file', () => {
+  test('may hold no services, and gets every default', () => {
+    expect(parseConfig('services: []').model).toEqual({
+      services: [],
+      tun: { name: 'vsnat0', queues: 'auto', offload: 'auto', mtu: 65535, steering: 'auto', persist: false },
+      flows: { capacity: 262144 },
+      admin: { socket: '/run/vsnat/vsnat.sock' },
+      metrics: { listen: { address: '127.0.0.1', port: 9191 } },
+      log: { level: 'info', format: 'text' },
+      ipvs: { removedServers: 'reset' },
+    });
+  });
+
+  test('may set every key', () => {
+    const { model } = parseConfig(`
+services:
+  - name: web
+    listen: [tcp://10.9.0.1:80, udp://10.9.0.1:80]
+    scheduler: mh
+    flags: [mh-port, mh-fallback]
+    routed: true
+    servers:
+      - 10.2.1.2:8080
+      - { address: 10.2.2.2:8080, weight: 0, max_connections: 1000, resume_connections: 700 }
+    timeouts: { tcp_established: 2h, tcp_syn_recv: 1s, tcp_syn_sent: 2, tcp_fin_wait: "3", tcp_time_wait: 4s,
+                tcp_close: 0.5m, tcp_close_wait: 6000ms, tcp_last_ack: 7s, udp: 30d }
+  - name: web.6
+    listen: tcp://[2001:DB8::0:1]:80
+    servers: ["[2001:db8:1::2]:8080", { address: "[2001:db8:1::3]:8080", routed: true }]
+tun: { name: v0, queues: 2, offload: off, persist: false, mtu: 1500, steering: random }
+flows: { capacity: 1M }
+admin: { socket: /tmp/v.sock }
+metrics: { listen: off }
+log: { level: debug, format: json }
+ipvs: { removed_servers: silent }
+`);
+    const plain = { weight: 1, upperThreshold: 0, lowerThreshold: 0 };
+    expect(model).toEqual({
+      services: [
+        {
+          name: 'web',
+          listen: [
+            { protocol: 'tcp', address: '10.9.0.1', port: 80 },
+            { protocol: 'udp', address: '10.9.0.1', port: 80 },
+          ],
+          scheduler: 'mh',
+          flags: ['mh-port', 'mh-fallback'],
+          servers: [
+            { address: '10.2.1.2', port: 8080, ...plain, routed: true },
+            {
+              address: '10.2.2.2',
+              port: 8080,
+              weight: 0,
+              upperThreshold: 1000,
+              lowerThreshold: 700,
+              routed: true,
+            },
+          ],
+          timeouts: {
+            tcpEstablished: 7200,
+            tcpSynRecv: 1,
+            tcpSynSent: 2,
+            tcpFinWait: 3,
+            tcpTimeWait: 4,
+            tcpClose: 30,
+            tcpCloseWait: 6,
+            tcpLastAck: 7,
+            udp: 2_592_000,
+          },
+        },
+        {
+          name: 'web.6',
+          listen: [{ protocol: 'tcp', address: '2001:db8::1', port: 80 }],
+          scheduler: 'wlc',
+          flags: [],
+          servers: [
+            { address: '2001:db8:1::2', port: 8080, ...plain, routed: false },
+            { address: '2001:db8:1::3', port: 8080, ...plain, routed: true },
+          ],
+          timeouts: kernelTimeouts,
+        },
+      ],
+      tun: { name: 'v0', queues: 2, offload: 'off', mtu: 1500, steering: 'random', persist: false },
+      flows: { capacity: 1048576 },
+      admin: { socket: '/tmp/v.sock' },
+      metrics: { listen: null },
+      log: { level: 'debug', format: 'json' },
+      ipvs: { removedServers: 'silent' },
+    });
+  });
+
+  test('may be JSON, and may share parts by anchors', () => {
+    const json = '{"services": [{"name": "a", "listen": "tcp://10.9.0.1:80", "servers": []}]}';
+    expect(parseConfig(json).model.services).toHaveLength(1);
+    const { model } = parseConfig(`services:
+  - { name: a, listen: tcp://10.9.0.1:80, servers: &servers [10.2.1.2:80, 10.2.2.2:80] }
+  - { name: b, listen: tcp://10.9.0.1:81, servers: *servers }
+`);
+    expect(model.services[1]?.servers).toEqual(model.services[0]?.servers);
+  });
+
+  test('may have Windows line ends and a byte order mark', () => {
+    expect(parseConfig('\ufeffservices: []\r\nlog: { level: warn }\r\n').model.log.level).toBe('warn');
+  });
+
+  test('may have the same server in two services, and a service without servers', () => {
+    const { model } = parseConfig(`services:
+  - { name: a, listen: tcp://10.9.0.1:80, servers: [10.2.1.2:80] }
+  - { name: b, listen: tcp://10.9.0.2:80, servers: [10.2.1.2:80] }
+  - { name: c, listen: udp://10.9.0.1:80, servers: [] }
+`);
+    expect(model.services.map(({ servers }) => servers.length)).toEqual([1, 1, 0]);
+  });
+
+  test('comes back the same from the document that describes its model', () => {
+    const port = fc.integer({ min: 1, max: 65535 });
+    const server = fc.record({
+      address: fc.tuple(fc.nat(255), fc.nat(255), port).map(([a, b, p]) => `10.2.${a}.${b}:${p}`),
+      weight: fc.integer({ min: 0, max: 65535 }),
+    });
+    const service = fc.record({
+      scheduler: fc.constantFrom('rr', 'wrr', 'lc', 'wlc', 'sh', 'mh'),
+      servers: fc.uniqueArray(server, { maxLength: 6, selector: ({ address }) => address }),
+    });
+    fc.assert(
+      fc.property(fc.array(service, { maxLength: 5 }), (services) => {
+        const document = {
+          services: services.map((it, i) => ({ name: `s${i}`, listen: `tcp://10.9.0.${i}:80`, ...it })),
+        };
+        const { model } = parseConfig(stringify(document));
+        expect(model.services.map(({ scheduler }) => scheduler)).toEqual(services.map((it) => it.scheduler));
+        expect(
+          model.services.map(({ servers }) => servers.map((it) => [`${it.address}:${it.port}`, it.weight])),
+        ).toEqual(services.map(({ servers }) => servers.map((it) => [it.address, it.weight])));
+      }),
+    );
+  });
+});
+
+describe('loadConfig', () => {
+  test('reads a file', () => {
+    expect(loadConfig(file('good.yaml', 'services: []')).model.services).toEqual([]);
+  });
+
+  test('puts the name of the file before every problem', () => {
+    const path = file('bad.yaml', 'services: 1');
+    expect(() => loadConfig(path)).toThrow(
+      `${path}:1:11: services: must be a list, got 1; write [] for none`,
+    );
+  });
+
+  test.each([
+    ['missing', () => join(folder, 'none.yaml'), 'cannot be read, got ENOENT; check the path'],
+    ['a folder', () => folder, 'cannot be read, got EISDIR; check that it is a file this user may read'],
+    [
+      'no UTF-8',
+      () => file('latin1.yaml', Uint8Array.of(0xe9, 0x3a)),
+      'got bytes that are no UTF-8; save it as UTF-8',
+    ],
+    [
+      'a giant',
+      () => file('giant.yaml', new Uint8Array(2 ** 24 + 1)),
+      'got 16777217 bytes; a configuration has at most',
+    ],
+  ])('a file that is %s is unreadable, in a sentence', (_, path, sentence) => {
+    expect(() => loadConfig(path())).toThrow(sentence);
+    expect(() => loadConfig(path())).toThrow(
+      expect.objectContaining({ code: 'VSNAT_CONFIG_UNREADABLE' }) as Error,
+    );
+  });
+});
+
+describe('reach', () => {
+  const text = (routed = ''): string => `services:
+  - name: web
+    listen: tcp://10.9.0.1:80
+    servers: [10.2.1.2:80, { address: 10.7.0.2:80${routed} }]
+  - name: web6
+    listen: tcp://[2001:db8:9::1]:80
+    servers: ["[2001:db8:1::2]:80"]
+`;
+  const host: HostNetwork = {
+    prefixes: [
+      { prefix: '10.2.1.0/24', interface: 'eth0' },
+      { prefix: '2001:db8:1::/64', interface: 'eth0' },
+    ],
+  };
+  const why =
+    "VS/NAT needs the server's replies to come back through this director; " +
+    'add the interface, or set routed: true if a router brings them back here';
+
+  test('a server in no subnet of the host is a mistake', () => {
+    expect(() => parseConfig(text(), { host, file: 'f' })).toThrow(
+      `f:4:28: services[0].servers[1]: must be in a subnet of this host, got "10.7.0.2:80"; no interface leads there, and ${why}`,
+    );
+  });
+
+  test('with a default route it says where the packets would go', () => {
+    expect(() => parseConfig(text(), { host: { ...host, defaultRoute: true } })).toThrow(
+      `got "10.7.0.2:80"; it would go out by the default route, and ${why}`,
+    );
+  });
+
+  test('unless the file says that it is routed', () => {
+    const { model, notes } = parseConfig(text(', routed: true'), { host });
+    expect(model.services[0]?.servers.map(({ routed }) => routed)).toEqual([false, true]);
+    expect(notes).toEqual([]);
+  });
+
+  test('every server out of reach is named, IPv6 as well', () => {
+    const parse = (): unknown => parseConfig(text(), { host: { prefixes: [] } });
+    expect(parse).toThrow(
+      expect.objectContaining({
+        problems: [
+          expect.objectContaining({ path: 'services[0].servers[0]', line: 4, column: 15 }),
+          expect.objectContaining({ path: 'services[0].servers[1]' }),
+          expect.objectContaining({ path: 'services[1].servers[0]', line: 7 }),
+        ],
+      }) as Error,
+    );
+  });
+
+  test('a host that cannot tell its subnets is noted, not blamed', () => {
+    expect(parseConfig(text(), { host: null }).notes).toEqual([
+      'the subnets of this host are unknown; servers were not checked for reach',
+    ]);
+    expect(parseConfig(text()).notes).toEqual([]);
+  });
+});
+
+describe('whatever the text', () => {
+  const onlyConfigErrors = (text: string): void => {
+    try {
+      parseConfig(text);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      expect(error.problems.length).toBeGreaterThan(0);
+      for (const { line, column, message } of error.problems) {
+        expect(line).toBeGreaterThan(0);
+        expect(column).toBeGreaterThan(0);
+        expect(message).toMatch(/^must /);
+        expect(message).not.toMatch(/\p{Cc}/u);
+      }
+    }
+  };
+
+  const scraps = fc.constantFrom(
+    ...[
+      'services',
+      'tun',
+      'name',
+      'listen',
+      'servers',
+      'weight',
+      'tcp://10.9.0.1:80',
+      '10.2.1.2:80',
+      ':',
+      ': ',
+      '- ',
+    ],
+    ...[
+      '\n',
+      '\n  ',
+      '\n    ',
+      '[',
+      ']',
+      '{',
+      '}',
+      ',',
+      '&a ',
+      '*a',
+      '!t ',
+      '"',
+      "'",
+      '|',
+      '>',
+      '#',
+      '%',
+      '? ',
+      '~',
+    ],
+    ...[
+      '0',
+      '-1',
+      '1e9',
+      '.inf',
+      'null',
+      'true',
+      '\t',
+      '\u0000',
+      '\ufeff',
+      '---\n',
+      '...\n',
+      '<<',
+      '\\',
+      '\u{1f600}',
+    ],
+  );
+
+  test('YAML-like junk gives a model or a ConfigError', () => {
+    fc.assert(
+      fc.property(fc.array(scraps, { maxLength: 60, size: 'max' }), (parts) =>
+        onlyConfigErrors(parts.join('')),
+      ),
+      { numRuns: 600 },
+    );
+  });
+
+  test('any document under any known key gives a model or a ConfigError', () => {
+    const keys = ['services', 'tun', 'flows', 'admin', 'metrics', 'log', 'ipvs', 'name', 'listen', 'servers'];
+    const { document } = fc.letrec((tie) => ({
+      leaf: fc.oneof(
+        fc.string(),
+        fc.double(),
+        fc.boolean(),
+        fc.constant(null),
+        fc.constantFrom('10.2.1.2:80', 'off'),
+      ),
+      map: fc.dictionary(
+        fc.oneof(fc.constantFrom(...keys, 'weight', 'address', 'udp'), fc.string()),
+        tie('document'),
+      ),
+      list: fc.array(tie('document'), { maxLength: 4 }),
+      document: fc.oneof({ maxDepth: 5 }, tie('leaf'), tie('map'), tie('list')),
+    }));
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom(...keys), document), (value) =>
+        onlyConfigErrors(stringify(value)),
+      ),
+      { numRuns: 120 },
+    );
+  });
+
+  test.each([
+    ['brackets without end', '['.repeat(20_000)],
+    ['maps without end', '{a: '.repeat(2000)],
+    ['nesting deeper than any configuration', `services: ${'['.repeat(60)}${']'.repeat(60)}`],
+    [
+      'aliases of aliases of aliases',
+      `${['a: &a [1,1,1,1,1,1,1,1,1]', ...Array.from('bcdefgh', (name, i) => `${name}: &${name} [${`*${'abcdefgh'.charAt(i)},`.repeat(9)}]`)].join('\n')}\n`,
+    ],
+  ])('%s are refused, soon', (_, text) => {
+    expect(() => parseConfig(text)).toThrow(ConfigError);
+  });
+});
