@@ -46,7 +46,12 @@ export interface DaemonOptions {
   readonly socket?: string;
   /** Gives up the start, at the next step. */
   readonly signal?: AbortSignal;
+  /** Called once when the dataplane has failed for good; the daemon must then be stopped. */
+  readonly onBroken?: (reason: string) => void;
 }
+
+/** How often the dataplane is asked whether it still works: its threads cannot call JavaScript. */
+const watchMs = 500;
 
 export interface Daemon {
   readonly log: Logger;
@@ -117,6 +122,8 @@ export async function startDaemon<D extends Dataplane>(
       return outcome;
     };
     attach(admin, director, reloader, reload);
+    const watch = watchDataplane(director, log, options.onBroken);
+    undos.push('the watch on the dataplane', () => clearInterval(watch));
     notify.ready();
     log.info(readyFields(director, socket, metricsPort), 'ready');
 
@@ -172,6 +179,21 @@ function attach<D extends Dataplane>(
       return 'error' in outcome ? errorAnswer(outcome.error) : outcome;
     },
   });
+}
+
+function watchDataplane<D extends Dataplane>(
+  director: Director<D>,
+  log: Logger,
+  onBroken: DaemonOptions['onBroken'],
+): NodeJS.Timeout {
+  const watch = setInterval(() => {
+    const reason = director.failure();
+    if (reason === null) return;
+    clearInterval(watch);
+    log.fatal({ reason }, 'packets can no longer be moved');
+    onBroken?.(reason);
+  }, watchMs);
+  return watch;
 }
 
 function logOutcome(log: Logger, outcome: ReloadOutcome): void {

@@ -66,6 +66,10 @@ export async function runDaemon<D extends Dataplane>(
         configFile: options.configFile,
         version,
         signal: giveUp.signal,
+        onBroken: () => {
+          giveUp.abort();
+          end(exitCodes.failed);
+        },
         ...(options.socket === undefined ? {} : { socket: options.socket }),
       },
       parts,

@@ -88,6 +88,8 @@ export interface QueueCounters {
   readonly syscallsPoll: number;
   /** Flows found by a queue other than the one that created them: 0 when steering holds. */
   readonly foreignFlows: number;
+  /** RSTs whose sequence number cannot be right: forwarded, but without effect on the connection here. */
+  readonly suspectResets: number;
   readonly busyNanoseconds: number;
   /** Generation of the snapshot this queue works with. */
   readonly generation: number;
@@ -180,6 +182,8 @@ export interface Dataplane {
   counters(): Counters;
   /** Walk the flow table a page at a time; rows are copied shard by shard, so the walk never stops traffic. */
   flows(cursor: number, limit: number): FlowPage;
+  /** Why packets can no longer be moved (the device was deleted under us), or null while all is well. */
+  failure(): string | null;
   /** Stop the threads, join them, close the queues. Idempotent; every other call throws afterwards. */
   close(): void;
 }

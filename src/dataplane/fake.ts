@@ -35,6 +35,8 @@ export class FakeDataplane implements Dataplane {
   failNext: Error | undefined;
   /** Set to false to play a worker that has not yet looked at the newest snapshot. */
   adopting = true;
+  /** What failure() answers. */
+  broken: string | null = null;
   started = false;
   closed = false;
   countersCalls = 0;
@@ -103,6 +105,10 @@ export class FakeDataplane implements Dataplane {
     this.started = true;
   }
 
+  failure(): string | null {
+    return this.broken;
+  }
+
   close(): void {
     this.closed = true;
   }
@@ -168,6 +174,7 @@ function emptyQueue(queue: number): QueueCounters {
     syscallsWrite: 0,
     syscallsPoll: 0,
     foreignFlows: 0,
+    suspectResets: 0,
     busyNanoseconds: 0,
     generation: 0,
   };

@@ -46,6 +46,7 @@ export interface Engine {
   start(): void;
   process(packet: MemoryPacket): ProcessedPacket;
   expire(nowMs: number): void;
+  failure(): string | null;
   close(): void;
 }
 
@@ -132,6 +133,10 @@ class NativeDataplane implements Dataplane {
 
   flows(cursor: number, limit: number): FlowPage {
     return translated(() => this.engine.flows(cursor, limit));
+  }
+
+  failure(): string | null {
+    return translated(() => this.engine.failure());
   }
 
   close(): void {

@@ -144,6 +144,11 @@ export class Director<D extends Dataplane = Dataplane> {
     return this.dataplane.counters();
   }
 
+  /** Why packets are no longer moved, or null while all is well. There is no way back but a new director. */
+  failure(): string | null {
+    return this.dataplane.failure();
+  }
+
   /** Services and servers with their numbers; hand in counters to read several things from one moment. */
   services(counters: Counters = this.counters()): readonly ServiceReport[] {
     return this.#reconciler.services(counters);

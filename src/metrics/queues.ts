@@ -98,6 +98,11 @@ export const queueMetrics: readonly MetricDefinition[] = [
     (queue) => queue.foreignFlows,
   ),
   counter(
+    'vsnat_queue_suspect_resets_total',
+    'TCP resets whose sequence number cannot be right: forwarded, but without effect on the connection here.',
+    (queue) => queue.suspectResets,
+  ),
+  counter(
     'vsnat_queue_busy_seconds_total',
     'Time the queue was at work and not waiting for packets.',
     (queue) => queue.busyNanoseconds / 1e9,

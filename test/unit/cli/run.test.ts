@@ -84,6 +84,15 @@ describe('vsnat run', () => {
     },
   );
 
+  it('ends with 1 when the device is deleted under it, so that a service manager starts it anew', async () => {
+    const result = run();
+    await until('tell ready');
+    machine.dataplane.broken = 'the TUN device was deleted';
+    expect(await result).toBe(1);
+    expect(machine.log.join('')).toContain('the TUN device was deleted');
+    expect(machine.events.slice(-2)).toEqual(['close host', 'close dataplane']);
+  });
+
   it('passes a failed start on, with no listener left', async () => {
     rmSync(machine.directory, { recursive: true, force: true });
     machine = fakeMachine({ preflight: new Error('no tun here') });

@@ -49,6 +49,9 @@ function fakeAddon(failWith?: Error): { addon: Addon; calls: unknown[][] } {
     expire(nowMs: number): void {
       calls.push(['expire', nowMs]);
     }
+    failure(): string | null {
+      return null;
+    }
     close(): void {
       calls.push(['close']);
       this.closed = true;
