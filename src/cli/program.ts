@@ -208,7 +208,7 @@ function endOfParsing(error: CommanderError, program: Command, io: Io): number {
 
 /** The mistakes of a configuration stand alone, so that editors and people can jump to file:line:column. */
 function complainOf(error: unknown, io: Io): void {
-  if (error instanceof ConfigError) io.complain(error.message);
+  if (error instanceof VsnatError && error.code === 'VSNAT_CONFIG_INVALID') io.complain(error.message);
   else if (error instanceof VsnatError) io.complain(`vsnat: ${error.message}`);
   else
     io.complain(

@@ -45,8 +45,8 @@ function reloadText(reloads: NonNullable<StatusAnswer['director']>['reloads'], n
   const { counts, lastError, lastSuccessAt } = reloads;
   const refused = counts.rejected + counts.failed;
   const total = refused + counts.applied + counts.unchanged;
-  const last = `configuration of ${formatDuration((now - lastSuccessAt) / 1000)} ago, ${plural(total, 'reload')}, ${refused} refused`;
-  return lastError === null ? last : `${last}; the last one: ${lastError}`;
+  const last = `loaded ${formatDuration((now - lastSuccessAt) / 1000)} ago, ${plural(total, 'reload')}, ${refused} refused`;
+  return lastError === null ? last : `${last}\nlast error: ${lastError}`;
 }
 
 function offloads(device: DeviceFacts): string {
