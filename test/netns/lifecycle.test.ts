@@ -21,7 +21,7 @@ suite('the life of a daemon', () => {
   /** A start that must be refused: the exit code, what it says, and nothing done to the host. */
   const refused = async (exitCode: number, ...sentences: RegExp[]): Promise<void> => {
     const before = await hostState(installation.namespace);
-    const { code, stdout, stderr } = await installation.vsnat('run', '-c', installation.configFile);
+    const { code, stdout, stderr } = await installation.runDaemon();
     expect({ code, said: stdout + stderr }).toMatchObject({ code: exitCode });
     for (const sentence of sentences) expect(stdout + stderr).toMatch(sentence);
     expect(await hostState(installation.namespace)).toBe(before);
@@ -43,9 +43,21 @@ suite('the life of a daemon', () => {
     await lab.stopDaemon();
   });
 
+  test('a second start of the same file says who runs already and exits 4', async () => {
+    const { pid, installation: first } = await lab.startDaemon();
+    const { code, stderr } = await first.runDaemon();
+    expect(stderr).toMatch(new RegExp(`\\b${pid}\\b`));
+    expect(code).toBe(4);
+  });
+
   test('a second start on the same socket says who holds it and exits 4', async () => {
     const { pid, installation: first } = await lab.startDaemon();
-    await installation.writeText(`admin: { socket: ${first.socket} }\ntun: { name: other0 }\nservices: []\n`);
+    await installation.write({
+      services: [],
+      tun: { name: 'other0' },
+      admin: { socket: first.socket },
+      metrics: { listen: '127.0.0.1:9192' },
+    });
     await refused(4, new RegExp(`\\b${pid}\\b`), new RegExp(first.socket));
   });
 

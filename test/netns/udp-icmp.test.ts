@@ -40,14 +40,20 @@ suite('UDP and ICMP through the director', () => {
     });
 
     test(`an error about a ${family} reply reaches the real server about its own packet`, async () => {
-      // The server answers a client socket that is gone: the client's port unreachable quotes the VIP, the server
-      // must see its own address quoted.
       const captures = await Promise.all(
         lab().topology.servers.map((server) => lab().captureAt(server, 'icmp or icmp6')),
       );
-      const close = `const s = require('dgram').createSocket('udp${family === 'v4' ? 4 : 6}');
-        s.send(Buffer.alloc(64), ${vip.udp}, '${vip[family]}', () => s.close());`;
-      await lab().client.must([process.execPath, '-e', close]);
+      // The client refuses the reply: its port unreachable quotes the VIP, the server must see its own address quoted.
+      await lab().client.must(['nft', '-f', '-'], {
+        input: `table inet refuse {
+          chain input {
+            type filter hook input priority 0;
+            udp sport ${vip.udp} reject with icmpx port-unreachable
+          }
+        }`,
+      });
+      await lab().load('udp', { to: at(vip[family], vip.udp), seconds: 1 });
+      await lab().client.must(['nft', 'flush', 'ruleset']);
       const packets = (await Promise.all(captures.map((capture) => capture.stop()))).flat();
       const errors = packets.filter(({ icmp }) => icmp?.quoted !== undefined);
       expect(errors.length).toBe(1);

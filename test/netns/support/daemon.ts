@@ -60,6 +60,11 @@ export class Installation {
     return this.namespace.run([process.execPath, vsnat, ...args], { env: { VSNAT_SOCKET: this.socket } });
   }
 
+  /** A start that is expected to end by itself. VSNAT_SOCKET stays unset: it would outvote the file's own socket. */
+  async runDaemon(): Promise<Finished> {
+    return this.spawnDaemon().finish(15_000);
+  }
+
   spawnDaemon(): Background {
     return this.namespace.spawn([process.execPath, vsnat, 'run', '-c', this.configFile]);
   }
