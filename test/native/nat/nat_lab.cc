@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "test/native/nat/nat_lab.h"
+
+#include <cstring>
+
+#include "test/native/support/views.h"
+
+namespace vsnat::test {
+
+using nat::Verdict;
+
+namespace {
+
+constexpr HashKey kKey{0x0123456789abcdef, 0xfedcba9876543210};
+
+service::ServiceSpec three_servers(int family, uint32_t slot, uint8_t protocol, const Endpoint& listen,
+                                   uint32_t first_server_slot, Endpoint (*server)(int, int)) {
+  std::vector<service::ServerSpec> servers;
+  for (int n = 0; n < 3; ++n)
+    servers.push_back(server_spec(first_server_slot + uint32_t(n), server(family, n)));
+  return service_spec(slot, protocol, listen, std::move(servers));
+}
+
+Endpoint server_endpoint(int family, int n, uint16_t port) {
+  Endpoint e = real_endpoint(family);
+  e.address.bytes[family == 4 ? 3 : 15] = uint8_t(1 + n);
+  e.port = port;
+  return e;
+}
+
+}  // namespace
+
+Endpoint other_virtual_endpoint(int family) {
+  Endpoint e = virtual_endpoint(family);
+  ++e.address.bytes[family == 4 ? 3 : 15];
+  return e;
+}
+Endpoint dns_endpoint(int family) {
+  return {virtual_endpoint(family).address, 53};
+}
+Endpoint web_server(int family, int n) {
+  return server_endpoint(family, n, 8080);
+}
+Endpoint dns_server(int family, int n) {
+  return server_endpoint(family, n, 5353);
+}
+
+Endpoint endpoint_of(const Packet& packet, bool destination) {
+  const Anatomy a = *dissect(packet.bytes);
+  return {destination ? a.destination : a.source,
+          a.has_ports() ? get16(packet.bytes, a.l4 + (destination ? 2 : 0)) : uint16_t{0}};
+}
+
+NatLab::NatLab(uint32_t capacity) : v4_(capacity, kKey), v6_(capacity, kKey) {
+  tables->v4.attach(v4_.memory(), flow::Sharing::exclusive);
+  tables->v6.attach(v6_.memory(), flow::Sharing::exclusive);
+  for (const int family : {4, 6}) {
+    const uint32_t base = family == 4 ? 0 : 16, slot = family == 4 ? 0 : 4;
+    spec.services.push_back(three_servers(family, slot, kTcp, virtual_endpoint(family), base, web_server));
+    spec.services.push_back(
+        three_servers(family, slot + 1, kUdp, dns_endpoint(family), base + 4, dns_server));
+    spec.services.push_back(
+        three_servers(family, slot + 2, kTcp, other_virtual_endpoint(family), base + 8, web_server));
+  }
+  publish();
+}
+
+void NatLab::publish() {
+  snapshot = built(spec, ++generation_);
+}
+
+Result NatLab::send(const Packet& packet) {
+  // A buffer of exactly what the contract asks for, in the heap, so that a write behind it is seen.
+  const size_t capacity = packet.bytes.size() + nat::kAnswerHeadroom;
+  ExactBytes buffer(Bytes(capacity, 0xee));
+  if (!packet.bytes.empty()) std::memcpy(buffer.span().data(), packet.bytes.data(), packet.bytes.size());
+  nat::Packet native{buffer.span().data(), uint32_t(packet.bytes.size()), uint32_t(capacity), packet.vnet};
+
+  nat::Core core{*tables, loads.data(), tally, budget, 0};
+  Result result;
+  result.outcome = nat::step(core, *snapshot, now, native);
+  ++rx;
+  switch (result.outcome.verdict) {
+    case Verdict::forward:
+      ++forwarded;
+      break;
+    case Verdict::pass:
+      ++passed;
+      break;
+    case Verdict::answer:
+      ++generated[size_t(result.outcome.generated)];
+      [[fallthrough]];
+    case Verdict::drop:
+      ++dropped[size_t(result.outcome.reason)];
+      break;
+  }
+  if (result.outcome.verdict != Verdict::drop) {
+    ++tx;
+    if (!CHECK(native.length <= capacity)) native.length = uint32_t(capacity);
+    result.packet.bytes.assign(native.data, native.data + native.length);
+    result.packet.vnet = native.vnet;
+    // What leaves must be a packet again, by the code's own door as by the reference.
+    const Parsed again = parsed(result.packet);
+    CHECK_EQ(again.reason, wire::kNoDrop);
+  } else {
+    CHECK(result.outcome.reason != wire::kNoDrop);
+  }
+  check_books();
+  return result;
+}
+
+Result NatLab::refused(const PacketBuilder& builder, DropReason reason) {
+  const uint64_t before = flows();
+  const Result result = send(builder);
+  CHECK(!result.forwarded() && !result.passed());
+  CHECK_EQ(result.outcome.reason, reason);
+  CHECK(flows() <= before);
+  return result;
+}
+
+void NatLab::expire() {
+  nat::Core core{*tables, loads.data(), tally, budget, 0};
+  for (uint32_t shard = 0; shard < nat::expirable_shards(*tables); ++shard) {
+    while (nat::expire(core, *snapshot, shard, now.tick(), 16)) {
+    }
+  }
+  check_books();
+}
+
+std::string NatLab::state(int family, uint8_t protocol) {
+  const Endpoint virt = protocol == kUdp ? dns_endpoint(family) : virtual_endpoint(family);
+  if (family == 4) {
+    const auto* flow = flow_of<wire::Addr4>(protocol, client_endpoint(4), virt);
+    return flow ? flow::state_name(flow->state) : "-";
+  }
+  const auto* flow = flow_of<wire::Addr6>(protocol, client_endpoint(6), virt);
+  return flow ? flow::state_name(flow->state) : "-";
+}
+
+void NatLab::check_books() {
+  uint64_t all_dropped = 0, all_generated = 0, carried = 0;
+  for (const uint64_t n : dropped) all_dropped += n;
+  for (const uint64_t n : generated) all_generated += n;
+  CHECK_EQ(rx, forwarded + passed + all_dropped);
+  CHECK_EQ(tx, forwarded + passed + all_generated);
+  for (const service::ServerLoad& load : loads) carried += uint64_t(load.active) + load.inactive;
+  CHECK_EQ(carried, tables->v4.stats().flows + tables->v6.stats().flows);
+}
+
+int Handshake::open(NatLab& lab, int family, Endpoint client, Endpoint virt) {
+  const Result syn = lab.send(tcp(family).from(client).to(virt).flags(kSyn).seq(kClientNext - 1));
+  if (!CHECK(syn.forwarded())) return 0;
+  const Endpoint server = endpoint_of(syn.packet, true);
+  const Result syn_ack =
+      lab.send(tcp(family).from(server).to(client).flags(kSyn | kAck).seq(kServerNext - 1).ack(kClientNext));
+  CHECK(syn_ack.forwarded());
+  CHECK(endpoint_of(syn_ack.packet, false) == virt);
+  CHECK(
+      lab.send(tcp(family).from(client).to(virt).flags(kAck).seq(kClientNext).ack(kServerNext)).forwarded());
+  return server.address.bytes[family == 4 ? 3 : 15] - 1;
+}
+
+}  // namespace vsnat::test

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A director of one queue on a test's own memory and clock. Every packet sent through it is checked four ways: the
+// verdict, the bytes, the checksums by the slow reference, and that nothing was lost (rx = forwarded + passed +
+// sum of dropped, tx = forwarded + passed + sum of generated).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "nat/step.h"
+#include "test/native/flow/table_lab.h"
+#include "test/native/support/reference.h"
+#include "test/native/support/services.h"
+
+namespace vsnat::test {
+
+/** What became of one packet. */
+struct Result {
+  nat::Outcome outcome;
+  Packet packet;  // what leaves, if anything does
+
+  bool forwarded() const { return outcome.verdict == nat::Verdict::forward; }
+  bool passed() const { return outcome.verdict == nat::Verdict::pass; }
+  bool answered() const { return outcome.verdict == nat::Verdict::answer; }
+};
+
+class NatLab {
+ public:
+  /**
+   * Two services per family on the documentation VIP: TCP port 80 and UDP port 53, with three real servers each
+   * (10.0.0.1..3, 2001:db8:1::1..3, ports 8080 and 5353) picked in turn, and a second VIP (.11, ::81) that shares
+   * the TCP servers.
+   */
+  explicit NatLab(uint32_t capacity = 64);
+
+  Result send(const Packet& packet);
+  Result send(const PacketBuilder& builder) { return send(builder.build()); }
+  /** Sends and expects this drop (or answer) reason. */
+  Result refused(const PacketBuilder& builder, DropReason reason);
+
+  void publish();
+  /** Remove what has expired, everywhere. */
+  void expire();
+  void advance_seconds(uint32_t seconds) { now.ms += uint64_t(seconds) * 1000; }
+
+  uint64_t flows() { return v4_.table.stats().flows + v6_.table.stats().flows; }
+  uint32_t active(uint32_t slot) const { return loads[slot].active; }
+  uint32_t inactive(uint32_t slot) const { return loads[slot].inactive; }
+  /** The flow of a request, in whichever state; null when there is none. */
+  template <class Addr>
+  flow::Flow<Addr>* flow_of(uint8_t protocol, const Endpoint& client, const Endpoint& virt) {
+    auto& table = tables->of<Addr>();
+    const auto address = client.address.as<Addr>();
+    const auto port = wire::be16::from_host(client.port);
+    return table.find_request(table.hash(protocol, address, port), protocol, address, port,
+                              virt.address.as<Addr>(), wire::be16::from_host(virt.port));
+  }
+  /** Name of its state, "-" without a flow. */
+  std::string state(int family, uint8_t protocol = 6);
+
+  /** Both conservation equations, and loads that add up to the flows. */
+  void check_books();
+
+  service::SnapshotSpec spec;
+  Now now{1'000'000'000};
+  std::array<service::ServerLoad, 64> loads;
+  nat::Tally tally{64, 16};
+  nat::AnswerBudget budget;
+  std::unique_ptr<nat::FlowTables> tables = std::make_unique<nat::FlowTables>();
+  std::unique_ptr<service::Snapshot> snapshot;
+
+  uint64_t rx = 0, tx = 0, forwarded = 0, passed = 0;
+  std::array<uint64_t, kDropReasonCount> dropped{};
+  std::array<uint64_t, kGeneratedCount> generated{};
+
+ private:
+  Lab<wire::Addr4> v4_;
+  Lab<wire::Addr6> v6_;
+  uint64_t generation_ = 0;
+};
+
+inline constexpr uint8_t kTcp = 6, kUdp = 17;
+
+Endpoint other_virtual_endpoint(int family);  // 192.0.2.11:80
+Endpoint dns_endpoint(int family);            // 192.0.2.10:53
+Endpoint web_server(int family, int n);       // the n-th of 0..2, port 8080
+Endpoint dns_server(int family, int n);       // port 5353
+Endpoint endpoint_of(const Packet& packet, bool destination);
+
+/** client -> VIP. */
+inline PacketBuilder to_vip(int family, uint8_t flags) {
+  return tcp(family).flags(flags);
+}
+/** real server 0 -> client. */
+inline PacketBuilder from_server(int family, uint8_t flags, int n = 0) {
+  return tcp(family).flags(flags).from(web_server(family, n)).to(client_endpoint(family));
+}
+
+/** Three segments of client and server 0; afterwards both have sent up to their `next` number. */
+struct Handshake {
+  static constexpr uint32_t kClientNext = 1001, kServerNext = 5001;
+  /** The number of the server that was picked. */
+  static int open(NatLab& lab, int family, Endpoint client, Endpoint virt);
+  static int open(NatLab& lab, int family) {
+    return open(lab, family, client_endpoint(family), virtual_endpoint(family));
+  }
+};
+
+}  // namespace vsnat::test
