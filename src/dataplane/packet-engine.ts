@@ -8,7 +8,7 @@ export interface MemoryPacket {
   readonly packet: Uint8Array;
   /** The virtio header it was read with; ten zero bytes when absent. */
   readonly vnet?: Uint8Array;
-  /** Monotonic milliseconds; expiry follows this clock and no other. */
+  /** Whole monotonic milliseconds; expiry follows this clock and no other. */
   readonly nowMs: number;
 }
 

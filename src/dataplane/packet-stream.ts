@@ -70,7 +70,7 @@ export function attachStream(
   const onData = (packet: Uint8Array): void => {
     counters.received += 1;
     try {
-      for (const output of engine.process({ packet, nowMs: now() }).outputs) write(output.packet);
+      for (const output of engine.process({ packet, nowMs: Math.trunc(now()) }).outputs) write(output.packet);
     } catch {
       counters.failed += 1; // one bad packet must not end the stream; the count says that something is wrong
     }

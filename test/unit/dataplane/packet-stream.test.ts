@@ -57,10 +57,10 @@ class FakeTun extends EventEmitter implements Tuntap2Device {
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 
 describe('a packet stream', () => {
-  it('is served packet by packet, with the clock it is given', () => {
+  it('is served packet by packet, with the clock it is given in whole milliseconds', () => {
     const engine = new EchoEngine();
     const tun = new FakeTun();
-    const { counters } = attachStream(engine, tun, { now: () => 42 });
+    const { counters } = attachStream(engine, tun, { now: () => 42.7 });
     tun.emit('data', bytes(1));
     tun.emit('data', bytes(2, 2));
     expect(engine.seen.map(({ nowMs }) => nowMs)).toEqual([42, 42]);
