@@ -48,10 +48,16 @@ struct Context {
     return {Verdict::pass, kNoDrop, Generated::count};
   }
 
+  /** The budget is per client: a scan is one address with many ports, so the flow's hash would not do. */
+  uint64_t client_hash() const {
+    return view().family == 4 ? core.tables.v4.hash(0, view().v4().saddr, be16{})
+                              : core.tables.v6.hash(0, view().v6().saddr, be16{});
+  }
+
   /** The packet dies of `reason`, and an answer goes out if the budget has room. */
   template <class Make>
   Outcome answer(DropReason reason, Generated kind, Make&& make) {
-    if (!core.budget.allow(now.ms, pending.hash)) return dropped(DropReason::rate_limited);
+    if (!core.budget.allow(now.ms, client_hash())) return dropped(DropReason::rate_limited);
     packet.length = make(view());
     packet.vnet = vnet_hdr{};
     return {Verdict::answer, reason, kind};
@@ -325,6 +331,7 @@ Outcome other(Context& c) {
       return make_icmp_error(p, icmp4::kUnreachable, icmp4::kProtoUnreachable, 0);
     });
   }
+  if (c.view().protocol == kProtoNoNext) return dropped(DropReason::proto);  // nothing there, nothing to complain of
   return c.answer(DropReason::proto, Generated::proto_unreachable, [](const PacketView& p) {
     return make_icmp_error(p, icmp6::kParameterProblem, icmp6::kUnrecognizedNextHeader, p.next_header_offset);
   });
@@ -350,7 +357,6 @@ void prepare_for(Core& core, const Snapshot& snapshot, Pending& pending) {
     return;
   }
   pending.role = is_icmp ? Pending::Role::icmp : Pending::Role::other;
-  pending.hash = table.hash(view.protocol, source, be16{});  // only the answer budget looks at it
 }
 
 template <class Addr>
@@ -399,7 +405,8 @@ Outcome finish(Core& core, const Snapshot& snapshot, Now now, Packet& packet, Pe
   const uint8_t hops = view.family == 4 ? view.v4().ttl : view.v6().hop_limit;
   if (hops == 0) {
     // Cannot come from the kernel's forwarding, which sends this error itself one hop earlier.
-    if (!pending.to_vip || pending.role == Pending::Role::icmp) return dropped(DropReason::ttl);
+    // Nothing is said about ICMP, nor about a piece of a datagram (RFC 1812 section 4.3.2.7).
+    if (!pending.to_vip || pending.role == Pending::Role::icmp || view.fragment) return dropped(DropReason::ttl);
     return c.answer(DropReason::ttl, Generated::time_exceeded, [](const PacketView& p) {
       return make_icmp_error(p, p.family == 4 ? icmp4::kTimeExceeded : icmp6::kTimeExceeded, 0, 0);
     });

@@ -19,6 +19,7 @@ inline constexpr uint8_t kProtoUdp = 17;
 inline constexpr uint8_t kProtoRouting = 43;
 inline constexpr uint8_t kProtoFragment = 44;
 inline constexpr uint8_t kProtoIcmp6 = 58;
+inline constexpr uint8_t kProtoNoNext = 59;
 inline constexpr uint8_t kProtoDestOpts = 60;
 
 /* RFC 791 section 3.1
