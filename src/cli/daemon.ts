@@ -203,7 +203,8 @@ function logOutcome(log: Logger, outcome: ReloadOutcome): void {
       `reload ${outcome.result}; the old configuration runs on`,
     );
   } else {
-    log.info({ changes: outcome.changes.map(describeChange) }, `reload ${outcome.result}`);
+    const changes = outcome.changes.map(describeChange);
+    log.info(changes.length === 0 ? {} : { changes }, `reload ${outcome.result}`);
   }
 }
 
