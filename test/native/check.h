@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <type_traits>
 
@@ -76,7 +77,11 @@ inline std::string describe(const std::string& value) {
 inline std::string describe(DropReason reason) {
   return reason == DropReason::count ? "no drop" : std::string("drop ") + kDropReasons[size_t(reason)].name;
 }
-std::string describe_number(unsigned long long value, bool negative);
+inline std::string describe_number(unsigned long long value, bool negative) {
+  char text[64];
+  std::snprintf(text, sizeof text, value < 10 ? "%s%llu" : "%s%llu (0x%llx)", negative ? "-" : "", value, value);
+  return text;
+}
 template <class T>
 requires std::is_integral_v<T> std::string describe(T value) {
   const bool negative = value < T(0);

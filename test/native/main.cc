@@ -62,13 +62,6 @@ Random::Random(const char* sentence) : state_(run_seed) {
   for (const char* c = sentence; *c != 0; ++c) state_ = state_ * 0x100000001b3 ^ uint8_t(*c);
 }
 
-std::string describe_number(unsigned long long value, bool negative) {
-  char text[64];
-  std::snprintf(text, sizeof text, value < 10 ? "%s%llu" : "%s%llu (0x%llx)", negative ? "-" : "", value,
-                value);
-  return text;
-}
-
 void report_failure(const char* file, int line, const std::string& what) {
   if (++failures_of_this_test > kFailuresShown) return;
   std::string where;
