@@ -88,6 +88,7 @@ const floor: Contender = {
     const rule = `from ${address} ipproto tcp sport ${port} iif srv1 lookup 100`;
     await namespace.ip([
       'link set floor0 mtu 65535 txqueuelen 5000 up',
+      'address add 127.118.0.1/32 dev floor0 scope host',
       `route add ${vip}/32 dev floor0`,
       'route add default dev floor0 table 100',
       `rule add ${rule}`,

@@ -67,7 +67,7 @@ suite('path MTU discovery', () => {
         for (const family of families) {
           for (const direction of ['up', 'down']) {
             const to = at(vip[family], vip.stream);
-            const result = await lab.load('stream', { to, bytes: 3_000_000, direction, stall: 5 });
+            const result = await lab.load('stream', { to, bytes: 1_000_000, direction, stall: 5 });
             expect(result, `${family} ${direction}`).toMatchObject({ failed: 0, badBytes: 0 });
           }
         }

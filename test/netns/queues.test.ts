@@ -35,8 +35,9 @@ for (const links of ['on', 'off'] as const) {
     for (const tun of cases) {
       test(`${tun.queues} queues, offload ${tun.offload}, steering ${tun.steering}`, async () => {
         const daemon = await lab.startDaemon({ ...lab.config, tun: { ...tun } });
+        // Without offload a packet carries 1,448 bytes at most: less data makes as many packets.
+        const bytes = links === 'on' && tun.offload === 'auto' ? 10_000_000 : 2_000_000;
         for (const family of families) {
-          const bytes = 10_000_000;
           const streams = await lab.load('stream', {
             to: at(vip[family], vip.stream),
             streams: 4,
