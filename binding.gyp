@@ -1,6 +1,6 @@
-# Four kinds of targets from one file: the core as a static library that knows no Node, the addon on top of it, the
-# C++ unit tests and fuzz drivers, and the programs of the benchmark. `-Dprograms=1` adds the last
-# two; `-Dsanitize=address,undefined` or `-Dsanitize=thread` builds everything instrumented.
+# One file for everything native: the core as a static library that knows no Node, the addon on top of it, and with
+# `-Dprograms=1` the C++ unit tests and the fuzzer. `-Dsanitize=address,undefined` or `-Dsanitize=thread` builds all of
+# it instrumented. (bench/ compiles its two programs itself: they share no code with the product.)
 {
   'variables': { 'sanitize%': '', 'programs%': 0 },
   'targets': [
