@@ -36,6 +36,7 @@ export const realSystem: System = {
       const child = spawn(program, args, {
         env: { ...process.env, PATH: path, LC_ALL: 'C' },
         timeout: commandTimeoutMs,
+        detached: true, // Ctrl-C goes to the whole process group, and must not cut an undo in half
       });
       let stdout = '';
       let stderr = '';
