@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The demo as a user meets it: the built command, its exit code, and what is left on the machine afterwards. */
+/**
+ * The demo while it stays: a second one is refused, and the commands it prints do what it says. What a whole run
+ * shows and leaves is tested in test/lab.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { realSystem } from '../../src/host/index.js';
@@ -28,8 +31,8 @@ interface Running {
   readonly exit: Promise<number | null>;
 }
 
-function demo(...args: readonly string[]): Running {
-  const started = spawn(process.execPath, [vsnat, 'demo', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+function demo(): Running {
+  const started = spawn(process.execPath, [vsnat, 'demo'], { stdio: ['ignore', 'pipe', 'pipe'] });
   child = started;
   let text = '';
   for (const stream of [started.stdout, started.stderr])
@@ -48,24 +51,14 @@ async function stays(running: Running): Promise<void> {
   expect(running.text()).toContain('Ctrl-C ends the demo');
 }
 
-const leftNamespaces = async (): Promise<readonly string[]> =>
-  (await namespaceNames()).filter((name) => /^vsnat-(client|director|rs\d)$/.test(name));
-
 async function expectNothingLeft(): Promise<void> {
-  expect(await leftNamespaces()).toEqual([]);
+  const names = await namespaceNames();
+  expect(names.filter((name) => /^vsnat-(client|director|rs\d)$/.test(name))).toEqual([]);
   expect(existsSync('/run/vsnat-demo')).toBe(false);
 }
 
 describe.skipIf(!canRun)('the demo', () => {
-  test('shows four claims that hold, ends with 0 and leaves nothing', async () => {
-    const running = demo('--once');
-    expect(await running.exit, running.text()).toBe(0);
-    expect(running.text().match(/^ {2}yes {2}/gm)).toHaveLength(4);
-    expect(running.text()).toContain('90 requests shared 50 : 30 : 10');
-    await expectNothingLeft();
-  });
-
-  test('stays until Ctrl-C, takes other weights meanwhile, refuses a second one, and leaves nothing', async () => {
+  test('refuses a second one, takes other weights by the commands it prints, and leaves nothing', async () => {
     const running = demo();
     await stays(running);
 
@@ -82,21 +75,6 @@ describe.skipIf(!canRun)('the demo', () => {
 
     running.child.kill('SIGINT');
     expect(await running.exit, running.text()).toBe(0);
-    await expectNothingLeft();
-  });
-
-  test('after a kill, the next one tidies up and works', async () => {
-    const killed = demo();
-    await stays(killed);
-    const pid = Number(readFileSync('/run/vsnat-demo/pid', 'utf8').split(' ')[0]);
-    expect(pid).toBe(killed.child.pid);
-    killed.child.kill('SIGKILL');
-    await killed.exit;
-    expect(await leftNamespaces()).toHaveLength(5);
-
-    const next = demo('--once');
-    expect(await next.exit, next.text()).toBe(0);
-    expect(next.text()).toContain('removing what an earlier demo left behind');
     await expectNothingLeft();
   });
 });
