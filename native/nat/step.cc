@@ -129,6 +129,15 @@ bool reply_tuple_taken(Context& c, const Server& server) {
   return false;
 }
 
+/**
+ * A real server that is itself the client cannot serve this connection: translated, source and destination would be
+ * the same address, which every host drops. (IPVS sends it all the same.)
+ */
+template <class Addr>
+bool is_the_client(Context& c, const Server& server) {
+  return server.address.get<Addr>() == saddr<Addr>(c.view());
+}
+
 template <class Addr>
 Outcome forward_request(Context& c, flow::Flow<Addr>& flow) {
   ServerTally& tally = c.core.tally.server(flow.server_slot);
@@ -172,14 +181,18 @@ Outcome schedule(Context& c) {
     service_tally.schedule_failures.add(1);
     return c.answer_port_unreachable(DropReason::no_server);
   }
-  if (reply_tuple_taken<Addr>(c, *server)) {
+  if (is_the_client<Addr>(c, *server) || reply_tuple_taken<Addr>(c, *server)) {
     // Replies of two VIPs' flows would look alike. Another server keeps them apart; IPVS would mix them.
+    const DropReason otherwise = is_the_client<Addr>(c, *server) ? DropReason::land : DropReason::reply_taken;
     const Server* free_one = nullptr;
     for (uint32_t i = 0; i < service->server_count && free_one == nullptr; ++i) {
       const Server& other = c.snapshot.servers[service->first_server + i];
-      if (service::usable(other, c.core.loads) && !reply_tuple_taken<Addr>(c, other)) free_one = &other;
+      if (service::usable(other, c.core.loads) && !is_the_client<Addr>(c, other) &&
+          !reply_tuple_taken<Addr>(c, other)) {
+        free_one = &other;
+      }
     }
-    if (free_one == nullptr) return dropped(DropReason::reply_taken);
+    if (free_one == nullptr) return dropped(otherwise);
     server = free_one;
   }
   auto* flow = c.core.tables.of<Addr>().insert(
@@ -280,6 +293,7 @@ Outcome error_to_vip(Context& c) {
   auto* flow = live(c, table.find_request(hash, quote.protocol, quoted.destination, quote.dport(),
                                           quoted.source, quote.sport()));
   if (flow == nullptr) return dropped(DropReason::no_flow);
+  if (saddr<Addr>(c.view()) == flow->real) return dropped(DropReason::land);  // it would go to its own sender
   ServerTally& tally = c.core.tally.server(flow->server_slot);
   tally.in_packets.add(1);
   tally.in_bytes.add(c.view().length);
