@@ -30,6 +30,9 @@ struct Test {
 /** Runs the tests whose sentence contains one of the arguments; the process's exit code. */
 int run_tests(int argc, char** argv);
 
+/** `rounds` times VSNAT_TEST_SCALE, at least one: instrumented builds do the same for fewer rounds. */
+int scaled(int rounds);
+
 void report_failure(const char* file, int line, const std::string& what);
 
 /** Names a table row for every failure inside its scope. */
@@ -79,7 +82,8 @@ inline std::string describe(DropReason reason) {
 }
 inline std::string describe_number(unsigned long long value, bool negative) {
   char text[64];
-  std::snprintf(text, sizeof text, value < 10 ? "%s%llu" : "%s%llu (0x%llx)", negative ? "-" : "", value, value);
+  std::snprintf(text, sizeof text, value < 10 ? "%s%llu" : "%s%llu (0x%llx)", negative ? "-" : "", value,
+                value);
   return text;
 }
 template <class T>

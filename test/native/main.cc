@@ -5,6 +5,7 @@
 // repeat it.
 #include <sys/random.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -60,6 +61,12 @@ Row::~Row() {
 
 Random::Random(const char* sentence) : state_(run_seed) {
   for (const char* c = sentence; *c != 0; ++c) state_ = state_ * 0x100000001b3 ^ uint8_t(*c);
+}
+
+int scaled(int rounds) {
+  const char* text = std::getenv("VSNAT_TEST_SCALE");
+  const double scale = text ? std::strtod(text, nullptr) : 1;
+  return scale > 0 && scale < 1 ? std::max(1, int(rounds * scale)) : rounds;
 }
 
 void report_failure(const char* file, int line, const std::string& what) {

@@ -222,29 +222,30 @@ TEST("the table and a map agree over millions of random operations, both familie
   for (const uint32_t capacity : {1u, 2u, 7u, 64u, 500u}) {
     for (const uint32_t start : {0u, 0xffffff80u, 0x7fffff80u}) {
       ROW("capacity " + std::to_string(capacity) + " from tick " + std::to_string(start));
-      if (!CHECK((Model<Addr4>(capacity, start, random).run(200'000)))) return;
-      if (!CHECK((Model<Addr6>(capacity, start, random).run(100'000)))) return;
+      if (!CHECK((Model<Addr4>(capacity, start, random).run(scaled(200'000))))) return;
+      if (!CHECK((Model<Addr6>(capacity, start, random).run(scaled(100'000))))) return;
     }
   }
 }
 
 TEST("the table of sixteen shards and a map agree over random operations") {
   Random random("sharded model");
-  CHECK((Model<Addr4>(65536, 0xfffffff0, random).run(60'000)));
-  CHECK((Model<Addr6>(65536, 5, random).run(60'000)));
+  CHECK((Model<Addr4>(65536, 0xfffffff0, random).run(scaled(60'000))));
+  CHECK((Model<Addr6>(65536, 5, random).run(scaled(60'000))));
 }
 
 template <class Addr>
 void stress(uint32_t capacity) {
   ROW("capacity " + std::to_string(capacity));
-  constexpr int kThreads = 4, kOperations = 60'000;
+  constexpr int kThreads = 4;
+  const int operations = scaled(200'000);
   Lab<Addr> lab(capacity, {1, 2}, flow::Sharing::shared);
   auto& table = lab.table;
   std::atomic<uint32_t> wrong{0}, removed{0}, created{0};
   const auto work = [&](int thread) {
     Random random(uint64_t(thread) * 7919 + capacity);
     const auto count = [&](const flow::Flow<Addr>&) { removed.fetch_add(1, std::memory_order_relaxed); };
-    for (int i = 0; i < kOperations; ++i) {
+    for (int i = 0; i < operations; ++i) {
       const Tick now{uint32_t(i / 64)};
       const uint32_t number = random.below(capacity * 2);
       const auto client = numbered<Addr>(number);

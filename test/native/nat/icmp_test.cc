@@ -256,6 +256,10 @@ TEST("quotes that name no flow of this VIP are refused at the VIP, each for its 
   }
 }
 
+TEST("an error to the VIP that claims to come from the flow's own real server is not sent back to it") {
+  for_every_flow([](Scene& s) { s.lab.refused(about_reply(s).from(s.server()), DropReason::land); });
+}
+
 TEST("quotes with options, extension headers, early fragments and lying lengths are translated") {
   Scene four(4), six(6);
   const auto both = [](Scene& s, const std::function<PacketBuilder(PacketBuilder)>& shape) {

@@ -149,6 +149,26 @@ TEST(
   CHECK_EQ(lab.flows(), uint64_t{1});
 }
 
+TEST(
+    "a client that is a real server gets another one, and when there is none but itself, no packet from "
+    "itself") {
+  for (const int family : {4, 6}) {
+    NatLab lab;
+    for (int n = 0; n < 9; ++n) {
+      const Endpoint server_as_client{web_server(family, n % 3).address, uint16_t(1000 + n)};
+      const Result result = lab.send(tcp(family).from(server_as_client).flags(kSyn));
+      CHECK(result.forwarded());
+      CHECK(endpoint_of(result.packet, true).address != server_as_client.address);
+    }
+    for (auto& service : lab.spec.services) {
+      service.servers.resize(1);
+      service.plan.steps = {0};
+    }
+    lab.publish();
+    lab.refused(tcp(family).from({web_server(family, 0).address, 5}).flags(kSyn), DropReason::land);
+  }
+}
+
 // ---- servers and services that leave ----
 
 void remove_first_server(NatLab& lab) {

@@ -154,7 +154,7 @@ TEST("a RST with a guessed sequence number is forwarded, counted, and changes no
     NatLab lab;
     Handshake::open(lab, family);
     const uint64_t before = lab.tally.suspect_resets.read();
-    for (uint32_t i = 0; i < 10000; ++i) {
+    for (uint32_t i = 0; i < uint32_t(scaled(10000)); ++i) {
       uint32_t guess = uint32_t(random.next());
       if (guess == kC || guess == kS) ++guess;
       const bool from_client = random.one_in(2);
@@ -164,7 +164,7 @@ TEST("a RST with a guessed sequence number is forwarded, counted, and changes no
       if (!CHECK(lab.send(rst).forwarded())) return;
       if (!CHECK_EQ(status(lab, family), std::string("ES900a"))) return;
     }
-    CHECK_EQ(lab.tally.suspect_resets.read() - before, uint64_t{10000});
+    CHECK_EQ(lab.tally.suspect_resets.read() - before, uint64_t(scaled(10000)));
     CHECK(lab.send(server_says(family, kAck, kS, kC, 100)).forwarded());
   }
 }

@@ -12,13 +12,6 @@
 namespace vsnat::test {
 namespace {
 
-/** Millions of packets; a tenth of them where every access is instrumented. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kPackets = 500'000;
-#else
-constexpr int kPackets = 5'000'000;
-#endif
-
 TEST("the four packets of a connection's beginning, as the client and the real server see them") {
   for (const int family : {4, 6}) {
     ROW("IPv" + std::to_string(family));
@@ -238,7 +231,7 @@ PacketBuilder random_packet(Random& random, const Warm& warm, bool request) {
 TEST("random packets both ways equal the NAT that computes everything anew, and come back bit by bit") {
   Random random("differential");
   alignas(64) static uint8_t buffer[4096];
-  int left = kPackets;
+  int left = scaled(5'000'000);
   while (left > 0) {
     // Fresh endpoints for every few thousand packets, so that the deltas vary as much as the packets.
     Warm warm{random.one_in(2) ? 4 : 6, random.one_in(2), {}, {}, {}};
@@ -288,7 +281,7 @@ TEST("random packets both ways equal the NAT that computes everything anew, and 
 template <class Addr>
 void check_there_and_back(Random& random) {
   constexpr int family = Addr::kFamily;
-  for (int round = 0; round < 20000; ++round) {
+  for (int round = 0; round < scaled(20000); ++round) {
     flow::Flow<Addr> flow{};
     const Endpoint client = random_endpoint(random, family), virt = random_endpoint(random, family);
     const Endpoint real =

@@ -183,7 +183,7 @@ TEST("300 inactive connections weigh more than one active one, and 256 do not") 
 
 TEST("any least plan picks the smallest fraction, and among equals the earliest in the order") {
   Random random("least");
-  for (int round = 0; round < 20000; ++round) {
+  for (int round = 0; round < scaled(20000); ++round) {
     const uint32_t servers = random.between(1, 7);
     std::vector<uint32_t> weights(servers);
     std::vector<int32_t> order;

@@ -88,10 +88,11 @@ std::optional<Anatomy> dissect(std::span<const uint8_t> packet) {
     while (a.protocol == 0 || a.protocol == 43 || a.protocol == 44 || a.protocol == 60) {
       if (a.l4 + 8 > packet.size()) return {};
       const uint8_t type = a.protocol;
+      const bool later = type == 44 && (get16(packet, a.l4 + 2) & 0xfff8) != 0;  // what follows is payload
       if (type == 44 && (get16(packet, a.l4 + 2) & 0xfff9) != 0) a.fragment = true;
       a.protocol = packet[a.l4];
       a.l4 += type == 44 ? 8 : size_t(packet[a.l4 + 1] + 1) * 8;
-      if (a.fragment) break;
+      if (later) break;
     }
   } else {
     return {};

@@ -56,7 +56,7 @@ TEST("a sum may be computed in pieces of even length") {
 
 TEST("folding keeps the sum's value up to the largest 64-bit one") {
   Random random("fold");
-  for (int round = 0; round < 200000; ++round) {
+  for (int round = 0; round < scaled(200000); ++round) {
     const uint64_t sum = round == 0 ? ~uint64_t{0} : random.next() >> random.below(64);
     const uint16_t folded = wire::fold(sum);
     if (!CHECK_EQ(unsigned(folded % 0xffff), unsigned(sum % 0xffff))) return;
@@ -81,7 +81,7 @@ TEST("RFC 1624 equation 3 equals computing anew for all 65536 remainders and eve
 
 TEST("RFC 1624 equation 3 equals computing anew for 20 million random changes of three words") {
   Random random("increments");
-  for (int round = 0; round < 20'000'000; ++round) {
+  for (int round = 0; round < scaled(20'000'000); ++round) {
     const uint64_t bits = random.next(), more = random.next();
     uint16_t before[3], after[3];
     for (int i = 0; i < 3; ++i) {
@@ -163,7 +163,7 @@ TEST("a reversed delta is the delta of the reversed change") {
 
 TEST("a partial checksum follows the addresses and stays the pseudo-header's sum (R7)") {
   Random random("partial");
-  for (int round = 0; round < 200000; ++round) {
+  for (int round = 0; round < scaled(200000); ++round) {
     const int family = random.one_in(2) ? 4 : 6;
     Address source{family, {}}, before{family, {}}, after{family, {}};
     for (size_t i = 0; i < source.size(); ++i) {
