@@ -20,16 +20,25 @@ export interface RunOptions {
   readonly signals?: SignalSource;
   /** Ends the process as the signal would have without us. */
   readonly endAtOnce?: (signal: NodeJS.Signals) => void;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
 }
 
 const stopSignals = ['SIGTERM', 'SIGINT'] as const;
+
+/**
+ * A stop signal that comes again within this time is the same wish heard twice, not a second one: timeout(1) signals
+ * its child and then the whole group, and a terminal's Ctrl-C may come beside a supervisor's SIGTERM.
+ */
+const echoMs = 500;
 
 /** Resolves with the exit code once everything is undone. Rejects when the start fails. */
 export async function runDaemon<D extends Dataplane>(
   options: RunOptions,
   parts: DaemonParts<D>,
 ): Promise<number> {
-  const { endAtOnce = dieOf } = options;
+  const { endAtOnce = dieOf, now = () => performance.now() } = options;
+  let stoppedAt = 0;
   const signals: SignalSource = options.signals ?? process;
   const giveUp = new AbortController();
   let end: (exitCode: number) => void = () => undefined;
@@ -40,9 +49,10 @@ export async function runDaemon<D extends Dataplane>(
     ...stopSignals.map((signal) => {
       const onSignal = (): void => {
         if (giveUp.signal.aborted) {
-          endAtOnce(signal);
+          if (now() - stoppedAt > echoMs) endAtOnce(signal);
           return;
         }
+        stoppedAt = now();
         giveUp.abort();
         end(exitCodes.ok);
       };

@@ -10,7 +10,9 @@ import { fakeMachine, webConfig, type FakeMachine } from './parts.js';
 let machine: FakeMachine;
 let signals: EventEmitter;
 let ended: string[];
+let clock: number;
 beforeEach(() => {
+  clock = 1000;
   machine = fakeMachine();
   signals = new EventEmitter();
   ended = [];
@@ -18,7 +20,10 @@ beforeEach(() => {
 afterEach(() => rmSync(machine.directory, { recursive: true, force: true }));
 
 const run = (): Promise<number> =>
-  runDaemon({ configFile: 'vsnat.yaml', signals, endAtOnce: (signal) => ended.push(signal) }, machine.parts);
+  runDaemon(
+    { configFile: 'vsnat.yaml', signals, endAtOnce: (signal) => ended.push(signal), now: () => clock },
+    machine.parts,
+  );
 
 const until = (event: string): Promise<void> =>
   vi.waitFor(() => expect(machine.events).toContain(event), { interval: 1 });
@@ -67,9 +72,21 @@ describe('vsnat run', () => {
     const result = run();
     await until('tell ready');
     signals.emit('SIGTERM', 'SIGTERM');
+    clock += 501;
     signals.emit('SIGINT', 'SIGINT');
     expect(ended).toEqual(['SIGINT']);
     await result;
+  });
+
+  it('takes a signal that echoes within half a second for the same wish, and undoes everything', async () => {
+    const result = run();
+    await until('tell ready');
+    signals.emit('SIGTERM', 'SIGTERM');
+    clock += 500;
+    signals.emit('SIGTERM', 'SIGTERM');
+    expect(ended).toEqual([]);
+    expect(await result).toBe(0);
+    expect(machine.events.slice(-2)).toEqual(['close host', 'close dataplane']);
   });
 
   it.each(['unhandledRejection', 'uncaughtException'])(
