@@ -93,6 +93,25 @@ TEST("at least as many flows as the capacity fit before the first refusal, and n
   check_capacity<Addr4>(100000);
 }
 
+TEST("when the last flow is gone no bucket remembers that somebody spilled over it") {
+  constexpr uint32_t kCapacity = 1000, kBuckets = kCapacity / 6 + 1;
+  constexpr size_t kHeaders = 64 + 64, kBucket = 64, kTagsAndSpilled = 2 * Table<Addr4>::kSlots + 2;
+  Lab<Addr4> lab(kCapacity);
+  const auto marked = [&] {
+    uint32_t count = 0;
+    for (size_t b = 0; b < kBuckets; ++b) {
+      const auto tags = lab.memory().subspan(kHeaders + b * kBucket, kTagsAndSpilled);
+      count += std::any_of(tags.begin(), tags.end(), [](std::byte byte) { return byte != std::byte{0}; });
+    }
+    return count;
+  };
+  std::vector<flow::Flow<Addr4>*> flows;
+  for (uint32_t i = 0; i < kCapacity; ++i) flows.push_back(lab.open(kTcp, i, 1000, 1, 80, i, 80, Tick{8000}));
+  CHECK(marked() > kBuckets * 9 / 10);
+  for (auto* flow : flows) lab.table.erase(flow);
+  CHECK_EQ(marked(), 0u);
+}
+
 template <class Addr>
 void check_memory_per_flow(double limit) {
   for (const uint32_t capacity : {1024u, 4096u, 65535u, 65536u, 262144u, 1048576u}) {
