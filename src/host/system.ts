@@ -35,19 +35,24 @@ export const realSystem: System = {
       const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;
       const child = spawn(program, args, {
         env: { ...process.env, PATH: path, LC_ALL: 'C' },
-        timeout: commandTimeoutMs,
         detached: true, // Ctrl-C goes to the whole process group, and must not cut an undo in half
       });
+      // Not spawn's own timeout: that one outlives a program that does not exist, and the process with it.
+      const timer = setTimeout(() => child.kill(), commandTimeoutMs);
+      const finish = (result: CommandResult): void => {
+        clearTimeout(timer);
+        resolve(result);
+      };
       let stdout = '';
       let stderr = '';
       child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
       child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
       child.stdin.on('error', () => undefined); // a program that stops reading early reports why on stderr
       child.on('error', (error: NodeJS.ErrnoException) =>
-        resolve({ status: error.code === 'ENOENT' ? 127 : 126, stdout, stderr: error.message }),
+        finish({ status: error.code === 'ENOENT' ? 127 : 126, stdout, stderr: error.message }),
       );
       child.on('close', (status, signal) =>
-        resolve({
+        finish({
           status: status ?? 128,
           stdout,
           stderr: signal === null ? stderr : `${stderr}ended by ${signal}`,
