@@ -26,7 +26,9 @@ void throw_system_error(Napi::Env env, const SysError& error) {
     mend = "; run as root or with CAP_NET_ADMIN";
   } else if (error.error == EBUSY) {
     code = "VSNAT_DEVICE_BUSY";
-    mend = "; another process has this device: choose another tun.name or stop it";
+    mend =
+        "; the device exists already: stop the process that has it, remove it if nobody has it "
+        "(ip tuntap del dev NAME mode tun multi_queue), or choose another tun.name";
   }
   Napi::Error thrown = Napi::Error::New(env, error.operation + ": " + std::strerror(error.error) + mend);
   thrown.Set("code", Napi::String::New(env, code));

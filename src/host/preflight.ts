@@ -61,11 +61,35 @@ async function checkDeviceIsFree(name: string, system: System): Promise<void> {
       `host: an interface named ${name} exists and is no TUN device; choose another tun.name`,
     );
   const holders = await holdersOfTun(name, system);
-  if (holders.length === 0) return; // made beforehand with `ip tuntap add`, and free
+  if (holders.length === 0) throw await deviceWithoutHolder(name, system);
   throw new VsnatError(
     'VSNAT_DEVICE_BUSY',
     `host: the TUN device ${name} belongs to process ${holders.map((h) => `${h.pid} (${h.command})`).join(', ')}; ` +
       `stop it (kill ${holders.map((h) => h.pid).join(' ')}) or choose another tun.name`,
+  );
+}
+
+/** linux/if_tun.h: what /sys/class/net/NAME/tun_flags is made of. */
+const tunFlags = { tap: 0x0002, multiQueue: 0x0100, persist: 0x0800 };
+
+/**
+ * The device is opened with IFF_TUN_EXCL, so one made beforehand with `ip tuntap add` is in the way even when it is
+ * free: its owner, group and offloads would be somebody else's choice.
+ */
+async function deviceWithoutHolder(name: string, system: System): Promise<VsnatError> {
+  const flags = Number((await system.read(`/sys/class/net/${name}/tun_flags`))?.trim() ?? tunFlags.persist);
+  if ((flags & tunFlags.persist) === 0)
+    return new VsnatError(
+      'VSNAT_DEVICE_BUSY',
+      `host: the TUN device ${name} belongs to a process that cannot be seen from here (another pid namespace, or ` +
+        'one that is just ending); stop it or choose another tun.name',
+    );
+  const kind = (flags & tunFlags.tap) === 0 ? 'tun' : 'tap';
+  const queues = (flags & tunFlags.multiQueue) === 0 ? '' : ' multi_queue';
+  return new VsnatError(
+    'VSNAT_DEVICE_BUSY',
+    `host: a device named ${name} was made beforehand and no process holds it; vsnat makes its own, ` +
+      `so run: ip tuntap del dev ${name} mode ${kind}${queues}`,
   );
 }
 

@@ -77,6 +77,11 @@ describe('preflight', () => {
     },
   };
 
+  const free = (flags: string): FakeHost => ({
+    folders: { '/sys/class/net/vsnat0': ['ifindex', 'tun_flags'] },
+    files: { '/sys/class/net/vsnat0/tun_flags': `${flags}\n` },
+  });
+
   const refusals: readonly (readonly [
     name: string,
     host: FakeHost,
@@ -96,6 +101,25 @@ describe('preflight', () => {
       busy,
       'VSNAT_DEVICE_BUSY',
       /vsnat0 belongs to process 42 \(vsnat\); .*kill 42/,
+    ],
+    [
+      'a device made beforehand that nobody holds',
+      free('0x1901'),
+      'VSNAT_DEVICE_BUSY',
+      /no process holds it; .*run: ip tuntap del dev vsnat0 mode tun multi_queue$/,
+    ],
+    [
+      'one with a single queue, by the flags it was made with',
+      free('0x1801'),
+      'VSNAT_DEVICE_BUSY',
+      /run: ip tuntap del dev vsnat0 mode tun$/,
+    ],
+    ['a TAP device', free('0x1802'), 'VSNAT_DEVICE_BUSY', /run: ip tuntap del dev vsnat0 mode tap$/],
+    [
+      'a device that lives only as long as a process which is out of sight',
+      free('0x5101'),
+      'VSNAT_DEVICE_BUSY',
+      /belongs to a process that cannot be seen from here/,
     ],
     [
       'an interface of that name that is no TUN device',
@@ -140,10 +164,6 @@ describe('preflight', () => {
 
   test('IPv6 forwarding does not matter to IPv4 services', async () => {
     await preflight(web4, { system: fake({ files: { '/proc/sys/net/ipv6/conf/all/forwarding': '0\n' } }) });
-  });
-
-  test('a TUN device made beforehand and held by nobody is fine', async () => {
-    await preflight(web4, { system: fake({ folders: { '/sys/class/net/vsnat0': ['tun_flags'] } }) });
   });
 
   test('warns of strict filtering only where there are two ways out', async () => {
