@@ -157,7 +157,8 @@ async function serveMetrics<D extends Dataplane>(
   const server = await openMetrics({
     listen,
     registry: new MetricsRegistry(() => takeSample(director, reloader, build)),
-    notReady: () => (adopted(director) ? null : 'a queue has not yet adopted the newest configuration'),
+    notReady: () =>
+      adopted(director) ? director.hostTrouble() : 'a queue has not yet adopted the newest configuration',
     onFailure,
   });
   undos.push('the metrics server', () => server.close());

@@ -2,7 +2,7 @@
 /** The daemon's parts on a real machine: files, the host, the addon, the TUN device, the service manager. */
 import { loadConfig, type Config, type HostNetwork } from '../config/index.js';
 import { addonAbi, loadAddon, TunDataplane } from '../dataplane/native.js';
-import { hostPrefixes, preflight, prepareHost, realSystem } from '../host/index.js';
+import { hostPrefixes, hostWatchMs, preflight, prepareHost, realSystem } from '../host/index.js';
 import type { DaemonParts } from './daemon.js';
 import { createLogger } from './log.js';
 import { createNotifier, type SendDatagram } from './notify.js';
@@ -36,7 +36,7 @@ export function realParts(configFile: string): DaemonParts<TunDataplane> {
     },
     openDataplane: (options) => new TunDataplane(options),
     startDataplane: (dataplane) => dataplane.start(),
-    prepareHost: (model, facts, log) => prepareHost(model, facts, { log }),
+    prepareHost: (model, facts, log) => prepareHost(model, facts, { log, watchMs: hostWatchMs }),
     createLogger,
     notifier: (onFailure) => createNotifier(process.env['NOTIFY_SOCKET'], sender(), onFailure),
     addonAbi,

@@ -11,7 +11,7 @@ import { availableParallelism } from 'node:os';
 
 import { parseConfig } from '../config/index.js';
 import type { Counters, Dataplane, DeviceFacts, TunOptions } from '../dataplane/dataplane.js';
-import { MemoryDataplane, TunDataplane, type MemoryOptions } from '../dataplane/native.js';
+import { limitsFor, MemoryDataplane, TunDataplane, type MemoryOptions } from '../dataplane/native.js';
 import type { MemoryPacket, ProcessedPacket } from '../dataplane/packet-engine.js';
 import {
   attachStream,
@@ -19,15 +19,19 @@ import {
   type AttachOptions,
   type PacketStream,
 } from '../dataplane/packet-stream.js';
-import { preflight, prepareHost, type HostLog } from '../host/index.js';
+import { hostWatchMs, preflight, prepareHost, type HostLog } from '../host/index.js';
 import type { Model } from '../model/index.js';
 import type { Change } from './diff.js';
 import { Reconciler } from './reconciler.js';
 import type { ConnectionPage, ServiceReport } from './report.js';
+import { slotsNeeded } from './slots.js';
 
 /** What src/host gives: the routes, rules and neighbours of the running model. */
 export interface HostPlumbing {
+  /** Also puts back what others have removed, so it is called on every reload. */
   update(model: Model): Promise<void>;
+  /** Why packets may not find their way, or null. */
+  trouble(): string | null;
   close(): Promise<void>;
 }
 
@@ -74,7 +78,7 @@ export class Director<D extends Dataplane = Dataplane> {
       {
         dataplane: new TunDataplane(tunOptions(model)),
         start: (dataplane) => dataplane.start(),
-        prepareHost: (running, facts) => prepareHost(running, facts, { log }),
+        prepareHost: (running, facts) => prepareHost(running, facts, { log, watchMs: hostWatchMs }),
       },
       model,
     );
@@ -83,7 +87,10 @@ export class Director<D extends Dataplane = Dataplane> {
   /** The same director over arrays of bytes: no device, no root, no threads, and time is an argument. */
   static memory(configuration: Configuration, options: MemoryDirectorOptions = {}): MemoryDirector {
     const model = modelOf(configuration);
-    const dataplane = new MemoryDataplane({ ...options, flowCapacity: model.flows.capacity });
+    const dataplane = new MemoryDataplane(
+      { ...options, flowCapacity: model.flows.capacity },
+      limitsFor(slotsNeeded(model)),
+    );
     try {
       return new MemoryDirector(dataplane, model);
     } catch (error) {
@@ -130,8 +137,8 @@ export class Director<D extends Dataplane = Dataplane> {
   async #apply(wanted: Model): Promise<readonly Change[]> {
     const before = this.model;
     const changes = this.#reconciler.apply(wanted);
-    if (changes.length === 0) return changes;
     try {
+      // Also when nothing changed: whoever reloads may do so because the host no longer is as it should be.
       await this.#host?.update(this.model);
     } catch (error) {
       this.#reconciler.apply(before);
@@ -147,6 +154,11 @@ export class Director<D extends Dataplane = Dataplane> {
   /** Why packets are no longer moved, or null while all is well. There is no way back but a new director. */
   failure(): string | null {
     return this.dataplane.failure();
+  }
+
+  /** What is wrong with the host's routes and rules, or null. It is mended as soon as the kernel allows. */
+  hostTrouble(): string | null {
+    return this.#host?.trouble() ?? null;
   }
 
   /** Services and servers with their numbers; hand in counters to read several things from one moment. */
@@ -198,13 +210,15 @@ export function modelOf(configuration: Configuration): Model {
 /** The kernel attaches at most 256 queues to one device. */
 const maxQueues = 256;
 
-export function tunOptions({ tun, flows }: Model): TunOptions {
+export function tunOptions(model: Model, cpus: number = availableParallelism()): TunOptions {
+  const { tun, flows } = model;
   return {
     name: tun.name,
-    queues: tun.queues === 'auto' ? Math.min(availableParallelism(), maxQueues) : tun.queues,
+    queues: tun.queues === 'auto' ? Math.min(cpus, maxQueues) : tun.queues,
     offload: tun.offload,
     flowCapacity: flows.capacity,
     steering: tun.steering,
+    limits: limitsFor(slotsNeeded(model)),
   };
 }
 

@@ -38,6 +38,17 @@ function complaintsOf(result: CommandResult): readonly string[] {
   return lines.length > 0 ? lines : [`exit status ${result.status}`];
 }
 
+/** With force, `ip` goes on after a failing line and names each after its complaint: whose it was is known. */
+function* attributed(stderr: string, batch: readonly Action[]): Generator<string> {
+  let said = '';
+  for (const line of stderr.split('\n')) {
+    const number = /Command failed -:(\d+)/.exec(line)?.[1];
+    const culprit = batch[Number(number) - 1];
+    if (culprit === undefined) said = line.trim() === '' ? said : line.trim();
+    else yield `${describeAction(culprit)}: ${said}`;
+  }
+}
+
 async function runBatch(
   system: System,
   batch: readonly Action[],
@@ -52,6 +63,10 @@ async function runBatch(
       const result = await system.run(['ip', `-${first.version}`, ...force, '-batch', '-'], text);
       if (result.status === 0) return null;
       const line = /Command failed -:(\d+)/.exec(result.stderr)?.[1];
+      if (isForced) {
+        const complaints = [...attributed(result.stderr, batch)];
+        if (complaints.length > 0) return { done: 0, complaints };
+      }
       // A batch that died without naming a line may have done anything: undo all of it.
       return { done: line === undefined ? batch.length : Number(line) - 1, complaints: complaintsOf(result) };
     }
@@ -130,19 +145,25 @@ export async function undoSteps(
 
 /** Run removals, one batch after the other, whatever happens. Returns the complaints worth a person's time. */
 export async function runTolerantly(system: System, actions: readonly Action[]): Promise<readonly string[]> {
+  return (await runForced(system, actions)).filter((complaint) => !alreadyGone.test(complaint));
+}
+
+/** Run everything that can be run, whatever fails meanwhile. Returns every complaint. */
+export async function runForced(system: System, actions: readonly Action[]): Promise<readonly string[]> {
   const complaints: string[] = [];
   for (const batch of batches(actions, (action) => action)) {
     const failure = await runBatch(system, batch, true);
     if (failure === null) continue;
-    const serious = failure.complaints.filter((complaint) => !alreadyGone.test(complaint));
-    // One refused removal refuses a whole nft transaction: try them one by one.
+    // One refused line refuses a whole nft transaction: try them one by one.
     const [first] = batch;
     if (first?.tool === 'nft' && batch.length > 1) {
-      for (const action of batch) complaints.push(...(await runTolerantly(system, [action])));
+      for (const action of batch) complaints.push(...(await runForced(system, [action])));
       continue;
     }
-    if (first !== undefined)
-      complaints.push(...serious.map((complaint) => `${describeAction(first)}: ${complaint}`));
+    if (first?.tool === 'ip' && failure.complaints.every((complaint) => complaint.startsWith('ip -')))
+      complaints.push(...failure.complaints);
+    else if (first !== undefined)
+      complaints.push(...failure.complaints.map((complaint) => `${describeAction(first)}: ${complaint}`));
   }
   return complaints;
 }

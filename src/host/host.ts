@@ -1,22 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The host's side of a running director: prepared once after the device is open, changed by a reload, closed once.
- * Every object put in place is remembered together with its removal, so closing needs no guesswork.
+ * Every object put in place is remembered together with its removal, so closing needs no guesswork. Nobody else knows
+ * of that memory, though: other programs flush rulesets and take links down. So every reload, and a look every few
+ * seconds, compares what is remembered with what the kernel has and puts back what is missing.
  */
 import { VsnatError } from '../errors.js';
-import { applySteps, runTolerantly, undoSteps } from './execute.js';
+import { applySteps, runForced, runTolerantly, undoSteps } from './execute.js';
 import { neededByOthers, planCleanup } from './leftovers.js';
 import { planHost } from './plan.js';
 import type { HostDevice, HostModel } from './plan-context.js';
 import { checkForwarding, type HostLog } from './preflight.js';
+import { localBehind } from './local-rule.js';
+import { describeSteps, planRepair } from './repair.js';
+import { refuseTakenVips } from './rivals.js';
 import { readHostState, type HostState } from './state.js';
 import type { SharedResource, Step } from './step.js';
+import { findMissing } from './survey.js';
 import { realSystem, type System } from './system.js';
 
 export interface HostOptions {
   readonly log: HostLog;
   readonly system?: System;
+  /** How often to look whether others have changed something; never when absent. */
+  readonly watchMs?: number;
 }
+
+/** Soon enough that an administrator's slip is an incident of seconds; three short processes are 0.1 % of a core. */
+export const hostWatchMs = 5_000;
+
+/** A look reads everything, so a large set-up is looked at less often: 10,000 VIPs every half minute. */
+const watchMsPerStep = 1;
 
 /** Rules are searched one by one by every packet of the host, so a fallback of many rules deserves a word. */
 const manyRules = 64;
@@ -26,7 +40,7 @@ const manyRules = 64;
  * a step is refused, everything done so far is undone and the error thrown.
  */
 export async function prepareHost(model: HostModel, device: HostDevice, options: HostOptions): Promise<Host> {
-  const { log, system = realSystem } = options;
+  const { log, system = realSystem, watchMs } = options;
   await checkForwarding(model, system);
   let state = await readHostState(system);
   const leftovers = planCleanup(device, state);
@@ -37,8 +51,11 @@ export async function prepareHost(model: HostModel, device: HostDevice, options:
   }
   const steps = planHost(model, device, state);
   warnWithoutNftables(steps, state, log);
+  await refuseTakenVips(steps, device, state, system);
   await applySteps(system, steps);
-  return new Host(device, steps, { log, system });
+  const host = new Host(model, device, steps, { log, system });
+  if (watchMs !== undefined) host.watch(watchMs);
+  return host;
 }
 
 function warnWithoutNftables(steps: readonly Step[], state: HostState, log: HostLog): void {
@@ -55,12 +72,21 @@ export class Host {
   readonly #device: HostDevice;
   readonly #log: HostLog;
   readonly #system: System;
+  #model: HostModel;
   #steps: readonly Step[];
+  #trouble: string | null = null;
+  #timer: NodeJS.Timeout | undefined;
   /** Calls are carried out one after the other: a reload and a stop may come together. */
   #turn: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor(device: HostDevice, steps: readonly Step[], options: Required<HostOptions>) {
+  constructor(
+    model: HostModel,
+    device: HostDevice,
+    steps: readonly Step[],
+    options: Required<Pick<HostOptions, 'log' | 'system'>>,
+  ) {
+    this.#model = model;
     this.#device = device;
     this.#steps = steps;
     this.#log = options.log;
@@ -72,21 +98,47 @@ export class Host {
     return this.#steps;
   }
 
-  /** Apply the difference to the model: new objects first, then the removal of old ones. All or nothing. */
+  /** Why packets may not find their way although the director works, or null. */
+  trouble(): string | null {
+    return this.#trouble;
+  }
+
+  /** Look every `everyMs`, or less often when there is much to look at, and put back what others removed. */
+  watch(everyMs: number): void {
+    clearTimeout(this.#timer);
+    if (this.#isClosed) return;
+    this.#timer = setTimeout(
+      () => void this.check().then(() => this.watch(everyMs)),
+      Math.max(everyMs, this.#steps.length * watchMsPerStep),
+    ).unref();
+  }
+
+  /**
+   * Put back what others removed, then apply the difference to the model: new objects first, then the removal of old
+   * ones. The difference is all or nothing.
+   */
   update(model: HostModel): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#isClosed)
         throw new VsnatError('VSNAT_HOST_REFUSED', 'host: closed already; nothing was changed');
       await checkForwarding(model, this.#system);
-      const wanted = planHost(model, this.#device, await readHostState(this.#system));
-      const wantedIds = new Set(wanted.map((step) => step.id));
-      const present = new Set(this.#steps.map((step) => step.id));
-      const added = wanted.filter((step) => !present.has(step.id));
-      await applySteps(this.#system, added);
-      const removed = this.#steps.filter((step) => !wantedIds.has(step.id));
-      // Kept steps stay as they were applied: their undo knows how the host was before.
-      this.#steps = [...this.#steps.filter((step) => wantedIds.has(step.id)), ...added];
-      await this.#undo(removed);
+      await this.#reconcile(model, await findMissing(this.#steps, this.#device, this.#system));
+    });
+  }
+
+  /** One look of the watch. Never rejects: what is wrong and stays wrong is `trouble()`. */
+  check(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#isClosed) return;
+      try {
+        await checkForwarding(this.#model, this.#system);
+        const missing = await findMissing(this.#steps, this.#device, this.#system);
+        if (missing.length === 0) return this.#setTrouble(null);
+        this.#trouble ??= `host: missing: ${describeSteps(missing)}; being put back`;
+        await this.#reconcile(this.#model, missing);
+      } catch (error) {
+        this.#setTrouble(error instanceof Error ? error.message : String(error));
+      }
     });
   }
 
@@ -95,9 +147,57 @@ export class Host {
     return this.#inTurn(async () => {
       if (this.#isClosed) return;
       this.#isClosed = true;
+      clearTimeout(this.#timer);
       await this.#undo(this.#steps);
       this.#steps = [];
     });
+  }
+
+  async #reconcile(model: HostModel, missing: readonly Step[]): Promise<void> {
+    // A host without a rule for table local receives nothing at all: that one comes before any planning.
+    for (const version of [4, 6] as const) {
+      const { id, do: action } = localBehind(version, false);
+      if (action !== null && missing.some((step) => step.id === id)) await runForced(this.#system, [action]);
+    }
+    const state = await readHostState(this.#system);
+    const wanted = planHost(model, this.#device, state);
+    const trouble = await this.#putBack(missing, wanted, state);
+
+    const wantedIds = new Set(wanted.map((step) => step.id));
+    const present = new Set(this.#steps.map((step) => step.id));
+    const added = wanted.filter((step) => !present.has(step.id));
+    await refuseTakenVips(added, this.#device, state, this.#system);
+    await applySteps(this.#system, added);
+    const removed = this.#steps.filter((step) => !wantedIds.has(step.id));
+    // Kept steps stay as they were applied: their undo knows how the host was before.
+    this.#steps = [...this.#steps.filter((step) => wantedIds.has(step.id)), ...added];
+    this.#model = model;
+    await this.#undo(removed);
+    this.#setTrouble(trouble);
+  }
+
+  /** Returns what is wrong afterwards, or null. */
+  async #putBack(
+    missing: readonly Step[],
+    wanted: readonly Step[],
+    state: HostState,
+  ): Promise<string | null> {
+    const wantedIds = new Set(wanted.map((step) => step.id));
+    const lost = missing.filter((step) => wantedIds.has(step.id));
+    if (lost.length === 0) return null;
+    const complaints = await runForced(this.#system, planRepair(lost, wanted, this.#device, state));
+    const still = complaints.length === 0 ? [] : await findMissing(lost, this.#device, this.#system);
+    const back = lost.filter((step) => !still.includes(step));
+    if (back.length > 0)
+      this.#log.warn(`host state was changed by somebody else: put back ${describeSteps(back)}`);
+    if (still.length === 0) return null;
+    return `host: ${describeSteps(still)} cannot be put back, got ${JSON.stringify(complaints[0])}; free what is in the way`;
+  }
+
+  /** Said once, not at every look. */
+  #setTrouble(trouble: string | null): void {
+    if (trouble !== null && trouble !== this.#trouble) this.#log.warn(trouble);
+    this.#trouble = trouble;
   }
 
   async #undo(steps: readonly Step[]): Promise<void> {

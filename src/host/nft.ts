@@ -10,12 +10,53 @@ import { nftTableOf } from './ownership.js';
 
 export type NftSet = 'servers4' | 'servers6' | 'addresses4' | 'addresses6' | 'own4' | 'own6';
 
-export function nftTable(device: string, mark: number): string {
+interface NftChain {
+  readonly name: string;
+  readonly hook?: string;
+  readonly rules: readonly string[];
+}
+
+export function nftChains(device: string, mark: number): readonly NftChain[] {
   const divert = `meta mark set 0x${mark.toString(16)}`;
   // RFC 792 types 3, 11, 12 (unreachable, time exceeded, parameter problem); RFC 4443 types 1 to 4, with 2 packet
   // too big. Redirects and queries are not about somebody else's connection and stay with the kernel.
   const errors4 = 'icmp type { 3, 11, 12 }';
   const errors6 = 'icmpv6 type { 1, 2, 3, 4 }';
+  return [
+    {
+      name: 'replies',
+      rules: [
+        `ip saddr . meta l4proto . th sport @servers4 ${divert}`,
+        `ip6 saddr . meta l4proto . th sport @servers6 ${divert}`,
+        `ip frag-off & 0x3fff != 0 ip saddr @addresses4 ${divert}`,
+        `exthdr frag exists ip6 saddr @addresses6 ${divert}`,
+      ],
+    },
+    {
+      name: 'arriving',
+      hook: 'type filter hook prerouting priority mangle; policy accept;',
+      rules: [
+        `iifname "${device}" accept`,
+        'jump replies',
+        `${errors4} ip daddr @own4 ${divert}`,
+        `${errors6} ip6 daddr @own6 ${divert}`,
+        `${errors4} fib daddr type != local ${divert}`,
+        `${errors6} fib daddr type != local ${divert}`,
+      ],
+    },
+    {
+      name: 'raised',
+      hook: 'type route hook output priority mangle; policy accept;',
+      rules: ['oifname "lo" accept', 'jump replies', `${errors4} ${divert}`, `${errors6} ${divert}`],
+    },
+  ];
+}
+
+export function nftTable(device: string, mark: number): string {
+  const chains = nftChains(device, mark).map(({ name, hook, rules }) => {
+    const lines = [...(hook === undefined ? [] : [hook]), ...rules].map((line) => `    ${line}\n`);
+    return `  chain ${name} {\n${lines.join('')}  }\n`;
+  });
   return `table inet ${nftTableOf(device)} {
   set servers4 { type ipv4_addr . inet_proto . inet_service; }
   set servers6 { type ipv6_addr . inet_proto . inet_service; }
@@ -23,29 +64,7 @@ export function nftTable(device: string, mark: number): string {
   set addresses6 { type ipv6_addr; }
   set own4 { type ipv4_addr; }
   set own6 { type ipv6_addr; }
-  chain replies {
-    ip saddr . meta l4proto . th sport @servers4 ${divert}
-    ip6 saddr . meta l4proto . th sport @servers6 ${divert}
-    ip frag-off & 0x3fff != 0 ip saddr @addresses4 ${divert}
-    exthdr frag exists ip6 saddr @addresses6 ${divert}
-  }
-  chain arriving {
-    type filter hook prerouting priority mangle; policy accept;
-    iifname "${device}" accept
-    jump replies
-    ${errors4} ip daddr @own4 ${divert}
-    ${errors6} ip6 daddr @own6 ${divert}
-    ${errors4} fib daddr type != local ${divert}
-    ${errors6} fib daddr type != local ${divert}
-  }
-  chain raised {
-    type route hook output priority mangle; policy accept;
-    oifname "lo" accept
-    jump replies
-    ${errors4} ${divert}
-    ${errors6} ${divert}
-  }
-}`;
+${chains.join('')}}`;
 }
 
 export const addElement = (device: string, set: NftSet, element: string): string =>

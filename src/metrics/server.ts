@@ -15,7 +15,7 @@ import type { MetricsRegistry } from './registry.js';
 export interface MetricsOptions {
   readonly listen: Pick<Endpoint, 'address'> & { readonly port: number };
   readonly registry: MetricsRegistry;
-  /** Whether a snapshot is published and every queue works with it; a sentence when not. */
+  /** null when every queue works with the newest snapshot and the host leads packets here; a sentence when not. */
   readonly notReady: () => string | null;
   readonly onFailure: (error: unknown) => void;
 }

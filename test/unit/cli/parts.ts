@@ -64,7 +64,7 @@ export function fakeMachine(fail: Readonly<Record<string, Error>> = {}): FakeMac
       startDataplane: () => did('start threads'),
       prepareHost: async () => {
         await step('prepare host');
-        return { update: () => step('update host'), close: () => step('close host') };
+        return { update: () => step('update host'), trouble: () => null, close: () => step('close host') };
       },
       createLogger: (settings) => createLogger(settings, { write: (line) => log.push(line) }),
       notifier: () => ({

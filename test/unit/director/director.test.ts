@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { FakeDataplane } from '../../../src/dataplane/fake.js';
 import { describeChange } from '../../../src/director/diff.js';
-import { Director, type HostPlumbing } from '../../../src/director/director.js';
+import { Director, tunOptions, type HostPlumbing } from '../../../src/director/director.js';
 import type { Model } from '../../../src/model/index.js';
 import { emptyModel, idOf, modelWith, web } from './models.js';
 
@@ -15,6 +15,10 @@ class FakeHost implements HostPlumbing {
   update(model: Model): Promise<void> {
     this.told.push(`update ${model.services.map(({ name }) => name).join(',')}`);
     return this.refuse === undefined ? Promise.resolve() : Promise.reject(this.refuse);
+  }
+
+  trouble(): string | null {
+    return this.refuse?.message ?? null;
   }
 
   close(): Promise<void> {
@@ -85,11 +89,18 @@ describe('a director', () => {
     expect(director.model.services.map(({ name }) => name)).toEqual(['dns']);
   });
 
-  it('does nothing at all when nothing changed', async () => {
+  it('publishes nothing when nothing changed, but still lets the host put back what others removed', async () => {
     const { director, dataplane, host } = await started(modelWith(web('a')));
     expect(await director.apply(modelWith(web('a')))).toEqual([]);
     expect(dataplane.published).toHaveLength(1);
-    expect(host.told).toEqual([]);
+    expect(host.told).toEqual(['update web']);
+  });
+
+  it("tells what is wrong with the host's plumbing", async () => {
+    const { director, host } = await started(modelWith(web('a')));
+    expect(director.hostTrouble()).toBeNull();
+    host.refuse = new Error('a route is missing');
+    expect(director.hostTrouble()).toBe('a route is missing');
   });
 
   it('keeps the running configuration when the dataplane refuses the new one', async () => {
@@ -191,5 +202,26 @@ describe('a director', () => {
     await change;
     await closed;
     expect(host.told).toEqual(['update web', 'close']);
+  });
+});
+
+describe('the device of a model', () => {
+  const queues = (wanted: number | 'auto', cpus: number): number =>
+    tunOptions({ ...emptyModel, tun: { ...emptyModel.tun, queues: wanted } }, cpus).queues;
+
+  it('has a queue per CPU unless told, and never more than the kernel attaches', () => {
+    expect([queues('auto', 3), queues('auto', 256), queues('auto', 257), queues('auto', 1024)]).toEqual([
+      3, 256, 256, 256,
+    ]);
+    expect([queues(1, 8), queues(256, 8)]).toEqual([1, 256]);
+  });
+
+  it('has slots for what is configured, with room to grow', () => {
+    const services = Array.from({ length: 5_000 }, (_, i) => web(`s${i}`)).map((service, i) => ({
+      ...service,
+      name: `service${i}`,
+    }));
+    expect(tunOptions(modelWith(...services)).limits).toMatchObject({ serviceSlots: 16_384 });
+    expect(tunOptions(emptyModel).limits).toEqual({ serverSlots: 16_384, serviceSlots: 4_096 });
   });
 });

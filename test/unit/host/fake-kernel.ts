@@ -4,6 +4,7 @@
  * the plumbing is tested against without root. It refuses what the kernel refuses (a rule, route or set element that
  * is there already, the removal of one that is not), so a plan that only works by luck fails here too.
  */
+import { nftChains } from '../../../src/host/nft.js';
 import type { CommandResult, System } from '../../../src/host/system.js';
 
 interface Rule {
@@ -31,7 +32,10 @@ export class FakeKernel implements System {
   readonly proxies = new Map<string, string>();
   /** Table name to set elements. */
   readonly tables = new Map<string, Set<string>>();
-  readonly linkSettings = new Map<string, string>();
+  /** Of the device: what `link set` and `address replace` have made of it. */
+  readonly device = { mtu: 1500, txqlen: 500, isUp: false, addresses: new Set<string>() };
+  /** Rules that somebody flushed, by chain. */
+  readonly flushedChains = new Set<string>();
   /** Every program run, for assertions about their number. */
   readonly runs: (readonly string[])[] = [];
   /** Called with each changing line before it takes effect; throwing refuses it. */
@@ -95,8 +99,13 @@ export class FakeKernel implements System {
   #batch(args: readonly string[], stdin: string): CommandResult {
     const version = args[0] === '-6' ? 6 : 4;
     let stderr = '';
+    let stdout = '';
     for (const [index, line] of stdin.split('\n').entries()) {
       if (line === '') continue;
+      if (/^\w+ show/.test(line)) {
+        stdout += `${JSON.stringify(this.#show([`-${version}`, ...line.split(' ')]))}\n`;
+        continue;
+      }
       try {
         if (this.refuse(line)) throw new Refusal('RTNETLINK answers: injected');
         this.#change(version, line.split(' '));
@@ -107,14 +116,21 @@ export class FakeKernel implements System {
         if (!args.includes('-force')) break;
       }
     }
-    return { status: stderr === '' ? 0 : 1, stdout: '', stderr };
+    return { status: stderr === '' ? 0 : 1, stdout, stderr };
   }
 
   #change(version: 4 | 6, words: readonly string[]): void {
     const [object, verb] = words;
-    if (object === 'address') return; // the device's own
-    if (object === 'link') this.linkSettings.set(words.slice(0, 4).join(' '), words.slice(4).join(' '));
-    else if (object === 'rule') this.#changeRule(version, verb, words);
+    const after = (word: string): string | undefined => words[words.indexOf(word) + 1];
+    if (object === 'address') {
+      if (verb === 'replace') this.device.addresses.add(words[2] ?? '');
+      else this.device.addresses.delete(words[2] ?? '');
+    } else if (object === 'link') {
+      if (words.includes('mtu')) this.device.mtu = Number(after('mtu'));
+      if (words.includes('txqueuelen')) this.device.txqlen = Number(after('txqueuelen'));
+      if (words.includes('up')) this.device.isUp = true;
+      if (words.includes('down')) this.device.isUp = false;
+    } else if (object === 'rule') this.#changeRule(version, verb, words);
     else if (object === 'route') {
       const route = `${version} ${words.slice(2).join(' ')}`;
       if (verb === 'add' && this.routes.has(route)) throw new Refusal('RTNETLINK answers: File exists');
@@ -154,6 +170,7 @@ export class FakeKernel implements System {
 
   #nft(args: readonly string[], stdin: string): CommandResult {
     if (this.options.hasNft === false) return { status: 127, stdout: '', stderr: 'nft: not found' };
+    if (args[0] === '-j') return this.#nftJson(args.at(-1) ?? '');
     if (args[0] === 'list') return ok([...this.tables.keys()].map((name) => `table inet ${name}\n`).join(''));
     if (args.includes('--check')) return ok();
     const draft = new Map([...this.tables].map(([name, elements]) => [name, new Set(elements)]));
@@ -163,10 +180,33 @@ export class FakeKernel implements System {
       if (!changeDraft(draft, line))
         return { status: 1, stdout: '', stderr: 'Error: No such file or directory' };
     }
+    if (/^table inet/m.test(stdin)) this.flushedChains.clear();
     this.tables.clear();
     for (const [name, elements] of draft) this.tables.set(name, elements);
     this.observe();
     return ok();
+  }
+
+  #nftJson(name: string): CommandResult {
+    const elements = this.tables.get(name);
+    if (elements === undefined) return { status: 1, stdout: '', stderr: 'Error: No such file or directory' };
+    const sets = new Map<string, unknown[]>();
+    for (const element of elements) {
+      const [set = '', ...words] = element.split(' ');
+      const parts = words.filter((word) => word !== '.');
+      const shown =
+        parts.length === 1 ? parts[0] : { concat: parts.map((p) => (/^\d+$/.test(p) ? Number(p) : p)) };
+      sets.set(set, [...(sets.get(set) ?? []), shown]);
+    }
+    const rules = nftChains('any', 1)
+      .filter((chain) => !this.flushedChains.has(chain.name))
+      .flatMap((chain) => chain.rules.map(() => ({ rule: { chain: chain.name } })));
+    const nftables = [
+      { table: { name } },
+      ...[...sets].map(([n, elem]) => ({ set: { name: n, elem } })),
+      ...rules,
+    ];
+    return ok(JSON.stringify({ nftables }));
   }
 
   #show(args: readonly string[]): unknown {
@@ -180,6 +220,19 @@ export class FakeKernel implements System {
           ...(link.kind === undefined ? {} : { linkinfo: { info_kind: link.kind } }),
         }));
       case 'address':
+        if (words.includes('dev'))
+          return [
+            {
+              ifname: words.at(-1),
+              flags: this.device.isUp ? ['UP'] : [],
+              mtu: this.device.mtu,
+              txqlen: this.device.txqlen,
+              addr_info: [...this.device.addresses].map((text) => {
+                const [local, length] = text.split('/');
+                return { local, prefixlen: Number(length), scope: 'host' };
+              }),
+            },
+          ];
         return this.links.map((link) => ({
           ifname: link.name,
           addr_info: (link.addresses ?? []).map((text) => {
@@ -194,11 +247,19 @@ export class FakeKernel implements System {
         });
       case 'rule':
         return this.rules[version].map(showRule);
-      default:
+      default: {
+        const dev = words.includes('dev') ? words.at(-1) : undefined;
         return [...this.routes]
-          .map((text) => /^([46]) (\S+) dev (\S+) protocol 118$/.exec(text))
-          .filter((match) => match !== null && Number(match[1]) === version)
-          .map((match) => ({ dst: match?.[2]?.replace(/\/\d+$/, ''), dev: match?.[3] }));
+          .map((text) => /^([46]) (\S+) dev (\S+)(?: table (\d+))? protocol 118$/.exec(text))
+          .filter((match) => match !== null)
+          .filter((match) => Number(match[1]) === version && (dev === undefined || dev === match[3]))
+          .filter((match) => words.includes('all') || match[4] === undefined)
+          .map(([, , dst, name, table]) => ({
+            dst: dst?.replace(/\/\d+$/, ''),
+            ...(dev === undefined && { dev: name }),
+            ...(table !== undefined && { table }),
+          }));
+      }
     }
   }
 }
@@ -225,6 +286,9 @@ function showRule(rule: Rule): Record<string, unknown> {
   const fields = {
     iif: word('iif'),
     fwmark: word('fwmark'),
+    sport: word('sport'),
+    dport: word('dport'),
+    goto: word('goto'),
     dst: word('to'),
     ipproto: word('ipproto'),
     table: table === '255' ? 'local' : table,
