@@ -196,6 +196,8 @@ export interface TunOptions {
   readonly flowCapacity: number;
   /** 'auto': eBPF where bpf() allows. 'off' and 'random' exist for machines without it and for tests. */
   readonly steering: 'auto' | 'off' | 'random';
+  /** Fixed for the dataplane's life; native.ts has a default. */
+  readonly limits?: Limits;
 }
 
 export interface DropReason {

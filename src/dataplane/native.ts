@@ -110,6 +110,16 @@ const remedies =
 /** Slots for servers and services beyond what a configuration needs now, so that reloads can grow it. */
 export const defaultLimits: Limits = { serverSlots: 16_384, serviceSlots: 4_096 };
 
+/** Slots for a configuration that needs `needed` of them now: room to double, and never less than the default. */
+export function limitsFor(needed: Limits): Limits {
+  const roomy = (least: number, now: number): number =>
+    Math.max(least, 2 ** Math.ceil(Math.log2(Math.max(1, 2 * now))));
+  return {
+    serverSlots: roomy(defaultLimits.serverSlots, needed.serverSlots),
+    serviceSlots: roomy(defaultLimits.serviceSlots, needed.serviceSlots),
+  };
+}
+
 class NativeDataplane implements Dataplane {
   readonly facts: DeviceFacts;
   protected readonly engine: Engine;
@@ -146,7 +156,7 @@ class NativeDataplane implements Dataplane {
 
 /** Packets move from start() on; publish a snapshot first so that none is answered from an empty table. */
 export class TunDataplane extends NativeDataplane {
-  constructor(options: TunOptions, limits: Limits = defaultLimits, addon: Addon = loadAddon()) {
+  constructor({ limits = defaultLimits, ...options }: TunOptions, addon: Addon = loadAddon()) {
     super({ ...options, device: 'tun', ...limits }, limits, addon);
   }
 

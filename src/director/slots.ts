@@ -3,11 +3,15 @@
  * Which slot of the dataplane a service or server lives in. Counters and live flows hang on the slot, so it stays the
  * same for as long as the key is configured, and a server that comes back finds its old one. A slot given up goes to
  * somebody else only when nothing uses it any more, and only after every fresh slot is spent: a late reader
- * of the counters never sees one server's numbers under another's name without need.
+ * of the counters never sees one server's numbers under another's name without need. Those given up by the very
+ * change that needs one come last: until its next burst a worker may start a flow there under the old snapshot, which is
+ * then counted for the new owner. The flow itself holds its own addresses, so its packets go where they should.
  *
  * Pure: a publish that fails must leave the old assignment as it was, so the new one is a new value.
  */
+import type { Limits } from '../dataplane/dataplane.js';
 import { VsnatError } from '../errors.js';
+import type { Model } from '../model/index.js';
 
 export interface Slots {
   readonly live: ReadonlyMap<string, number>;
@@ -27,6 +31,12 @@ export interface SlotRules {
   readonly idle: (slot: number) => boolean;
 }
 
+/** How many slots a model takes: one per service, and one per server of each service. */
+export const slotsNeeded = ({ services }: Model): Limits => ({
+  serviceSlots: services.length,
+  serverSlots: services.reduce((sum, { servers }) => sum + servers.length, 0),
+});
+
 /** Gives every wanted key a slot. Throws when there are more keys than slots free to take. */
 export function assignSlots(before: Slots, wanted: readonly string[], rules: SlotRules): Slots {
   const retired = new Map(before.retired);
@@ -37,24 +47,27 @@ export function assignSlots(before: Slots, wanted: readonly string[], rules: Slo
     retired.delete(key);
   }
   let fresh = before.fresh;
-  // Slots given up by this very change are not among them: a worker may be about to start one more flow there.
+  for (const [key, slot] of before.live) if (!known.has(key)) retired.set(key, slot);
   const reusable = [...retired].filter(([, slot]) => rules.idle(slot)).values();
-  const live = new Map(wanted.map((key) => [key, known.get(key) ?? take(key)]));
-  for (const [key, slot] of before.live) if (!live.has(key)) retired.set(key, slot);
+  const live = new Map(wanted.map((key) => [key, known.get(key) ?? take()]));
   return { live, retired, fresh };
 
-  function take(key: string): number {
+  function take(): number {
     if (fresh < rules.limit) return fresh++;
     const next = reusable.next();
     if (next.done === true) {
-      throw new VsnatError(
-        'VSNAT_DATAPLANE',
-        `${rules.what} ${key}: must fit into the dataplane's ${rules.limit} ${rules.what} slots, got none free: removed ones ` +
-          `still carry connections; wait for those to end and reload, or restart the daemon`,
-      );
+      throw new VsnatError('VSNAT_DATAPLANE', noneFree(wanted.length, rules));
     }
     const [owner, slot] = next.value;
     retired.delete(owner);
     return slot;
   }
+}
+
+function noneFree(wanted: number, { what, limit }: SlotRules): string {
+  const started = `${what}s: must fit into the ${limit} slots this daemon started with, got`;
+  return wanted > limit
+    ? `${started} ${wanted} ${what}s; restart the daemon, which then takes as many slots as it needs`
+    : `${started} ${wanted} ${what}s and removed ones that still carry connections; wait for those to end and reload, ` +
+        'or restart the daemon';
 }

@@ -6,6 +6,7 @@ import {
   addonAbi,
   defaultLimits,
   fromAddon,
+  limitsFor,
   loadAddon,
   MemoryDataplane,
   TunDataplane,
@@ -106,16 +107,36 @@ describe('the loader', () => {
 describe('a TUN dataplane', () => {
   it('opens the device with its options and the limits, and starts only when told', () => {
     const { addon, calls } = fakeAddon();
-    const dataplane = new TunDataplane(tunOptions, undefined, addon);
+    const dataplane = new TunDataplane(tunOptions, addon);
     expect(calls).toEqual([['open', { ...tunOptions, device: 'tun', ...defaultLimits }]]);
     expect(dataplane.facts.name).toBe('tun7');
     dataplane.start();
     expect(calls.at(-1)).toEqual(['start']);
   });
 
+  it('has as many slots as its options ask for', () => {
+    const { addon, calls } = fakeAddon();
+    const limits = { serverSlots: 65_536, serviceSlots: 8_192 };
+    expect(new TunDataplane({ ...tunOptions, limits }, addon).limits).toEqual(limits);
+    expect(calls).toEqual([['open', { ...tunOptions, device: 'tun', ...limits }]]);
+  });
+
+  it.each([
+    [0, 4_096],
+    [2_048, 4_096],
+    [2_049, 8_192],
+    [4_097, 16_384],
+    [65_536, 131_072],
+  ])('for %i services gets %i slots: room to double', (services, slots) => {
+    expect(limitsFor({ serverSlots: 4 * services, serviceSlots: services })).toEqual({
+      serverSlots: 4 * slots,
+      serviceSlots: slots,
+    });
+  });
+
   it('closes once', () => {
     const { addon, calls } = fakeAddon();
-    const dataplane = new TunDataplane(tunOptions, undefined, addon);
+    const dataplane = new TunDataplane(tunOptions, addon);
     dataplane.close();
     dataplane.close();
     expect(calls.filter(([call]) => call === 'close')).toHaveLength(1);
@@ -123,14 +144,14 @@ describe('a TUN dataplane', () => {
 
   it("throws the addon's own code when it is one of ours", () => {
     const { addon } = fakeAddon(systemError('TUNSETIFF: EBUSY', { code: 'VSNAT_DEVICE_BUSY', errno: 16 }));
-    expect(() => new TunDataplane(tunOptions, undefined, addon)).toThrow(
+    expect(() => new TunDataplane(tunOptions, addon)).toThrow(
       expect.objectContaining({ code: 'VSNAT_DEVICE_BUSY', message: 'TUNSETIFF: EBUSY' }) as Error,
     );
   });
 
   it('keeps any other failure as the cause of a VSNAT_DATAPLANE', () => {
     const { addon } = fakeAddon();
-    const dataplane = new TunDataplane(tunOptions, undefined, addon);
+    const dataplane = new TunDataplane(tunOptions, addon);
     expect(() => dataplane.counters()).toThrow(
       expect.objectContaining({
         code: 'VSNAT_DATAPLANE',

@@ -107,7 +107,7 @@ describe('a compiled model', () => {
     dataplane.setServer(0, { active: 1 });
     const away = publish(dataplane, modelWith(), first);
     const dns = modelWith(web('a', { name: 'dns' }));
-    expect(() => publish(dataplane, dns, away)).toThrow(/service dns: must fit/);
+    expect(() => publish(dataplane, dns, away)).toThrow(/^services: must fit .* still carry connections/);
     dataplane.setServer(0, { active: 0 });
     expect(publish(dataplane, dns, away).placed[0]?.slot).toBe(0);
   });

@@ -47,9 +47,27 @@ describe('slots', () => {
     expect(assign(slots, 'cd', 3, [0]).live.get('d')).toBe(1);
   });
 
-  it('given up by a change are not handed out by the same change', () => {
-    expect(() => assign(assign(noSlots, 'ab', 2), 'bc', 2)).toThrow(
-      "server c: must fit into the dataplane's 2 server slots, got none free",
+  it('given up by a change are handed out by the same change when idle, after those given up before', () => {
+    expect(assign(assign(noSlots, 'ab', 2), 'bc', 2).live.get('c')).toBe(0);
+    const away = assign(assign(noSlots, 'abc', 3), 'bc', 3);
+    expect([...assign(away, 'cde', 3).live]).toEqual([
+      ['c', 2],
+      ['d', 0],
+      ['e', 1],
+    ]);
+  });
+
+  it('that run out because removed servers still carry connections say so', () => {
+    expect(() => assign(assign(noSlots, 'ab', 2), 'bc', 2, [0])).toThrow(
+      'servers: must fit into the 2 slots this daemon started with, got 2 servers and removed ones that still carry ' +
+        'connections; wait for those to end and reload, or restart the daemon',
+    );
+  });
+
+  it('that run out because the configuration has outgrown them say that', () => {
+    expect(() => assign(assign(noSlots, 'ab', 2), 'abc', 2)).toThrow(
+      'servers: must fit into the 2 slots this daemon started with, got 3 servers; restart the daemon, which then ' +
+        'takes as many slots as it needs',
     );
   });
 
@@ -59,7 +77,7 @@ describe('slots', () => {
       ['b', 1],
       ['a', 0],
     ]);
-    expect(() => assign(away, 'cab', 2)).toThrow(/none free/);
+    expect(() => assign(away, 'cab', 2)).toThrow(/must fit into the 2 slots/);
   });
 
   it('are unchanged by a change that fails', () => {
@@ -91,7 +109,9 @@ describe('slots', () => {
           for (const [key, slot] of slots.live) {
             expect(slot).toBeLessThan(6);
             if (before.live.has(key)) expect(slot).toBe(before.live.get(key));
-            const taken = [...before.retired].find(([owner, old]) => old === slot && owner !== key);
+            const taken = [...before.retired, ...before.live].find(
+              ([owner, old]) => old === slot && owner !== key,
+            );
             if (taken !== undefined) expect(busy).not.toContain(slot);
           }
         }
