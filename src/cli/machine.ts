@@ -3,13 +3,15 @@
 import { loadConfig, type Config, type HostNetwork } from '../config/index.js';
 import { addonAbi, loadAddon, TunDataplane } from '../dataplane/native.js';
 import { hostPrefixes, hostWatchMs, preflight, prepareHost, realSystem } from '../host/index.js';
+import type { Model } from '../model/index.js';
 import type { DaemonParts } from './daemon.js';
 import { createLogger } from './log.js';
 import { createNotifier, type SendDatagram } from './notify.js';
 
-/** Reads a configuration and checks it against the subnets of this host. */
-export async function loadForThisHost(file: string): Promise<Config> {
-  return loadConfig(file, { host: await hostNetwork() });
+/** Reads a configuration and checks it against the subnets of this host; on a reload `running` is what runs now. */
+export async function loadForThisHost(file: string, running?: Model): Promise<Config> {
+  const host = await hostNetwork();
+  return loadConfig(file, running === undefined ? { host } : { host, running });
 }
 
 /** null where the host cannot be asked (no iproute2): `vsnat check` works on machines that never run the daemon. */
@@ -25,8 +27,8 @@ async function hasDefaultRoute(): Promise<boolean> {
 
 export function realParts(configFile: string): DaemonParts<TunDataplane> {
   return {
-    load: async (note) => {
-      const { model, notes } = await loadForThisHost(configFile);
+    load: async (note, running) => {
+      const { model, notes } = await loadForThisHost(configFile, running);
       notes.forEach(note);
       return model;
     },

@@ -7,7 +7,11 @@ import { mostServersOfMh } from '../scheduler/index.js';
 import type { Draft, ServiceDraft } from './draft.js';
 import type { Field } from './field.js';
 
+/** What the dataplane's slot numbers and memory are made for; docs/limits.md. */
+export const maxima = { services: 65_536, servers: 1_048_576 } as const;
+
 export function checkBetweenKeys({ root, services, metricsListen }: Draft): void {
+  checkCounts(root.get('services'), services);
   checkNames(services);
   checkListens(services);
   const vips = vipsOf(services);
@@ -19,6 +23,27 @@ export function checkBetweenKeys({ root, services, metricsListen }: Draft): void
   }
   if (metricsListen !== undefined) checkMetricsListen(metricsListen, services);
   checkSocket(root.get('admin').get('socket'));
+}
+
+/** Servers count once per service that has them. The first item too many is where it is said. */
+export function checkCounts(
+  at: Field,
+  services: readonly Pick<ServiceDraft, 'at' | 'servers'>[],
+  most: Readonly<Record<keyof typeof maxima, number>> = maxima,
+): void {
+  const servers = services.flatMap((service) => service.servers);
+  for (const [what, items] of [
+    ['services', services],
+    ['servers', servers],
+  ] as const) {
+    const tooMany = items[most[what]];
+    if (tooMany === undefined) continue;
+    at.problems.add(tooMany.at.path, {
+      must: `be one of at most ${most[what]} ${what}`,
+      got: `${items.length} of them`,
+      hint: 'share them among several directors',
+    });
+  }
 }
 
 function checkNames(services: readonly ServiceDraft[]): void {

@@ -6,15 +6,16 @@
  * text → yaml.ts (values, positions) → defaults.ts → shape.ts (the schema) → draft.ts (meaning) → checks.ts (between
  * keys) → model → reach.ts (against the host's subnets).
  */
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { VsnatError } from '../errors.js';
 import type { Model } from '../model/model.js';
+import { serverId, type RealServer } from '../model/service.js';
 import { checkBetweenKeys } from './checks.js';
 import { isMap, withDefaults } from './defaults.js';
 import { draft, modelOf } from './draft.js';
 import { Field } from './field.js';
 import type { Positions } from './positions.js';
-import { ConfigError, show } from './problem.js';
+import { ConfigError, formatProblem, show } from './problem.js';
 import { validateReach, type HostNetwork } from './reach.js';
 import { configSchema } from './schema.js';
 import { checkShape } from './shape.js';
@@ -31,6 +32,8 @@ export interface ConfigOptions {
    * skipped with a note. Left out: not checked.
    */
   readonly host?: HostNetwork | null;
+  /** What runs now, on a reload: its servers that are out of reach today are told in a note and are no mistake. */
+  readonly running?: Model;
 }
 
 export interface Config {
@@ -66,10 +69,19 @@ export function parseConfig(text: string, options: ConfigOptions & { readonly fi
   checkBetweenKeys(drafted);
   problems.throwIfAny();
   const model = modelOf(drafted);
-  if (options.host != null) throwIfAny(validateReach(model, problems.positions, options.host));
-  const notes =
-    options.host === null ? ['the subnets of this host are unknown; servers were not checked for reach'] : [];
-  return { model, positions: problems.positions, notes };
+  return { model, positions: problems.positions, notes: checkReach(model, problems.positions, options) };
+}
+
+/** Throws what is a mistake; gives back what is only worth knowing. */
+function checkReach(model: Model, positions: Positions, { host, running }: ConfigOptions): readonly string[] {
+  if (host === undefined) return [];
+  if (host === null) return ['the subnets of this host are unknown; servers were not checked for reach'];
+  const configured = new Set(running?.services.flatMap(({ servers }) => servers.map(serverId)));
+  const isKnown = (server: RealServer): boolean => configured.has(serverId(server));
+  throwIfAny(validateReach(model, positions, host, (server) => !isKnown(server)));
+  return validateReach(model, positions, host, isKnown).map(
+    (problem) => `${formatProblem(problem)} (accepted: it is configured already)`,
+  );
 }
 
 function throwIfAny(problems: ConfigError['problems']): void {
@@ -81,9 +93,21 @@ function readText(file: string): string {
     new VsnatError('VSNAT_CONFIG_UNREADABLE', `${file}: cannot be read, got ${got}; ${hint}`, { cause });
   let bytes: Buffer;
   try {
-    const { size } = statSync(file);
-    if (size > largestFile) throw unreadable(`${size} bytes`, `a configuration has at most ${largestFile}`);
-    bytes = readFileSync(file);
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer: for ever, and the whole daemon with it.
+    const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const stats = fstatSync(descriptor);
+      if (!stats.isFile())
+        throw unreadable(kindOf(stats), 'a configuration is a regular file: save it as one and name that');
+      bytes = readAtMost(descriptor, largestFile + 1);
+      if (bytes.length > largestFile)
+        throw unreadable(
+          `more than ${largestFile} bytes`,
+          'check the path, or share the services among several directors',
+        );
+    } finally {
+      closeSync(descriptor);
+    }
   } catch (error) {
     if (error instanceof VsnatError) throw error;
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
@@ -98,4 +122,25 @@ function readText(file: string): string {
   } catch (error) {
     throw unreadable('bytes that are no UTF-8', 'save it as UTF-8', error);
   }
+}
+
+/** To the end, whatever the size says: files in /proc have none, and one being written grows. */
+function readAtMost(descriptor: number, limit: number): Buffer {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  while (length < limit) {
+    const chunk = Buffer.alloc(Math.min(65_536, limit - length));
+    const got = readSync(descriptor, chunk);
+    if (got === 0) break;
+    chunks.push(chunk.subarray(0, got));
+    length += got;
+  }
+  return Buffer.concat(chunks);
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'a directory';
+  if (stats.isFIFO()) return 'a pipe';
+  if (stats.isSocket()) return 'a socket';
+  return 'a device';
 }

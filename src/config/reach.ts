@@ -4,6 +4,9 @@
  * the director, which a server in one of its subnets can be told and a server somewhere behind a router cannot be
  * assumed to be. Left alone, this mistake shows as connections that hang: the SYN-ACK reaches the client from an
  * address it never called. So it is a mistake unless `routed: true` vouches for it.
+ *
+ * On a reload only servers that are new can make that mistake. One that is configured already was in a subnet once: its
+ * interface is down, and refusing the file would forbid draining it just then.
  */
 import type { Model } from '../model/model.js';
 import { parsePrefix, prefixContains } from '../model/prefix.js';
@@ -25,14 +28,25 @@ export interface HostNetwork {
   readonly defaultRoute?: boolean;
 }
 
-export function validateReach(model: Model, positions: Positions, host: HostNetwork): readonly Problem[] {
+/** Concerns every server, or those `concerns` picks. */
+export function validateReach(
+  model: Model,
+  positions: Positions,
+  host: HostNetwork,
+  concerns: (server: RealServer) => boolean = () => true,
+): readonly Problem[] {
   const problems = new Problems(positions);
   const subnets = host.prefixes.flatMap(({ prefix }) => {
     const parsed = parsePrefix(prefix);
     return parsed.ok ? [parsed.value] : [];
   });
   for (const { server, path } of serversOf(model)) {
-    if (server.routed || subnets.some((subnet) => prefixContains(subnet, server.address))) continue;
+    if (
+      !concerns(server) ||
+      server.routed ||
+      subnets.some((subnet) => prefixContains(subnet, server.address))
+    )
+      continue;
     const today =
       host.defaultRoute === true ? 'it would go out by the default route' : 'no interface leads there';
     problems.add(path, {

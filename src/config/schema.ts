@@ -153,7 +153,8 @@ const service = Type.Object(
         errorMessage: 'must be text like 10.2.1.2:8080 or a map with address, weight, …',
       }),
       {
-        description: 'The real servers. `[]` is valid: connections are refused until there is one.',
+        description:
+          'The real servers, 1048576 at most in all services together. `[]` is valid: connections are refused until there is one.',
         errorMessage: 'must be a list; write [] for none',
         examples: ['10.2.1.2:8080'],
       },
@@ -173,7 +174,8 @@ const service = Type.Object(
 export const configSchema = Type.Object(
   {
     services: Type.Array(service, {
-      description: 'The virtual services. `[]` is valid: the director starts and waits for a reload.',
+      description:
+        'The virtual services, 65536 at most. `[]` is valid: the director starts and waits for a reload.',
       errorMessage: 'must be a list; write [] for none',
       examples: [[]],
     }),

@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Good configurations, what becomes of them, and that nothing but a ConfigError ever comes of bad ones. */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { ConfigError, loadConfig, parseConfig, type HostNetwork } from '../../../src/config/index.js';
+import { checkCounts, maxima } from '../../../src/config/checks.js';
+import { draft } from '../../../src/config/draft.js';
+import { Field } from '../../../src/config/field.js';
+import {
+  ConfigError,
+  formatProblem,
+  loadConfig,
+  parseConfig,
+  type HostNetwork,
+} from '../../../src/config/index.js';
+import { readYaml } from '../../../src/config/yaml.js';
 import { kernelTimeouts } from '../../../src/model/timeouts.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'vsnat-config-'));
@@ -15,6 +26,13 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function file(name: string, content: string | Uint8Array): string {
   const path = join(folder, name);
   writeFileSync(path, content);
+  return path;
+}
+
+function pipe(): string {
+  const path = join(folder, 'pipe');
+  rmSync(path, { force: true });
+  execFileSync('mkfifo', [path]);
   return path;
 }
 
@@ -171,7 +189,13 @@ describe('loadConfig', () => {
 
   test.each([
     ['missing', () => join(folder, 'none.yaml'), 'cannot be read, got ENOENT; check the path'],
-    ['a folder', () => folder, 'cannot be read, got EISDIR; check that it is a file this user may read'],
+    [
+      'a folder',
+      () => folder,
+      'cannot be read, got a directory; a configuration is a regular file: save it as one and name that',
+    ],
+    ['a pipe that nobody writes to', pipe, 'cannot be read, got a pipe; a configuration is a regular file'],
+    ['a device without end', () => '/dev/zero', 'cannot be read, got a device; a configuration is a regular'],
     [
       'no UTF-8',
       () => file('latin1.yaml', Uint8Array.of(0xe9, 0x3a)),
@@ -180,7 +204,7 @@ describe('loadConfig', () => {
     [
       'a giant',
       () => file('giant.yaml', new Uint8Array(2 ** 24 + 1)),
-      'got 16777217 bytes; a configuration has at most',
+      'got more than 16777216 bytes; check the path',
     ],
   ])('a file that is %s is unreadable, in a sentence', (_, path, sentence) => {
     expect(() => loadConfig(path())).toThrow(sentence);
@@ -218,6 +242,22 @@ describe('reach', () => {
   test('with a default route it says where the packets would go', () => {
     expect(() => parseConfig(text(), { host: { ...host, defaultRoute: true } })).toThrow(
       `got "10.7.0.2:80"; it would go out by the default route, and ${why}`,
+    );
+  });
+
+  test('on a reload it is only a note for a server that is configured already', () => {
+    const running = parseConfig(text(), { file: 'f' }).model;
+    const { notes } = parseConfig(text().replace('10.2.1.2:80', '10.2.1.3:80'), { host, running, file: 'f' });
+    expect(notes).toEqual([
+      `f:4:28: services[0].servers[1]: must be in a subnet of this host, got "10.7.0.2:80"; no interface leads there, and ${why} (accepted: it is configured already)`,
+    ]);
+  });
+
+  test('on a reload it is a mistake still for a server that is new', () => {
+    const running = parseConfig(text()).model;
+    const wanted = text().replace('10.7.0.2:80', '10.7.0.2:81');
+    expect(() => parseConfig(wanted, { host, running })).toThrow(
+      'must be in a subnet of this host, got "10.7.0.2:81"',
     );
   });
 
@@ -362,4 +402,34 @@ describe('whatever the text', () => {
   ])('%s are refused, soon', (_, text) => {
     expect(() => parseConfig(text)).toThrow(ConfigError);
   });
+});
+
+describe('how much there may be', () => {
+  const text = `services:
+  - { name: a, listen: tcp://10.9.0.1:80, servers: [10.2.1.1:80, 10.2.1.2:80] }
+  - { name: b, listen: tcp://10.9.0.2:80, servers: [10.2.1.1:80, 10.2.1.2:80, 10.2.1.3:80] }
+  - { name: c, listen: tcp://10.9.0.3:80, servers: [] }
+`;
+  const complaints = (most: Readonly<Record<'services' | 'servers', number>>): readonly string[] => {
+    const { value, problems } = readYaml(text, 'f');
+    const { services } = draft(new Field(value, [], problems));
+    checkCounts(new Field(value, ['services'], problems), services, most);
+    return problems.list.map(formatProblem);
+  };
+
+  test('is what the dataplane is made for', () => {
+    expect(maxima).toEqual({ services: 65_536, servers: 1_048_576 });
+    expect(complaints({ services: 3, servers: 5 })).toEqual([]);
+  });
+
+  test('and the first that is too many is the place of the mistake', () => {
+    expect(complaints({ services: 2, servers: 4 })).toEqual([
+      'f:3:79: services[1].servers[2]: must be one of at most 4 servers, got 5 of them; share them among several directors',
+      'f:4:5: services[2]: must be one of at most 2 services, got 3 of them; share them among several directors',
+    ]);
+  });
+});
+
+test.each([1, 256])('%i queues are what the file may ask for at its bounds', (queues) => {
+  expect(parseConfig(`services: []\ntun: { queues: ${queues} }`).model.tun.queues).toBe(queues);
 });
