@@ -16,6 +16,7 @@ import type { Dataplane, DeviceFacts, TunOptions } from '../dataplane/dataplane.
 import { describeChange } from '../director/diff.js';
 import { Director, tunOptions, type HostPlumbing } from '../director/director.js';
 import { Reloader, type ReloadOutcome } from '../director/reload.js';
+import { VsnatError } from '../errors.js';
 import { openMetrics } from '../metrics/server.js';
 import { MetricsRegistry } from '../metrics/registry.js';
 import { formatEndpoint, type Model } from '../model/index.js';
@@ -26,8 +27,8 @@ import type { Notifier } from './notify.js';
 import { UndoStack } from './undo.js';
 
 export interface DaemonParts<D extends Dataplane> {
-  /** Reads and validates the file, against this host's subnets. */
-  readonly load: (note: (sentence: string) => void) => Promise<Model>;
+  /** Reads and validates the file, against this host's subnets; `running` on a reload. */
+  readonly load: (note: (sentence: string) => void, running?: Model) => Promise<Model>;
   readonly preflight: (model: Model, log: HostLog) => Promise<void>;
   readonly openDataplane: (options: TunOptions) => D;
   readonly startDataplane: (dataplane: D) => void;
@@ -105,7 +106,7 @@ export async function startDaemon<D extends Dataplane>(
     options.signal?.throwIfAborted();
 
     const reloader = new Reloader({
-      load: () => parts.load((note) => log.warn(note)),
+      load: () => parts.load((note) => log.warn(note), director.model),
       apply: (wanted) => director.apply(wanted),
       now: parts.now,
     });
@@ -113,10 +114,18 @@ export async function startDaemon<D extends Dataplane>(
     const metricsPort = await serveMetrics(director, reloader, build, undos, onFailure);
     options.signal?.throwIfAborted();
 
+    let stopping: Promise<void> | undefined;
+    const reloads = new Set<Promise<ReloadOutcome>>();
     const reload = async (): Promise<ReloadOutcome> => {
+      if (stopping !== undefined) return { result: 'failed', error: stoppingError() };
       notify.reloading();
-      const outcome = await reloader.reload();
+      const running = reloader.reload();
+      reloads.add(running);
+      const outcome = await running;
+      reloads.delete(running);
       log.level = director.model.log.level;
+      // "ready" after "stopping" would tell the service manager, and whoever reads the log, the opposite of what is.
+      if (stopping !== undefined) return outcome;
       logOutcome(log, outcome);
       notify.ready();
       return outcome;
@@ -127,12 +136,12 @@ export async function startDaemon<D extends Dataplane>(
     notify.ready();
     log.info(readyFields(director, socket, metricsPort), 'ready');
 
-    let stopping: Promise<void> | undefined;
     const stop = (): Promise<void> => {
       stopping ??= (async () => {
         notify.stopping();
         admin.detach();
         log.info('stopping');
+        await Promise.all(reloads); // what it is in the middle of changing must be there to be undone
         await unwind();
         log.info('stopped');
       })();
@@ -144,6 +153,12 @@ export async function startDaemon<D extends Dataplane>(
     throw error;
   }
 }
+
+const stoppingError = (): VsnatError =>
+  new VsnatError(
+    'VSNAT_UNREACHABLE',
+    'reload: must come while the daemon runs, got one while it stops; start it again',
+  );
 
 async function serveMetrics<D extends Dataplane>(
   director: Director<D>,

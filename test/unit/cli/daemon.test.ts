@@ -151,6 +151,50 @@ describe('a daemon', () => {
     });
   });
 
+  it('that is stopped during a reload ends it first, and never says "ready" after "stopping"', async () => {
+    const subject = machine();
+    let goOn: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (goOn = resolve));
+    const prepareHost: typeof subject.parts.prepareHost = async (...all) => {
+      const host = await subject.parts.prepareHost(...all);
+      return { ...host, update: (model) => gate.then(() => host.update(model)) };
+    };
+    const daemon = await start({ ...subject.parts, prepareHost });
+    subject.events.length = 0;
+    subject.text = webConfig(3);
+    const reload = daemon.reload();
+    await Promise.resolve();
+    const stop = daemon.stop();
+    goOn();
+    expect(await reload).toMatchObject({ result: 'applied' });
+    await stop;
+    expect(subject.events).toEqual([
+      'tell reloading',
+      'load',
+      'tell stopping',
+      'update host',
+      'close host',
+      'close dataplane',
+    ]);
+    expect(subject.log.slice(-2).join('')).toMatch(/stopping.*stopped/s);
+    expect(await daemon.reload()).toMatchObject({ result: 'failed' });
+    expect(subject.events.at(-1)).toBe('close dataplane');
+  });
+
+  it('tells a reload what runs now', async () => {
+    const subject = machine();
+    const seen: unknown[] = [];
+    const load: typeof subject.parts.load = async (note, running) => {
+      seen.push(running?.services[0]?.servers[0]?.weight);
+      return subject.parts.load(note, running);
+    };
+    const daemon = await start({ ...subject.parts, load });
+    subject.text = webConfig(3);
+    await daemon.reload();
+    await daemon.reload();
+    expect(seen).toEqual([undefined, 1, 3]);
+  });
+
   it('changes its log level with a reload', async () => {
     const subject = machine();
     const daemon = await start(subject.parts);
