@@ -30,7 +30,7 @@ export async function openAdmin({ socket, identity, onFailure }: AdminOptions): 
       handleAdmin({ status: () => ({ ...identity, state }), actions: () => actions }, request, response),
     onFailure,
   );
-  await listenOnSocket(server, socket);
+  const held = await listenOnSocket(server, socket);
   return {
     attach(ready) {
       actions = ready;
@@ -40,6 +40,9 @@ export async function openAdmin({ socket, identity, onFailure }: AdminOptions): 
       actions = undefined;
       state = 'stopping';
     },
-    close: () => closeServer(server), // Node removes the socket file when its server closes
+    close: async () => {
+      await held.release(); // the file first: a client then finds no daemon rather than one that hangs up
+      await closeServer(server);
+    },
   };
 }

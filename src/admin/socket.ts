@@ -1,23 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Owning a unix socket path. A socket file outlives a daemon that was killed, so it is removed only after a connection
- * attempt has shown that nobody answers; a living owner is named, never pushed out. The file is 0660 from its first
- * moment: the umask is set around listen(), because a chmod afterwards leaves a gap.
+ * Owning a unix socket path. A socket file outlives a daemon that was killed, so it is replaced only by the holder of
+ * the claim on its path (claim.ts), and only after a connection attempt has shown that nobody answers; a living owner is
+ * named, never pushed out. The file is 0660 from its first moment: the umask is set around listen(), because a chmod
+ * afterwards leaves a gap.
+ *
+ * The server binds a name of its own and the file is then renamed into place: there is no moment without a file, and
+ * Node, which removes by name what it has bound when it closes, never removes what somebody else has put there since.
  */
 import { once } from 'node:events';
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { chmod, lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 
 import { VsnatError } from '../errors.js';
-import { getJson } from './client.js';
 import type { StatusAnswer } from './api.js';
+import { claimPath } from './claim.js';
+import { getJson } from './client.js';
 
 /** sun_path holds 108 bytes with its final zero. */
 const maxPathBytes = 107;
 
-export async function listenOnSocket(server: Server, path: string): Promise<void> {
+export interface HeldSocket {
+  /** Removes the file, if it is still this server's, and gives up the claim. Idempotent. */
+  release(): Promise<void>;
+}
+
+export async function listenOnSocket(server: Server, path: string): Promise<HeldSocket> {
   if (Buffer.byteLength(path) > maxPathBytes) {
     throw refused(
       path,
@@ -25,21 +36,50 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
     );
   }
   await makeDirectory(dirname(path));
-  await clearStale(path);
-  const before = process.umask(0o117);
+  const claim = await claimPath(path);
+  if (claim === null) throw await busy(path);
   try {
-    server.listen(path); // binds before it returns, so the umask needs to hold no longer than this call
-  } finally {
-    process.umask(before);
+    await assertFree(path);
+    const file = await bind(server, path);
+    const release = async (): Promise<void> => {
+      const now = await lstat(path, { bigint: true }).catch(() => undefined);
+      if (now?.ino === file.ino && now.dev === file.dev) await unlink(path);
+      await claim.release();
+    };
+    let released: Promise<void> | undefined;
+    return { release: () => (released ??= release()) };
+  } catch (error) {
+    await claim.release();
+    throw error;
   }
+}
+
+/** Puts the listening socket at `path`, in place of a stale one, and says which file that is. */
+async function bind(server: Server, path: string): Promise<{ readonly dev: bigint; readonly ino: bigint }> {
+  const directory = await open(dirname(path), 'r');
+  // By way of the open directory, a name that is longer than the wanted one still fits into sun_path.
+  const own = `/proc/self/fd/${directory.fd}/.vsnat-${randomUUID()}`;
+  const listening = once(server, 'listening');
   try {
-    await once(server, 'listening');
+    const before = process.umask(0o117);
+    try {
+      server.listen(own); // binds before it returns, so the umask needs to hold no longer than this call
+    } finally {
+      process.umask(before);
+    }
+    await listening;
+    const file = await lstat(own, { bigint: true });
+    await rename(own, `/proc/self/fd/${directory.fd}/${basename(path)}`);
+    return file;
   } catch (cause) {
+    await new Promise((resolve) => server.close(resolve)); // removes `own` if it was made
     throw refused(
       path,
       `must be free to listen on, got ${codeOf(cause)}; choose another admin.socket`,
       cause,
     );
+  } finally {
+    await directory.close();
   }
 }
 
@@ -58,7 +98,8 @@ async function makeDirectory(directory: string): Promise<void> {
   }
 }
 
-async function clearStale(path: string): Promise<void> {
+/** Nothing there, or a socket that nobody answers on: what a killed daemon left. */
+async function assertFree(path: string): Promise<void> {
   const file = await lstat(path).catch(() => undefined);
   if (file === undefined) return;
   if (!file.isSocket()) {
@@ -67,15 +108,16 @@ async function clearStale(path: string): Promise<void> {
       'must be a socket or free, got another kind of file; move it or choose another admin.socket',
     );
   }
-  if (await somebodyAnswers(path)) {
-    const pid = await ownerOf(path);
-    throw new VsnatError(
-      'VSNAT_DEVICE_BUSY',
-      `${path}: must be free, got a running daemon${pid === undefined ? '' : ` (pid ${pid})`}; ` +
-        `stop it${pid === undefined ? '' : ` (kill ${pid})`}, or give this one its own admin.socket and tun.name`,
-    );
-  }
-  await unlink(path);
+  if (await somebodyAnswers(path)) throw await busy(path);
+}
+
+async function busy(path: string): Promise<VsnatError> {
+  const pid = await ownerOf(path);
+  return new VsnatError(
+    'VSNAT_DEVICE_BUSY',
+    `${path}: must be free, got a running daemon${pid === undefined ? '' : ` (pid ${pid})`}; ` +
+      `stop it${pid === undefined ? '' : ` (kill ${pid})`}, or give this one its own admin.socket and tun.name`,
+  );
 }
 
 function somebodyAnswers(path: string): Promise<boolean> {

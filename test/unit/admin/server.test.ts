@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -182,6 +182,40 @@ describe('the admin socket', () => {
     expect(existsSync(join(directory, 'stale'))).toBe(true);
     await open(join(directory, 'stale'));
     expect((await getJson(join(directory, 'stale'), '/v1/status')).status).toBe(200);
+  });
+
+  it('left behind goes to exactly one of several daemons that start at once', async () => {
+    const path = join(directory, 'stale');
+    const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+    spawnSync(process.execPath, ['-e', script]);
+    const results = await Promise.allSettled([open(path), open(path), open(path)]);
+    expect(results.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected', 'rejected']);
+    for (const result of results)
+      if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'VSNAT_DEVICE_BUSY' });
+    expect((await getJson(path, '/v1/status')).status).toBe(200);
+    expect(readdirSync(directory)).toEqual(['stale']);
+  });
+
+  it('is not removed by a server whose place somebody else has taken', async () => {
+    const server = await open();
+    rmSync(socket);
+    const other = createServer().listen(socket);
+    await once(other, 'listening');
+    await server.close();
+    expect(existsSync(socket)).toBe(true);
+    other.close();
+  });
+
+  it('can be taken again as soon as its server is closed, by another spelling too', async () => {
+    await (await open()).close();
+    await open(join(directory, 'run', '..', 'run', 'vsnat.sock'));
+    await expect(open()).rejects.toMatchObject({ code: 'VSNAT_DEVICE_BUSY' });
+  });
+
+  it('has every length the kernel allows', async () => {
+    const path = join(directory, 'x'.repeat(107 - directory.length - 1));
+    await open(path);
+    expect((await getJson(path, '/v1/status')).status).toBe(200);
   });
 
   it('of a living daemon is left to it, and the daemon is named', async () => {
