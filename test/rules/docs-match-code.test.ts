@@ -11,6 +11,7 @@ import { adminPaths } from '../../src/admin/routes.js';
 import { defaultRows, flowFilters, maxRows } from '../../src/admin/flow-query.js';
 import { laterCommands } from '../../src/cli/later.js';
 import { defaultSocket } from '../../src/cli/program.js';
+import { configSchema } from '../../src/config/schema.js';
 import { errorCodes, exitCodeFor, exitCodes, VsnatError, type ErrorCode } from '../../src/errors.js';
 import { metricDefinitions } from '../../src/metrics/registry.js';
 import { vsnat } from '../unit/cli/capture.js';
@@ -43,6 +44,12 @@ function nativeList(macro: string): string[][] {
     help,
   ]);
 }
+
+it('the addon takes the numbers of queues that the configuration allows', () => {
+  const { minimum, maximum } = configSchema.properties.tun.properties.queues.anyOf[1];
+  const [, low, high] = /fields\.u32\("queues", (\d+), (\d+)\)/.exec(read('native/napi/decode.cc')) ?? [];
+  expect([Number(low), Number(high)]).toEqual([minimum, maximum]);
+});
 
 describe('docs/metrics.md', () => {
   const document = read('docs/metrics.md');
