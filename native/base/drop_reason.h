@@ -22,7 +22,7 @@
   X(martian,       "martian",       "a source or destination that cannot be forwarded")                         \
   X(land,          "land",          "source and destination address are the same")                              \
   X(vip_loop,      "vip_loop",      "the source is itself a VIP")                                               \
-  X(fragment,      "fragment",      "an IP fragment to a VIP; vsnat does not reassemble yet")                   \
+  X(fragment,      "fragment",      "a later IP fragment of ours whose first was not seen or was dropped")       \
   X(ext_order,     "ext_order",     "a hop-by-hop header that is not first (RFC 8200 section 4.1)")             \
   X(ext_len,       "ext_len",       "an IPv6 extension header runs beyond the packet")                          \
   X(ext_limit,     "ext_limit",     "more than 8 IPv6 extension headers or 512 bytes of them")                  \

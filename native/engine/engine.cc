@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/engine.h"
 
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -48,10 +47,6 @@ Now Engine::monotonic_now() {
   return Now{uint64_t(t.tv_sec) * 1000 + uint64_t(t.tv_nsec) / 1'000'000};
 }
 
-Engine::Mapping::~Mapping() {
-  if (address) ::munmap(address, length);
-}
-
 Engine::Engine(const EngineOptions& options) : options_(options) {
   if (options.hash_key) {
     key_ = *options.hash_key;
@@ -65,23 +60,17 @@ Engine::Engine(const EngineOptions& options) : options_(options) {
 }
 
 Result<bool> Engine::map_tables(flow::Sharing sharing) {
-  const auto map = [](Mapping& mapping, size_t length) {
-    void* address =
-        ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (address == MAP_FAILED) return false;
-    ::madvise(address, length, MADV_HUGEPAGE);
-    mapping.address = address;
-    mapping.length = length;
-    return true;
-  };
-  const auto span = [](const Mapping& m) { return std::span(static_cast<std::byte*>(m.address), m.length); };
   const uint32_t capacity = options_.flow_capacity;
-  if (!map(memory4_, flow::Table<wire::Addr4>::bytes_for(capacity)) ||
-      !map(memory6_, flow::Table<wire::Addr6>::bytes_for(capacity))) {
-    return SysError{errno, "mmap of the flow table"};
-  }
-  tables_.v4.format(span(memory4_), capacity, key_, sharing);
-  tables_.v6.format(span(memory6_), capacity, key_, sharing);
+  auto four = Mapping::anonymous(flow::Table<wire::Addr4>::bytes_for(capacity), "the IPv4 flow table");
+  if (!four) return four.error();
+  auto six = Mapping::anonymous(flow::Table<wire::Addr6>::bytes_for(capacity), "the IPv6 flow table");
+  if (!six) return six.error();
+  memory4_ = std::move(four.value());
+  memory6_ = std::move(six.value());
+  memory4_.prefer_huge_pages();
+  memory6_.prefer_huge_pages();
+  tables_.v4.format(memory4_.bytes(), capacity, key_, sharing);
+  tables_.v6.format(memory6_.bytes(), capacity, key_, sharing);
   return true;
 }
 
@@ -97,21 +86,26 @@ Result<std::unique_ptr<Engine>> Engine::open_memory(const EngineOptions& options
 }
 
 Result<std::unique_ptr<Engine>> Engine::open_tun(const EngineOptions& options, const TunOptions& tun) {
-  std::unique_ptr<Engine> engine(new Engine(options));
-  if (auto mapped = engine->map_tables(flow::Sharing::shared); !mapped) return mapped.error();
   Result<io::OpenedTun> opened = io::open_tun(tun.name, tun.queues, tun.offload);
   if (!opened) return opened.error();
-  engine->facts_ = opened.value().facts;
-  const auto workers = uint8_t(opened.value().queues.size());
-  uint8_t index = 0;
-  for (io::TunQueue& queue : opened.value().queues) {
+  auto engine = open_queues(options, std::move(opened.value()));
+  if (engine) engine.value()->steer(tun);
+  return engine;
+}
+
+Result<std::unique_ptr<Engine>> Engine::open_queues(const EngineOptions& options, io::OpenedTun opened) {
+  std::unique_ptr<Engine> engine(new Engine(options));
+  if (auto mapped = engine->map_tables(flow::Sharing::shared); !mapped) return mapped.error();
+  engine->facts_ = opened.facts;
+  const auto workers = uint16_t(opened.queues.size());
+  uint16_t index = 0;
+  for (io::TunQueue& queue : opened.queues) {
     auto worker = std::make_unique<Worker>(std::move(queue), engine->tables_, engine->loads_.get(),
-                                           options.limits, index++, workers);
+                                           options.limits, uint8_t(index++), workers);
     if (auto ready = worker->prepare(); !ready) return ready.error();
     engine->lanes_.push_back(&worker->lane());
     engine->workers_.push_back(std::move(worker));
   }
-  engine->steer(tun);
   return engine;
 }
 
@@ -131,20 +125,24 @@ void Engine::steer(const TunOptions& tun) {
 
 void Engine::update_vips(const service::SnapshotSpec& spec) {
   if (!steering_ || !steering_->has_vips()) return;
+  std::vector<std::array<uint8_t, 16>> added;
   for (const auto& vip : vips_of(spec)) {
     if (std::binary_search(steered_vips_.begin(), steered_vips_.end(), vip)) continue;
-    // A VIP that does not fit the map is steered as if its packets were replies: slower, still correct.
-    steering_->add_vip(map_key(vip));
+    // A VIP the map refuses is steered as if its packets were replies: slower, still correct, tried again next time.
+    if (steering_->add_vip(map_key(vip)) == 0) added.push_back(vip);
   }
+  steered_vips_.insert(steered_vips_.end(), added.begin(), added.end());
+  std::sort(steered_vips_.begin(), steered_vips_.end());
 }
 
 void Engine::forget_vips_but(const service::SnapshotSpec& spec) {
   if (!steering_ || !steering_->has_vips()) return;
-  auto wanted = vips_of(spec);
-  for (const auto& vip : steered_vips_) {
-    if (!std::binary_search(wanted.begin(), wanted.end(), vip)) steering_->remove_vip(map_key(vip));
-  }
-  steered_vips_ = std::move(wanted);
+  const auto wanted = vips_of(spec);
+  std::erase_if(steered_vips_, [&](const auto& vip) {
+    if (std::binary_search(wanted.begin(), wanted.end(), vip)) return false;
+    steering_->remove_vip(map_key(vip));
+    return true;
+  });
 }
 
 bool Engine::all_adopted(uint64_t generation) const {
@@ -175,8 +173,14 @@ std::string Engine::publish(const service::SnapshotSpec& spec) {
   return {};
 }
 
-void Engine::start() {
-  for (auto& worker : workers_) worker->start();
+Result<bool> Engine::start() {
+  for (auto& worker : workers_) {
+    if (auto started = worker->start(); !started) {
+      stop();
+      return started.error();
+    }
+  }
+  return true;
 }
 
 void Engine::stop() {
@@ -230,6 +234,7 @@ flow::TableStats Engine::table_stats() const {
 
 uint64_t Engine::walk(uint64_t cursor, uint32_t limit, Now now, std::vector<FlowRow>& rows) {
   constexpr uint64_t kSixes = uint64_t{1} << 32;
+  rows.reserve(rows.size() + limit);  // not while a shard is locked
   const auto visit = [&](const auto& flow) {
     FlowRow row{};
     row.protocol = flow.protocol;

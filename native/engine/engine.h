@@ -59,13 +59,16 @@ class Engine {
   static Result<std::unique_ptr<Engine>> open_memory(const EngineOptions& options);
   /** A TUN device with its queues, not yet running. */
   static Result<std::unique_ptr<Engine>> open_tun(const EngineOptions& options, const TunOptions& tun);
+  /** Queues somebody else opened: tests give sockets that keep packet boundaries, as a TUN does. */
+  static Result<std::unique_ptr<Engine>> open_queues(const EngineOptions& options, io::OpenedTun opened);
   ~Engine();
 
   /** Empty when published, else what is wrong with the spec; then nothing changed. */
   std::string publish(const service::SnapshotSpec& spec);
   uint64_t generation() const { return current_ ? current_->generation : 0; }
 
-  void start();
+  /** Start a thread per queue, all or none. */
+  Result<bool> start();
   void stop();
 
   /** Memory device: one packet in, at most one out. */
@@ -107,15 +110,7 @@ class Engine {
   std::optional<io::Steering> steering_;
   std::vector<std::array<uint8_t, 16>> steered_vips_;
 
-  /** Anonymous memory for the tables; pages come into being as flows touch them. */
-  struct Mapping {
-    void* address = nullptr;
-    size_t length = 0;
-    Mapping() = default;
-    Mapping(const Mapping&) = delete;
-    Mapping& operator=(const Mapping&) = delete;
-    ~Mapping();
-  };
+  // Before the workers, so that it goes after them.
   Mapping memory4_, memory6_;
   nat::FlowTables tables_;
   std::unique_ptr<service::ServerLoad[]> loads_;

@@ -18,7 +18,8 @@ inline constexpr unsigned kBurst = 32;
 class Lane {
  public:
   Lane(nat::FlowTables& tables, service::ServerLoad* loads, service::Limits limits, uint8_t queue)
-      : tally(limits.server_slots, limits.service_slots), core{tables, loads, tally, budget_, queue} {}
+      : tally(limits.server_slots, limits.service_slots), core{tables,  loads,      tally,
+                                                               budget_, fragments_, queue} {}
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
@@ -76,6 +77,7 @@ class Lane {
   }
 
   nat::AnswerBudget budget_;
+  nat::Fragments fragments_;
   nat::Pending pending_[kBurst];
 
  public:

@@ -28,7 +28,7 @@ uint64_t monotonic_ns() {
 }  // namespace
 
 Worker::Worker(io::TunQueue queue, nat::FlowTables& tables, service::ServerLoad* loads,
-               service::Limits limits, uint8_t index, uint8_t workers)
+               service::Limits limits, uint8_t index, uint16_t workers)
     : queue_(std::move(queue)), lane_(tables, loads, limits, index), index_(index), workers_(workers) {}
 
 Worker::~Worker() {
@@ -39,10 +39,13 @@ Worker::~Worker() {
 Result<bool> Worker::prepare() {
   wake_ = UniqueFd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
   if (!wake_) return SysError{errno, "eventfd"};
-  memory_.resize(kBufferStride * kBurst + 64);
-  scratch_.resize(io::TunQueue::kMaxPacket + 1);
-  const size_t misaligned = reinterpret_cast<uintptr_t>(memory_.data()) % 64;
-  uint8_t* base = memory_.data() + (misaligned ? 64 - misaligned : 0);
+  Result<Mapping> memory = Mapping::anonymous(kBufferStride * kBurst, "packet buffers");
+  if (!memory) return memory.error();
+  Result<Mapping> scratch = Mapping::anonymous(io::TunQueue::kMaxPacket + 1, "a segment buffer");
+  if (!scratch) return scratch.error();
+  memory_ = std::move(memory.value());
+  scratch_ = std::move(scratch.value());
+  auto* base = reinterpret_cast<uint8_t*>(memory_.bytes().data());
   for (unsigned i = 0; i < kBurst; ++i) {
     packets_[i].data = base + i * kBufferStride;
     packets_[i].capacity = uint32_t(kBufferBytes);
@@ -50,19 +53,28 @@ Result<bool> Worker::prepare() {
   return true;
 }
 
-void Worker::start() {
-  running_.store(true, std::memory_order_release);
+Result<bool> Worker::start() {
   sigset_t all, before;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] {
-    loop();
-    running_.store(false, std::memory_order_release);
-  });
+  running_.store(true, std::memory_order_release);
+  const auto body = [](void* self) -> void* {
+    auto* worker = static_cast<Worker*>(self);
+    worker->loop();
+    worker->running_.store(false, std::memory_order_release);
+    return nullptr;
+  };
+  const int error = ::pthread_create(&thread_, nullptr, body, this);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error != 0) {
+    running_.store(false, std::memory_order_release);
+    return SysError{error, "pthread_create"};
+  }
+  joinable_ = true;
   char name[16];
   std::snprintf(name, sizeof(name), "vsnat-q%u", index_);
-  ::pthread_setname_np(thread_.native_handle(), name);
+  ::pthread_setname_np(thread_, name);
+  return true;
 }
 
 void Worker::request_stop() {
@@ -71,7 +83,8 @@ void Worker::request_stop() {
 }
 
 void Worker::join() {
-  if (thread_.joinable()) thread_.join();
+  if (joinable_) ::pthread_join(thread_, nullptr);
+  joinable_ = false;
 }
 
 void Worker::offer(const service::Snapshot* snapshot) {
@@ -98,21 +111,27 @@ unsigned Worker::read_burst() {
     const auto status = queue_.read(packet.vnet, {packet.data, io::TunQueue::kMaxPacket + 1}, packet.length);
     if (status == io::ReadStatus::packet) {
       ++count;
+      read_errors_ = 0;
       continue;
     }
     if (status == io::ReadStatus::gone) failure_.store(EBADFD, std::memory_order_release);
+    // A device that only ever fails to read must not cost a whole core in silence.
+    if (status == io::ReadStatus::error && ++read_errors_ == kReadErrorsBeforeFailure) {
+      failure_.store(EIO, std::memory_order_release);
+    }
     break;
   }
   return count;
 }
 
-bool Worker::emit(nat::Packet& packet, const nat::Pending& pending) {
+bool Worker::emit(nat::Packet& packet, const nat::Pending& pending, Now now) {
   const bool gso = packet.vnet.is_gso();
+  if (gso && now.ms - first_refusal_ms_ > kRefusalWindowMs) gso_refusals_ = 0;
   if (gso && gso_refusals_ >= kRefusalsBeforeSoftware) return write_segments(packet, pending);
   lane_.counters.writes.add(1);
   const int error = queue_.write(packet.vnet, {packet.data, packet.length});
   if (error == EINVAL && gso) {
-    ++gso_refusals_;
+    if (gso_refusals_++ == 0) first_refusal_ms_ = now.ms;
     return write_segments(packet, pending);
   }
   return error == 0;
@@ -121,7 +140,8 @@ bool Worker::emit(nat::Packet& packet, const nat::Pending& pending) {
 bool Worker::write_segments(const nat::Packet& packet, const nat::Pending& pending) {
   lane_.counters.gso_resegmented.add(1);
   bool all = true;
-  io::segment(pending.view, packet.vnet, scratch_,
+  const std::span scratch(reinterpret_cast<uint8_t*>(scratch_.bytes().data()), scratch_.bytes().size());
+  io::segment(pending.view, packet.vnet, scratch,
               [&](const wire::vnet_hdr& vnet, std::span<const uint8_t> bytes) {
                 lane_.counters.writes.add(1);
                 all = queue_.write(vnet, bytes) == 0 && all;
@@ -163,7 +183,9 @@ void Worker::loop() {
     const unsigned count = read_burst();
     if (count > 0) {
       lane_.run(*live_, now, packets_, count, nullptr,
-                [this](nat::Packet& packet, const nat::Pending& pending) { return emit(packet, pending); });
+                [this, now](nat::Packet& packet, const nat::Pending& pending) {
+                  return emit(packet, pending, now);
+                });
     }
     const bool sweeping = sweep(now);
     lane_.counters.busy_ns.add(monotonic_ns() - began);

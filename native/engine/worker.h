@@ -9,11 +9,12 @@
 // handle.
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <memory>
-#include <thread>
-#include <vector>
 
+#include "base/mapping.h"
 #include "engine/lane.h"
 #include "io/tun_queue.h"
 
@@ -22,11 +23,13 @@ namespace vsnat::engine {
 class Worker {
  public:
   Worker(io::TunQueue queue, nat::FlowTables& tables, service::ServerLoad* loads, service::Limits limits,
-         uint8_t index, uint8_t workers);
+         uint8_t index, uint16_t workers);
   ~Worker();
 
-  Result<bool> prepare();  // control thread, once, before start()
-  void start();
+  /** Control thread, once, before start(). */
+  Result<bool> prepare();
+  /** Fails where the process may have no more threads; then the worker stays as it was. */
+  Result<bool> start();
   void request_stop();
   void join();
 
@@ -44,12 +47,15 @@ class Worker {
  private:
   static constexpr uint32_t kSweepSlice = 512;     // records looked at between two bursts
   static constexpr uint64_t kSweepEveryMs = 1000;  // a pass over the worker's shards
+  // After this many refused superpackets within the window, the rest of it is segmented in software unasked.
   static constexpr unsigned kRefusalsBeforeSoftware = 8;
+  static constexpr uint64_t kRefusalWindowMs = 10'000;
+  static constexpr unsigned kReadErrorsBeforeFailure = 1000;
 
   void loop();
   void adopt();
   unsigned read_burst();
-  bool emit(nat::Packet& packet, const nat::Pending& pending);
+  bool emit(nat::Packet& packet, const nat::Pending& pending, Now now);
   bool write_segments(const nat::Packet& packet, const nat::Pending& pending);
   /** True while a pass is under way. */
   bool sweep(Now now);
@@ -57,9 +63,11 @@ class Worker {
 
   io::TunQueue queue_;
   Lane lane_;
-  const uint8_t index_, workers_;
+  const uint8_t index_;
+  const uint16_t workers_;
   UniqueFd wake_;
-  std::thread thread_;
+  pthread_t thread_{};
+  bool joinable_ = false;
   std::atomic<const service::Snapshot*> offered_{nullptr};
   std::atomic<uint64_t> adopted_{0};
   std::atomic<bool> stop_{false}, running_{false};
@@ -67,12 +75,14 @@ class Worker {
 
   // Worker thread only.
   const service::Snapshot* live_ = nullptr;
-  std::vector<uint8_t> memory_;
-  std::vector<uint8_t> scratch_;
+  Mapping memory_;   // kBurst packet buffers
+  Mapping scratch_;  // one segment
   nat::Packet packets_[kBurst];
   uint64_t next_sweep_ms_ = 0;
   uint32_t sweep_shard_ = 0;
-  unsigned gso_refusals_ = 0;
+  uint64_t first_refusal_ms_ = 0;
+  unsigned gso_refusals_ = 0;  // since first_refusal_ms_
+  unsigned read_errors_ = 0;   // in a row
 };
 
 }  // namespace vsnat::engine

@@ -29,7 +29,7 @@
 // Rejected: a timer wheel (a third cache line per packet and list surgery on every one), and deadlines inside
 // the buckets (ten slots would not fit one line with indices).
 //
-// When a shard is full, insert() looks at up to kEvictProbes records for one that is half-open, closed, or a
+// When a shard is full, insert() looks at up to kEvictProbes records for one that is half-open or unconfirmed, closed, or a
 // UDP flow that never saw a reply, and gives that up. Established flows are never given up; then the new one
 // is refused.
 //
@@ -71,14 +71,17 @@ struct Flow {
   /** By direction: end of the sequence space seen, and highest acknowledgment sent. RSTs are held against
    * them. */
   uint32_t seq_end[2], acked[2];
-  uint8_t timeout_class;  // index into the snapshot's timeout sets
-  uint8_t queue;          // the queue that created it
+  uint8_t queue;  // the queue that created it
   uint8_t flags;
-  uint8_t reserved;
+  uint8_t reserved[2];
 
   static constexpr uint8_t kReplied = 1;      // a packet of the real server was seen
   static constexpr uint8_t kRequestSeen = 2;  // seq_end/acked[request] are meaningful
   static constexpr uint8_t kReplySeen = 4;
+  static constexpr uint8_t kRequestAcked = 8;  // acked[request] is meaningful
+  static constexpr uint8_t kReplyAcked = 16;
+  static constexpr uint8_t kConfirmed =
+      32;  // the handshake was completed by somebody who saw the server's part
 };
 
 /** The same flow, free: `next` threads the free list through `expires_at`'s place. */

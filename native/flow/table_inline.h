@@ -67,9 +67,9 @@ typename Table<Addr>::FlowT* Table<Addr>::insert(uint64_t hash, uint8_t protocol
     for (unsigned i = 0; i < kEvictProbes && home.free_head == kNoFlow; ++i) {
       if (home.evict_cursor >= records_) home.evict_cursor = 0;
       FlowT* candidate = flow_at(first + home.evict_cursor++);
+      const uint8_t proof = candidate->state == State::udp ? FlowT::kReplied : FlowT::kConfirmed;
       const bool dispensable = now.after(candidate->expires_at) || is_half_open(candidate->state) ||
-                               is_closed(candidate->state) ||
-                               (candidate->state == State::udp && (candidate->flags & FlowT::kReplied) == 0);
+                               is_closed(candidate->state) || (candidate->flags & proof) == 0;
       if (candidate->protocol == 0 || !dispensable) continue;
       on_evict(*candidate);
       erase(candidate);

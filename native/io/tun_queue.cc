@@ -86,6 +86,7 @@ ReadStatus TunQueue::read(wire::vnet_hdr& vnet, std::span<uint8_t> buffer, uint3
   vnet = wire::vnet_hdr{};
   iovec parts[2] = {{&vnet, sizeof(vnet)}, {buffer.data(), buffer.size()}};
   const ssize_t got = vnet_ ? ::readv(fd_.get(), parts, 2) : ::read(fd_.get(), buffer.data(), buffer.size());
+  if (got == 0) return ReadStatus::gone;  // a device never says this; what stands in for one in tests does
   if (got < 0) {
     if (errno == EAGAIN || errno == EINTR) return ReadStatus::empty;
     return errno == EBADFD || errno == EFAULT ? ReadStatus::gone : ReadStatus::error;

@@ -88,7 +88,14 @@ class Fields {
     const uint32_t length = list.Length();
     for (uint32_t i = 0; i < length && ok(); ++i) {
       Napi::HandleScope scope(list.Env());
-      each(list.Get(i), at(name) + "[" + std::to_string(i) + "]");
+      const std::string path = at(name) + "[" + std::to_string(i) + "]";
+      const Napi::Value element = list.Get(i);
+      if (list.Env().IsExceptionPending()) {
+        list.Env().GetAndClearPendingException();
+        problem_ = path + ": must be readable";
+        return;
+      }
+      each(element, path);
     }
   }
 
@@ -246,7 +253,7 @@ std::string decode_options(Napi::Value value, OpenOptions& options) {
   }
   if (!options.tun) return problem;
   options.device.name = fields.string("name");
-  options.device.queues = fields.u32("queues", 1, 255);
+  options.device.queues = fields.u32("queues", 1, 256);
   options.device.offload =
       fields.word("offload", {"auto", "off"}) == 0 ? io::Offload::automatic : io::Offload::off;
   constexpr engine::SteeringChoice kChoices[] = {engine::SteeringChoice::automatic,

@@ -54,8 +54,10 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
   return out;
 }
 
-/** Sums over the queues for one server slot; false when nothing was ever counted there. */
+/** Sums over the queues for one server slot; false when it is neither configured nor carrying connections. */
 bool encode_server(Napi::Env env, engine::Engine& engine, uint32_t slot, bool configured, Napi::Object& out) {
+  const service::ServerLoad& load = engine.load(slot);
+  if (!configured && load.total() == 0) return false;
   uint64_t connections = 0, in_packets = 0, in_bytes = 0, out_packets = 0, out_bytes = 0;
   for (size_t q = 0; q < engine.queue_count(); ++q) {
     const nat::ServerTally& tally = engine.lane(q).tally.server(slot);
@@ -65,8 +67,6 @@ bool encode_server(Napi::Env env, engine::Engine& engine, uint32_t slot, bool co
     out_packets += tally.out_packets.read();
     out_bytes += tally.out_bytes.read();
   }
-  const service::ServerLoad& load = engine.load(slot);
-  if (!configured && load.total() == 0) return false;
   out = Napi::Object::New(env);
   out.Set("slot", number(env, slot));
   out.Set("active", number(env, load.active.load(std::memory_order_relaxed)));
@@ -198,9 +198,9 @@ Napi::Value EngineBinding::facts(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineBinding::publish(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (!open(env)) return {};
   service::SnapshotSpec spec;
   std::string problem = decode_snapshot(info[0], spec);
+  if (!open(env)) return {};  // after decoding: a getter in the spec may have closed us
   if (problem.empty()) problem = engine_->publish(spec);
   if (!problem.empty()) {
     throw_error(env, "VSNAT_DATAPLANE", problem);
@@ -277,17 +277,20 @@ Napi::Value EngineBinding::start(const Napi::CallbackInfo& info) {
   } else if (engine_->current() == nullptr) {
     throw_error(env, "VSNAT_DATAPLANE", "start: publish a snapshot first");
   } else if (!started_) {
-    started_ = true;
-    engine_->start();
+    if (auto started = engine_->start(); !started) {
+      throw_system_error(env, started.error());
+    } else {
+      started_ = true;
+    }
   }
   return env.Undefined();
 }
 
 Napi::Value EngineBinding::process(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (!open(env)) return {};
   ProcessCall call;
   std::string problem = decode_process(info[0], call);
+  if (!open(env)) return {};  // after decoding: a getter may have closed us
   if (problem.empty() && tun_) problem = "process: this engine reads its packets from a TUN device";
   if (problem.empty() && engine_->current() == nullptr) problem = "process: publish a snapshot first";
   if (!problem.empty()) {

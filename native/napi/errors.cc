@@ -16,7 +16,18 @@ void throw_system_error(Napi::Env env, const SysError& error) {
   const char* code = "VSNAT_DATAPLANE";
   std::string mend;
   const bool opening = error.operation.starts_with("open /dev/net/tun");
-  if (opening && (error.error == ENOENT || error.error == ENODEV || error.error == ENXIO)) {
+  const bool attaching = error.operation.starts_with("TUNSETIFF");
+  if ((attaching && error.error == ENOTTY) || (opening && error.error == EISDIR)) {
+    code = "VSNAT_NO_TUN";
+    mend =
+        "; /dev/net/tun is there but is not the TUN device: run `rm -r /dev/net/tun && mknod /dev/net/tun c 10 "
+        "200 && chmod 600 /dev/net/tun`, or give the container the device";
+  } else if (opening && (error.error == EACCES || error.error == EPERM)) {
+    code = "VSNAT_NO_TUN";
+    mend =
+        "; this user may not open the device, or its container may not: run as root, change its permissions "
+        "(`ls -l /dev/net/tun`), or start the container with --device /dev/net/tun";
+  } else if (opening && (error.error == ENOENT || error.error == ENODEV || error.error == ENXIO)) {
     code = "VSNAT_NO_TUN";
     mend =
         "; run `mkdir -p /dev/net && mknod /dev/net/tun c 10 200 && chmod 600 /dev/net/tun`, or give the "

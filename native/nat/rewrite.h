@@ -55,6 +55,21 @@ void compute_deltas(flow::Flow<Addr>& flow) {
   flow.addr_port_delta = delta.raw();
 }
 
+/** New addresses for a later fragment: it has no transport header, and IPv6 has no header checksum. */
+template <class Addr>
+void rewrite_addresses(const wire::PacketView& packet, const Addr& source, const Addr& destination) {
+  if constexpr (Addr::kFamily == 4) {
+    wire::CsumDelta delta;
+    delta.replace(&packet.v4().saddr, &source, sizeof(Addr));
+    delta.replace(&packet.v4().daddr, &destination, sizeof(Addr));
+    wire::be16& check = packet.v4().check;
+    check = wire::be16::from_host(delta.onto_check(check.host()));
+  }
+  wire::saddr<Addr>(packet) = source;
+  wire::daddr<Addr>(packet) = destination;
+  give_back_hop(packet);
+}
+
 /** client -> VIP becomes client -> real server. */
 template <class Addr>
 void rewrite_request(const wire::PacketView& packet, const flow::Flow<Addr>& flow) {

@@ -35,6 +35,8 @@ struct Context {
   Packet& packet;
   Pending& pending;
 
+  uint32_t fragment_server = 0;  // the server a first fragment was translated for
+
   const PacketView& view() const { return pending.view; }
 
   Outcome forward() {
@@ -109,11 +111,7 @@ void advance(Context& c, flow::Flow<Addr>& flow, Direction direction) {
   }
   if (direction == Direction::reply) flow.flags |= flow::Flow<Addr>::kReplied;
   if (flow.queue != c.core.queue) c.core.tally.foreign_flows.add(1);
-  // A flow can outlive the snapshot that numbered its timeouts: then the first class serves.
-  const auto& classes = c.snapshot.timeout_ticks;
-  const size_t timeout_class = flow.timeout_class < classes.size() ? flow.timeout_class : 0;
-  const uint32_t ticks = classes.empty() ? ticks_from_seconds(flow::Timeouts{}.seconds[size_t(flow.state)])
-                                         : classes[timeout_class][size_t(flow.state)];
+  const uint32_t ticks = c.snapshot.timeout_ticks(flow.service_slot, flow.state);
   c.core.tables.of<Addr>().touch(&flow, c.now.tick().plus(ticks));
 }
 
@@ -143,6 +141,7 @@ Outcome forward_request(Context& c, flow::Flow<Addr>& flow) {
   ServerTally& tally = c.core.tally.server(flow.server_slot);
   tally.in_packets.add(1);
   tally.in_bytes.add(c.view().length);
+  c.fragment_server = flow.server_slot;
   advance(c, flow, Direction::request);
   rewrite_request(c.view(), flow);
   return c.forward();
@@ -206,7 +205,6 @@ Outcome schedule(Context& c) {
   flow->state = view.is_tcp() ? State::none : State::udp;
   flow->server_slot = server->slot;
   flow->service_slot = service->slot;
-  flow->timeout_class = service->timeout_class;
   flow->queue = c.core.queue;
   compute_deltas(*flow);
   c.core.loads[server->slot].bound(server->upper_threshold);
@@ -249,6 +247,7 @@ Outcome reply(Context& c) {
   ServerTally& tally = c.core.tally.server(flow->server_slot);
   tally.out_packets.add(1);
   tally.out_bytes.add(view.length);
+  c.fragment_server = flow->server_slot;
   advance(c, *flow, Direction::reply);
   rewrite_reply(view, *flow);
   return c.forward();
@@ -336,7 +335,39 @@ Outcome icmp(Context& c) {
                                                                       : DropReason::icmp_type);
 }
 
-/** Protocols no service can have, and fragments. */
+/** A first fragment is a request or a reply like any other; what becomes of it is remembered for the rest. */
+template <class Addr>
+Outcome first_fragment(Context& c) {
+  const auto key = FragmentMemory<Addr>::key_of(c.view());
+  const bool to_vip = c.pending.to_vip;
+  const Outcome outcome = to_vip ? request<Addr>(c) : reply<Addr>(c);
+  if (outcome.verdict != Verdict::forward && outcome.verdict != Verdict::pass) return outcome;
+  c.core.fragments.of<Addr>().remember(key,
+                                       {saddr<Addr>(c.view()), daddr<Addr>(c.view()),
+                                        outcome.verdict == Verdict::forward, c.fragment_server, !to_vip},
+                                       c.now.tick());
+  return outcome;
+}
+
+template <class Addr>
+Outcome later_fragment(Context& c) {
+  const PacketView& view = c.view();
+  // Early enough to overwrite the ports of the first: an attack, never a sender (RFC 3128).
+  if (view.is_tcp() && view.fragment_offset < sizeof(tcp_hdr)) return dropped(DropReason::fragment);
+  const auto* fate = c.core.fragments.of<Addr>().find(FragmentMemory<Addr>::key_of(view), c.now.tick());
+  if (fate == nullptr) {
+    const bool ours = c.pending.to_vip || c.snapshot.is_real_server(saddr<Addr>(view));
+    return ours ? dropped(DropReason::fragment) : c.pass();
+  }
+  if (!fate->translated) return c.pass();
+  ServerTally& tally = c.core.tally.server(fate->server_slot);
+  (fate->is_reply ? tally.out_packets : tally.in_packets).add(1);
+  (fate->is_reply ? tally.out_bytes : tally.in_bytes).add(view.length);
+  rewrite_addresses<Addr>(view, fate->source, fate->destination);
+  return c.forward();
+}
+
+/** Protocols no service can have, and fragments of them. */
 Outcome other(Context& c) {
   if (!c.pending.to_vip) return c.pass();
   if (c.view().fragment) return dropped(DropReason::fragment);
@@ -345,7 +376,8 @@ Outcome other(Context& c) {
       return make_icmp_error(p, icmp4::kUnreachable, icmp4::kProtoUnreachable, 0);
     });
   }
-  if (c.view().protocol == kProtoNoNext) return dropped(DropReason::proto);  // nothing there, nothing to complain of
+  if (c.view().protocol == kProtoNoNext)
+    return dropped(DropReason::proto);  // nothing there, nothing to complain of
   return c.answer(DropReason::proto, Generated::proto_unreachable, [](const PacketView& p) {
     return make_icmp_error(p, icmp6::kParameterProblem, icmp6::kUnrecognizedNextHeader, p.next_header_offset);
   });
@@ -358,13 +390,20 @@ void prepare_for(Core& core, const Snapshot& snapshot, Pending& pending) {
   pending.to_vip = snapshot.is_vip(daddr<Addr>(view));
   auto& table = core.tables.of<Addr>();
   const bool is_icmp = !view.fragment && view.is_icmp();
+  const bool has_ports = view.is_tcp() || view.is_udp();
   // This host's own ICMP errors may come from an address that is a VIP; nothing else may.
   if (!is_icmp && snapshot.is_vip(source)) {
     pending.reason = DropReason::vip_loop;
     return;
   }
-  if (!view.fragment && (view.is_tcp() || view.is_udp())) {
-    pending.role = pending.to_vip ? Pending::Role::request : Pending::Role::reply;
+  if (has_ports && view.later_fragment) {
+    pending.role = Pending::Role::later_fragment;
+    return;
+  }
+  if (has_ports) {
+    pending.role = view.fragment    ? Pending::Role::first_fragment
+                   : pending.to_vip ? Pending::Role::request
+                                    : Pending::Role::reply;
     pending.hash = pending.to_vip ? table.hash(view.protocol, source, source_port(view))
                                   : table.hash(view.protocol, daddr<Addr>(view), destination_port(view));
     table.prefetch(pending.hash);
@@ -380,6 +419,10 @@ Outcome finish_for(Context& c) {
       return request<Addr>(c);
     case Pending::Role::reply:
       return reply<Addr>(c);
+    case Pending::Role::first_fragment:
+      return first_fragment<Addr>(c);
+    case Pending::Role::later_fragment:
+      return later_fragment<Addr>(c);
     case Pending::Role::icmp:
       return icmp<Addr>(c);
     case Pending::Role::other:
@@ -420,7 +463,8 @@ Outcome finish(Core& core, const Snapshot& snapshot, Now now, Packet& packet, Pe
   if (hops == 0) {
     // Cannot come from the kernel's forwarding, which sends this error itself one hop earlier.
     // Nothing is said about ICMP, nor about a piece of a datagram (RFC 1812 section 4.3.2.7).
-    if (!pending.to_vip || pending.role == Pending::Role::icmp || view.fragment) return dropped(DropReason::ttl);
+    if (!pending.to_vip || pending.role == Pending::Role::icmp || view.fragment)
+      return dropped(DropReason::ttl);
     return c.answer(DropReason::ttl, Generated::time_exceeded, [](const PacketView& p) {
       return make_icmp_error(p, p.family == 4 ? icmp4::kTimeExceeded : icmp6::kTimeExceeded, 0, 0);
     });

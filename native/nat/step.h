@@ -14,7 +14,8 @@
 //   │              ├─ pick a server ─▶ no_server (port unreachable), reply_taken
 //   │              └─ insert ──────▶ table_full;  else rewrite, forward
 //   ├─ yes, ICMP echo ──────────▶ answered;  ICMP error about a reply ─▶ translated, forward;  else icmp_*
-//   ├─ yes, anything else ──────▶ proto, fragment
+//   ├─ yes, anything else ──────▶ proto
+//   ├─ a later fragment: as its first fared, else ▶ fragment
 //   └─ no
 //        TCP or UDP of a known flow, from its real server: rewrite to VIP:vport, forward
 //        ICMP error quoting a request we forwarded: translate, forward
@@ -31,6 +32,7 @@
 #include "base/time.h"
 #include "flow/table.h"
 #include "nat/answer.h"
+#include "nat/fragments.h"
 #include "nat/tally.h"
 #include "service/dispatch.h"
 #include "service/snapshot.h"
@@ -80,12 +82,13 @@ struct Core {
   service::ServerLoad* loads;  // by server slot
   Tally& tally;
   AnswerBudget& budget;
+  Fragments& fragments;
   uint8_t queue = 0;
 };
 
 /** A packet between prepare() and finish(). */
 struct Pending {
-  enum class Role : uint8_t { dropped, request, reply, icmp, other };
+  enum class Role : uint8_t { dropped, request, reply, first_fragment, later_fragment, icmp, other };
 
   wire::PacketView view;
   uint64_t hash = 0;

@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a TCP segment does to its flow: the IPVS state, and the little sequence knowledge that tells a
-// plausible RST from a blind one.
+// What a TCP segment does to its flow: the IPVS state, and the little sequence knowledge that tells a plausible RST
+// from a blind one.
 //
-// IPVS believes every RST, so anybody who guesses a four-tuple can have a flow forgotten (and, the reply port
-// then being free, taken over). A host accepts a RST only at the exact next sequence number (RFC 5961
-// section 3.2). Per direction we keep the end of the sequence space seen and the highest acknowledgment sent;
-// a RST is plausible when it lies between what the other side has acknowledged and what this side has sent,
-// which for a quiet connection is one number of 2^32. Others are forwarded (the receiver judges for itself)
-// and change nothing here. No segment is ever dropped for its sequence number.
+// IPVS believes every RST, so anybody who guesses a four-tuple can have a flow forgotten (and, the reply port then
+// being free, taken over). A host accepts a RST only at the exact next sequence number (RFC 5961 section 3.2). Per
+// direction we keep the end of the sequence space seen and the highest acknowledgment sent; a RST is plausible when
+// it lies between what the other side has acknowledged and what this side has sent, which for a quiet connection is
+// one number of 2^32. Others are forwarded (the receiver judges for itself) and change nothing here. No segment is
+// ever dropped for its sequence number.
+//
+// Knowledge that a stranger could widen would be worth nothing, so only a segment that is in line teaches: it begins
+// where its side's data ends or overlaps what is not yet acknowledged, which a blind sender hits once in 2^32. After
+// a loss on the way here the hole's retransmission is in line again, and the peer's acknowledgment of what came after
+// the hole brings the rest (up to kFarthestGap). When both sides' knowledge is lost at once, RSTs are doubted until
+// the flow times out, and nothing else.
+//
+// A handshake is confirmed when the client acknowledges, in line, something the server sent. Until then every RST is
+// believed, and the flow is among the first to be given up when the table is full, whatever its state says: two
+// forged packets must not hold a slot for the 900 s of an established connection.
 #pragma once
 
 #include "flow/table.h"
@@ -28,47 +38,67 @@ constexpr uint8_t seen_flag(flow::Direction direction) {
   return direction == flow::Direction::request ? flow::Flow<Addr>::kRequestSeen
                                                : flow::Flow<Addr>::kReplySeen;
 }
+template <class Addr>
+constexpr uint8_t acked_flag(flow::Direction direction) {
+  return direction == flow::Direction::request ? flow::Flow<Addr>::kRequestAcked
+                                               : flow::Flow<Addr>::kReplyAcked;
+}
+constexpr flow::Direction opposite(flow::Direction direction) {
+  return direction == flow::Direction::request ? flow::Direction::reply : flow::Direction::request;
+}
 
 template <class Addr>
 bool plausible_reset(const flow::Flow<Addr>& flow, flow::Direction direction, const wire::tcp_hdr& tcp) {
-  const auto mine = size_t(direction), other = mine ^ 1;
-  const bool mine_seen = (flow.flags & seen_flag<Addr>(direction)) != 0;
-  const bool other_seen = (flow.flags & seen_flag<Addr>(flow::Direction(other))) != 0;
+  using FlowT = flow::Flow<Addr>;
+  const auto mine = size_t(direction), other = size_t(opposite(direction));
+  const bool other_seen = (flow.flags & seen_flag<Addr>(opposite(direction))) != 0;
   // A refusal: RST|ACK of the SYN, from a side that has sent nothing yet (RFC 9293 section 3.10.7.1).
-  if (!mine_seen)
+  if ((flow.flags & seen_flag<Addr>(direction)) == 0) {
     return !other_seen || ((tcp.flags & wire::tcp_hdr::kAck) && tcp.ack_seq.host() == flow.seq_end[other]);
+  }
+  if ((flow.flags & FlowT::kConfirmed) == 0) return true;
+  const bool acked = (flow.flags & acked_flag<Addr>(opposite(direction))) != 0;
+  const uint32_t lowest = acked ? flow.acked[other] : flow.seq_end[mine];
   const uint32_t seq = tcp.seq.host();
-  const uint32_t lowest = other_seen && flow.acked[other] != 0 ? flow.acked[other] : flow.seq_end[mine];
   return detail::seq_le(lowest, seq) && detail::seq_le(seq, flow.seq_end[mine]);
 }
 
-/**
- * Remember what this segment tells, if it can be true: a forged SYN, or data or an acknowledgment far from
- * anything seen, must not widen the range in which a RST is believed. (A gap wider than kFarthestGap lost on
- * the way here leaves the knowledge behind; then RSTs are doubted until the flow times out, and nothing
- * else.)
- */
+/** Remember what a segment tells, if it is in line. */
 template <class Addr>
 void learn_sequence(flow::Flow<Addr>& flow, flow::Direction direction, const wire::PacketView& packet) {
+  using FlowT = flow::Flow<Addr>;
   constexpr uint32_t kFarthestGap = 1 << 20;
   const wire::tcp_hdr& tcp = packet.tcp();
-  const auto mine = size_t(direction), other = mine ^ 1;
-  const bool mine_seen = (flow.flags & seen_flag<Addr>(direction)) != 0;
-  const bool other_seen = (flow.flags & seen_flag<Addr>(flow::Direction(other))) != 0;
+  const auto mine = size_t(direction), other = size_t(opposite(direction));
+  const bool seen = (flow.flags & seen_flag<Addr>(direction)) != 0;
+  const bool other_seen = (flow.flags & seen_flag<Addr>(opposite(direction))) != 0;
   const bool syn = (tcp.flags & wire::tcp_hdr::kSyn) != 0;
-  if (!mine_seen || !syn || flow::is_half_open(flow.state)) {
-    const uint32_t end = tcp.seq.host() + packet.tcp_payload() + uint32_t(syn) +
-                         uint32_t((tcp.flags & wire::tcp_hdr::kFin) != 0);
-    const bool follows = detail::seq_le(flow.seq_end[mine], end) && end - flow.seq_end[mine] <= kFarthestGap;
-    if (!mine_seen || syn || follows) flow.seq_end[mine] = end;
+  const uint32_t seq = tcp.seq.host();
+  const uint32_t end =
+      seq + packet.tcp_payload() + uint32_t(syn) + uint32_t((tcp.flags & wire::tcp_hdr::kFin) != 0);
+
+  if (!seen || (syn && (flow.flags & FlowT::kConfirmed) == 0)) {
+    flow.seq_end[mine] = end;
+    flow.flags |= seen_flag<Addr>(direction);
+  } else {
+    // A keep-alive begins one before the acknowledged (RFC 9293 section 3.8.4).
+    const bool acked = (flow.flags & acked_flag<Addr>(opposite(direction))) != 0;
+    const uint32_t lowest = (acked ? flow.acked[other] : flow.seq_end[mine]) - 1;
+    if (!detail::seq_le(lowest, seq) || !detail::seq_le(seq, flow.seq_end[mine])) return;
+    if (detail::seq_le(flow.seq_end[mine], end)) flow.seq_end[mine] = end;
   }
-  if (tcp.flags & wire::tcp_hdr::kAck) {
-    const uint32_t ack = tcp.ack_seq.host();
-    const bool of_something_sent = !other_seen || detail::seq_le(ack, flow.seq_end[other]);
-    if (of_something_sent && (flow.acked[mine] == 0 || detail::seq_le(flow.acked[mine], ack)))
-      flow.acked[mine] = ack;
+  if ((tcp.flags & wire::tcp_hdr::kAck) == 0 || !other_seen) return;
+
+  const uint32_t ack = tcp.ack_seq.host();
+  const uint8_t mine_acked = acked_flag<Addr>(direction);
+  if ((flow.flags & mine_acked) && !detail::seq_le(flow.acked[mine], ack)) return;
+  if (!detail::seq_le(ack, flow.seq_end[other])) {
+    if ((flow.flags & FlowT::kConfirmed) == 0 || ack - flow.seq_end[other] > kFarthestGap) return;
+    flow.seq_end[other] = ack;  // the peer has data that was lost before it came by here
   }
-  flow.flags |= seen_flag<Addr>(direction);
+  flow.acked[mine] = ack;
+  flow.flags |= mine_acked;
+  if (direction == flow::Direction::request && ack == flow.seq_end[other]) flow.flags |= FlowT::kConfirmed;
 }
 
 /** Move the state; false for a RST that is not believed, which leaves the flow as it was. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service/dispatch.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "base/siphash.h"
@@ -15,10 +16,24 @@ const Server* usable_at(const Snapshot& snapshot, const Service& service, int32_
   return usable(server, loads) ? &server : nullptr;
 }
 
+/** A long table must not be walked to learn that nobody is usable. */
+bool any_usable(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
+  for (uint32_t i = 0; i < service.server_count; ++i) {
+    if (usable(snapshot.servers[service.first_server + i], loads)) return true;
+  }
+  return false;
+}
+
+/**
+ * How many steps of a cycle one new connection may cost. Only a cycle in which thousands of steps in a row belong to
+ * overloaded servers gets there; then the first usable server in the configuration's order serves.
+ */
+constexpr size_t kLongestWalk = 4096;
+
 const Server* pick_cycle(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
   const Plan& plan = service.plan;
   if (plan.steps.empty() && plan.lead.empty()) return nullptr;
-  const size_t longest = plan.lead.size() + plan.steps.size();
+  const size_t longest = std::min(plan.lead.size() + plan.steps.size(), kLongestWalk);
   for (size_t tries = 0; tries < longest; ++tries) {
     const uint64_t turn = service.cursor->fetch_add(1, std::memory_order_relaxed);
     int32_t index;
@@ -31,17 +46,14 @@ const Server* pick_cycle(const Snapshot& snapshot, const Service& service, const
     }
     if (const Server* server = usable_at(snapshot, service, index, loads)) return server;
     if (tries == 0) {
-      // A cycle can have many more steps than there are servers: do not walk it to learn that nobody is
-      // usable.
-      bool any = false;
-      for (uint32_t i = 0; i < service.server_count && !any; ++i) {
-        any = usable(snapshot.servers[service.first_server + i], loads);
-      }
-      if (!any) {
+      if (!any_usable(snapshot, service, loads)) {
         service.cursor->fetch_sub(1, std::memory_order_relaxed);  // the kernel's pointer does not move either
         return nullptr;
       }
     }
+  }
+  for (uint32_t i = 0; i < service.server_count; ++i) {
+    if (const Server* server = usable_at(snapshot, service, int32_t(i), loads)) return server;
   }
   return nullptr;
 }
@@ -54,7 +66,7 @@ const Server* pick_golden(const Snapshot& snapshot, const Service& service, uint
   const int bits = std::countr_zero(size);
   const uint32_t h = bits == 0 ? 0 : key * 0x61c88647u >> (32 - bits);
   if (const Server* server = usable_at(snapshot, service, plan.steps[h], loads)) return server;
-  if (!plan.fallback) return nullptr;
+  if (!plan.fallback || !any_usable(snapshot, service, loads)) return nullptr;
   for (uint32_t k = 0; k < size; ++k) {
     if (const Server* server = usable_at(snapshot, service, plan.steps[(2 * h + k) & (size - 1)], loads)) {
       return server;
@@ -71,7 +83,7 @@ const Server* pick_siphash(const Snapshot& snapshot, const Service& service, uin
   const uint32_t size = uint32_t(plan.steps.size());
   const uint32_t h = hsiphash_u32(key, kFirstKey) % size;
   if (const Server* server = usable_at(snapshot, service, plan.steps[h], loads)) return server;
-  if (!plan.fallback) return nullptr;
+  if (!plan.fallback || !any_usable(snapshot, service, loads)) return nullptr;
   for (uint32_t k = 0; k < size; ++k) {
     const uint32_t again = hsiphash_u32((k + h) % size + key, kFirstKey) % size;
     if (const Server* server = usable_at(snapshot, service, plan.steps[again], loads)) return server;

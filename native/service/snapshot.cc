@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service/snapshot.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "base/time.h"
@@ -35,6 +36,13 @@ std::string check_plan(const Plan& plan, size_t servers, size_t s) {
   return {};
 }
 
+std::array<uint32_t, flow::kStateCount> in_ticks(const flow::Timeouts& timeouts) {
+  std::array<uint32_t, flow::kStateCount> ticks{};
+  for (size_t state = 0; state < ticks.size(); ++state)
+    ticks[state] = ticks_from_seconds(timeouts.seconds[state]);
+  return ticks;
+}
+
 }  // namespace
 
 template <class Addr>
@@ -63,9 +71,12 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
   snapshot->removed_server = spec.removed_server;
   snapshot->server_at_.assign(limits.server_slots, kAbsent);
   snapshot->service_present_.assign(limits.service_slots, 0);
+  snapshot->timeout_classes_.push_back(in_ticks(flow::Timeouts{}));
+  snapshot->timeout_class_of_.assign(limits.service_slots, 0);
   size_t listeners4 = 0, listeners6 = 0;
   for (const ServiceSpec& service : spec.services) {
     for (const ListenSpec& listen : service.listen) ++(listen.address.family == 4 ? listeners4 : listeners6);
+    for (const ServerSpec& server : service.servers) ++(server.address.family == 4 ? listeners4 : listeners6);
   }
   snapshot->listeners4_.reserve(listeners4);
   snapshot->listeners6_.reserve(listeners6);
@@ -85,10 +96,10 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
       if (listen.port == 0) return at(s, "listen", i, "port: must be 1..65535");
       bool fresh;
       if (family == 4) {
-        snapshot->listeners4_.insert(listen.address.v4, 0, 0, 0);
+        snapshot->listeners4_.insert(listen.address.v4, kVipMark, 0, 0);
         fresh = snapshot->listeners4_.insert(listen.address.v4, listen.protocol, listen.port, uint32_t(s));
       } else {
-        snapshot->listeners6_.insert(listen.address.v6, 0, 0, 0);
+        snapshot->listeners6_.insert(listen.address.v6, kVipMark, 0, 0);
         fresh = snapshot->listeners6_.insert(listen.address.v6, listen.protocol, listen.port, uint32_t(s));
       }
       if (!fresh) return at(s, "listen", i, "address: another service already listens there");
@@ -112,23 +123,23 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
       if (server.port == 0) return at(s, "servers", i, "port: must be 1..65535");
       if (server.weight > 65535) return at(s, "servers", i, "weight: must be 0..65535");
       snapshot->server_at_[server.slot] = uint32_t(snapshot->servers.size());
+      if (family == 4) {
+        snapshot->listeners4_.insert(server.address.v4, kRealServerMark, 0, 0);
+      } else {
+        snapshot->listeners6_.insert(server.address.v6, kRealServerMark, 0, 0);
+      }
       snapshot->servers.push_back(Server{server.slot, server.weight, server.upper_threshold,
                                          server.lower_threshold, server.address,
                                          wire::be16::from_host(server.port)});
     }
 
-    std::array<uint32_t, flow::kStateCount> ticks{};
-    for (size_t state = 0; state < ticks.size(); ++state) {
-      ticks[state] = ticks_from_seconds(from.timeouts.seconds[state]);
-    }
-    size_t timeout_class = 0;
-    while (timeout_class < snapshot->timeout_ticks.size() &&
-           snapshot->timeout_ticks[timeout_class] != ticks) {
-      ++timeout_class;
-    }
-    if (timeout_class > 255) return at(s, "timeouts: more than 256 different sets of timeouts");
-    if (timeout_class == snapshot->timeout_ticks.size()) snapshot->timeout_ticks.push_back(ticks);
-    service.timeout_class = uint8_t(timeout_class);
+    const auto ticks = in_ticks(from.timeouts);
+    auto& classes = snapshot->timeout_classes_;
+    const auto known = std::find(classes.begin(), classes.end(), ticks);
+    const size_t timeout_class = size_t(known - classes.begin());
+    if (timeout_class > 65535) return at(s, "timeouts: more than 65536 different sets of timeouts");
+    if (known == classes.end()) classes.push_back(ticks);
+    snapshot->timeout_class_of_[from.slot] = uint16_t(timeout_class);
     snapshot->services.push_back(std::move(service));
   }
   return snapshot;

@@ -99,7 +99,6 @@ struct Server {
 struct Service {
   uint32_t slot;
   uint8_t family;
-  uint8_t timeout_class;
   uint32_t first_server, server_count;  // in Snapshot::servers
   Plan plan;
   /** Steps a cycle plan has taken. Any worker; shared so that shares stay exact over all queues. */
@@ -115,6 +114,9 @@ class Snapshot {
 
   template <class Addr>
   bool is_vip(const Addr& address) const;
+  /** Whether some service has a real server there. */
+  template <class Addr>
+  bool is_real_server(const Addr& address) const;
   /** Null when nobody listens there. */
   template <class Addr>
   const Service* find_service(uint8_t protocol, const Addr& address, wire::be16 port) const;
@@ -132,18 +134,26 @@ class Snapshot {
   RemovedServer removed_server = RemovedServer::reset;
   std::vector<Service> services;
   std::vector<Server> servers;
-  /** Ticks an idle flow stays, by timeout class and state; services with equal timeouts share a class. */
-  std::vector<std::array<uint32_t, flow::kStateCount>> timeout_ticks;
+
+  /**
+   * Ticks an idle flow of this service stays in `state`. By service slot, so that a flow keeps its service's timeouts
+   * across reloads and gets changed ones with its next packet; the kernel's defaults when the service is gone.
+   */
+  uint32_t timeout_ticks(uint32_t service_slot, flow::State state) const {
+    return timeout_classes_[timeout_class_of_[service_slot]][size_t(state)];
+  }
 
  private:
   static constexpr uint32_t kAbsent = 0xffffffff;
+  // Protocol numbers no service can have (RFC 5237: 253, 254 are for experiments).
+  static constexpr uint8_t kVipMark = 253, kRealServerMark = 254;
 
   /** Open addressing, at most half full; keys are configured, not chosen by strangers. */
   template <class Addr>
   struct Listeners {
     struct Entry {
       Addr address{};
-      uint16_t port = 0;  // host order; 0 with protocol 0 marks "this address is a VIP"
+      uint16_t port = 0;  // host order; 0 in the two marks below, which say something of an address alone
       uint8_t protocol = 0;
       bool used = false;
       uint32_t service = 0;
@@ -181,11 +191,19 @@ class Snapshot {
   Listeners<wire::Addr6> listeners6_;
   std::vector<uint32_t> server_at_;
   std::vector<uint8_t> service_present_;
+  /** Services with equal timeouts share a class; class 0 is the kernel's defaults. */
+  std::vector<std::array<uint32_t, flow::kStateCount>> timeout_classes_;
+  std::vector<uint16_t> timeout_class_of_;  // by service slot
 };
 
 template <class Addr>
 bool Snapshot::is_vip(const Addr& address) const {
-  return listeners<Addr>().find(address, 0, 0) != nullptr;
+  return listeners<Addr>().find(address, kVipMark, 0) != nullptr;
+}
+
+template <class Addr>
+bool Snapshot::is_real_server(const Addr& address) const {
+  return listeners<Addr>().find(address, kRealServerMark, 0) != nullptr;
 }
 
 template <class Addr>

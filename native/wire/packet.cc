@@ -50,6 +50,8 @@ DropReason parse_v4(std::span<uint8_t> bytes, PacketView& view) {
   view.protocol = ip.protocol;
   view.fragment = ip.is_fragment();
   view.later_fragment = ip.is_later_fragment();
+  view.fragment_offset = uint16_t((ip.frag_off.host() & ipv4_hdr::kOffsetMask) * 8);
+  view.fragment_id = ip.id.host();
   return kNoDrop;
 }
 
@@ -67,11 +69,14 @@ DropReason walk_extensions(PacketView& view) {
     const uint8_t* header = view.ip + at;
     size_t length = 8;
     if (next == kProtoFragment) {
-      const uint16_t offset_more = reinterpret_cast<const ipv6_frag_hdr*>(header)->offset_more.host();
+      const auto& fragment = *reinterpret_cast<const ipv6_frag_hdr*>(header);
+      const uint16_t offset_more = fragment.offset_more.host();
       // An atomic fragment (offset 0, no more) is a whole datagram (RFC 6946).
       if ((offset_more & ~uint16_t{6}) != 0) view.fragment = true;
       // Behind a later fragment's header there is payload, not a header chain.
-      view.later_fragment = (offset_more & ~uint16_t{7}) != 0;
+      view.fragment_offset = offset_more & ~uint16_t{7};
+      view.later_fragment = view.fragment_offset != 0;
+      view.fragment_id = fragment.id.host();
     } else {
       length = (size_t(header[1]) + 1) * 8;
       if (at + length > view.length) return DropReason::ext_len;
@@ -126,7 +131,8 @@ DropReason parse_transport(PacketView& view, const vnet_hdr& vnet) {
   } else if (view.is_udp()) {
     if (view.l4_length() < sizeof(udp_hdr)) return DropReason::l4_short;
     const size_t length = view.udp().len.host();
-    if (length < sizeof(udp_hdr) || length > view.l4_length()) return DropReason::udp_len;
+    // A first fragment's length field is the whole datagram's.
+    if (length < sizeof(udp_hdr) || (length > view.l4_length() && !view.fragment)) return DropReason::udp_len;
     if (view.udp().sport.host() == 0 || view.udp().dport.host() == 0) return DropReason::port0;
     view.csum = vnet.needs_csum()              ? CsumState::partial
                 : view.udp().check.host() == 0 ? CsumState::absent
@@ -189,7 +195,7 @@ DropReason parse(std::span<uint8_t> bytes, vnet_hdr& vnet, PacketView& view) {
                    : bytes.size() < sizeof(ipv4_hdr) ? DropReason::short_frame
                                                      : DropReason::version;
   if (bad != kNoDrop) return bad;
-  if (!view.fragment) {
+  if (!view.later_fragment) {
     bad = parse_transport(view, vnet);
     if (bad != kNoDrop) return bad;
   }

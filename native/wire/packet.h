@@ -25,15 +25,16 @@ namespace vsnat::wire {
 inline constexpr DropReason kNoDrop = DropReason::count;
 
 struct PacketView {
-  uint8_t* ip = nullptr;   // first byte of the IP header
-  uint32_t length = 0;     // the IP length field's bytes: a link trailer is already cut off
-  uint16_t l4_offset = 0;  // where the transport header begins
-  uint16_t next_header_offset =
-      0;                        // where the field naming the transport protocol lies (ICMPv6 points at it)
-  uint8_t family = 0;           // 4 or 6
-  uint8_t protocol = 0;         // transport protocol, behind any extension headers
-  bool fragment = false;        // first or later fragment of a larger datagram; l4() is not to be used
-  bool later_fragment = false;  // not the first: what lies at l4_offset is payload
+  uint8_t* ip = nullptr;            // first byte of the IP header
+  uint32_t length = 0;              // the IP length field's bytes: a link trailer is already cut off
+  uint16_t l4_offset = 0;           // where the transport header begins
+  uint16_t next_header_offset = 0;  // of the field naming the transport protocol (ICMPv6 points at it)
+  uint8_t family = 0;               // 4 or 6
+  uint8_t protocol = 0;             // transport protocol, behind any extension headers
+  bool fragment = false;        // part of a larger datagram; the first part has its transport header, checked
+  bool later_fragment = false;  // not the first: what lies at l4_offset is payload, l4() is not to be used
+  uint16_t fragment_offset = 0;      // bytes
+  uint32_t fragment_id = 0;          // meaningful only with `fragment`
   CsumState csum = CsumState::full;  // of the TCP or UDP checksum; full for everything else
 
   ipv4_hdr& v4() const { return *reinterpret_cast<ipv4_hdr*>(ip); }

@@ -164,6 +164,38 @@ describe('garbage arguments', () => {
     engine.close();
   });
 
+  it('survives getters that close the engine while it reads its arguments', () => {
+    for (const method of ['publish', 'process'] as const) {
+      const engine = open();
+      engine.publish(oneService);
+      const closing = new Proxy(
+        {},
+        {
+          get: (): unknown => {
+            engine.close();
+            return [];
+          },
+        },
+      );
+      expect(() => engine[method](closing as never)).toThrow();
+      expect(engine.closed).toBe(true);
+    }
+  });
+
+  it('survives array elements that throw when they are read', () => {
+    const engine = open();
+    const services: unknown[] = [];
+    Object.defineProperty(services, 0, {
+      get: () => {
+        throw new Error('no');
+      },
+    });
+    expect(() => engine.publish({ removedServer: 'reset', services } as never)).toThrow(
+      'services[0]: must be readable',
+    );
+    engine.close();
+  });
+
   it('refuses wrong words and numbers deep inside a snapshot by their path', () => {
     const engine = open();
     const change = (path: readonly (string | number)[], value: unknown): unknown => {

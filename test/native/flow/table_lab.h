@@ -74,6 +74,7 @@ class Lab {
     flow->real = real_numbered<Addr>(real);
     flow->real_port = be16::from_host(real_port);
     flow->state = flow::State::established;
+    flow->flags = flow::Flow<Addr>::kConfirmed;
     table.touch(flow, expires_at);
     return flow;
   }

@@ -155,6 +155,16 @@ TEST("a full table gives up a half-open flow for a new one, and never an establi
   }
 }
 
+TEST("a full table gives up an established flow whose handshake nobody confirmed") {
+  Lab<Addr4> lab(2);
+  for (uint32_t i = 0; i < 2; ++i) lab.open(kTcp, i, 1000, 1, 80, i, 80, Tick{8000});
+  CHECK(lab.open(kTcp, 9, 1000, 1, 80, 9, 80, Tick{8000}) == nullptr);
+  lab.request(kTcp, 1, 1000, 1, 80)->flags = 0;
+  CHECK(lab.open(kTcp, 9, 1000, 1, 80, 9, 80, Tick{8000}) != nullptr);
+  CHECK(lab.request(kTcp, 0, 1000, 1, 80) != nullptr);
+  CHECK(lab.request(kTcp, 1, 1000, 1, 80) == nullptr);
+}
+
 TEST("a full table gives up a UDP flow that never saw a reply, but not one that did") {
   Lab<Addr4> lab(2);
   for (uint32_t i = 0; i < 2; ++i) {

@@ -171,19 +171,6 @@ TEST("\"no next header\" says nothing, and nothing is said about it (RFC 8200 se
   CHECK(!lab.refused(protocol(6, 59).payload_bytes(8), DropReason::proto).answered());
 }
 
-TEST("fragments to a VIP are dropped without a word, also at the end of their hops") {
-  for (const int family : {4, 6}) {
-    NatLab lab;
-    const auto fragment = [&](bool first) {
-      PacketBuilder p = udp(family).to(dns_endpoint(family)).payload_bytes(64);
-      return family == 4 ? p.fragment_field(first ? 0x2000 : 0x0008) : p.fragment_header(first ? 1 : 0x40);
-    };
-    CHECK(!lab.refused(fragment(true), DropReason::fragment).answered());
-    CHECK(!lab.refused(fragment(false), DropReason::fragment).answered());
-    CHECK(!lab.refused(fragment(false).ttl(0), DropReason::ttl).answered());
-  }
-}
-
 TEST("a packet to a VIP without a hop left is answered with time exceeded, but never an ICMP packet") {
   for (const int family : {4, 6}) {
     NatLab lab;

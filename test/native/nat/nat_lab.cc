@@ -76,7 +76,7 @@ Result NatLab::send(const Packet& packet) {
   if (!packet.bytes.empty()) std::memcpy(buffer.span().data(), packet.bytes.data(), packet.bytes.size());
   nat::Packet native{buffer.span().data(), uint32_t(packet.bytes.size()), uint32_t(capacity), packet.vnet};
 
-  nat::Core core{*tables, loads.data(), tally, budget, 0};
+  nat::Core core{*tables, loads.data(), tally, budget, fragments, 0};
   Result result;
   result.outcome = nat::step(core, *snapshot, now, native);
   ++rx;
@@ -119,7 +119,7 @@ Result NatLab::refused(const PacketBuilder& builder, DropReason reason) {
 }
 
 void NatLab::expire() {
-  nat::Core core{*tables, loads.data(), tally, budget, 0};
+  nat::Core core{*tables, loads.data(), tally, budget, fragments, 0};
   for (uint32_t shard = 0; shard < nat::expirable_shards(*tables); ++shard) {
     while (nat::expire(core, *snapshot, shard, now.tick(), 16)) {
     }

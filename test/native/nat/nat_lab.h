@@ -68,6 +68,7 @@ class NatLab {
   std::array<service::ServerLoad, 64> loads;
   nat::Tally tally{64, 16};
   nat::AnswerBudget budget;
+  nat::Fragments fragments;
   std::unique_ptr<nat::FlowTables> tables = std::make_unique<nat::FlowTables>();
   std::unique_ptr<service::Snapshot> snapshot;
 

@@ -26,7 +26,7 @@ TEST("a packet to an address that is no VIP passes, whatever it is, one hop rich
         protocol(family, 50).from(server).to(outside).payload_bytes(1),
     };
     packets.push_back(family == 4 ? udp4().from(server).to(outside).fragment_field(0x2000).payload_bytes(80)
-                                  : udp6().from(server).to(outside).fragment_header(0x51).payload_bytes(80));
+                                  : udp6().from(server).to(outside).fragment_header(1).payload_bytes(80));
     for (const PacketBuilder& builder : packets) {
       const Packet before = builder.build();
       const Result result = lab.send(before);
@@ -330,7 +330,7 @@ TEST("preparing a whole burst before finishing it gives what one packet at a tim
       buffers[i].resize(buffers[i].size() + nat::kAnswerHeadroom);
       native[i] = {buffers[i].data(), uint32_t(packets[i].bytes.size()), uint32_t(buffers[i].size()), {}};
     }
-    nat::Core core{*burst.tables, burst.loads.data(), burst.tally, burst.budget, 0};
+    nat::Core core{*burst.tables, burst.loads.data(), burst.tally, burst.budget, burst.fragments, 0};
     for (size_t i = 0; i < kBurst; ++i) nat::prepare(core, *burst.snapshot, native[i], pending[i]);
     for (size_t i = 0; i < kBurst; ++i) nat::warm(core, pending[i]);
     for (size_t i = 0; i < kBurst; ++i) {

@@ -334,5 +334,41 @@ TEST("both sides of a UDP flow keep it alive, for its timeout after the last dat
   }
 }
 
+TEST("a sweep of forged segments and one RST do not end a flow: only what is in line teaches") {
+  for (const int family : {4, 6}) {
+    NatLab lab;
+    const int server = Handshake::open(lab, family);
+    const uint32_t step = 1 << 20;
+    for (uint32_t i = 0; i < 4200; ++i) {
+      const uint32_t seq = i * step + 77;
+      lab.send(
+          from_server(family, kAck, server).seq(seq).ack(Handshake::kClientNext).payload_bytes(10).build());
+      lab.send(to_vip(family, kAck).seq(seq).ack(seq).payload_bytes(10).build());
+    }
+    for (uint32_t i = 0; i < 4200; ++i) {
+      lab.send(from_server(family, kRst, server).seq(i * step + 87).build());
+    }
+    CHECK_EQ(lab.state(family), std::string("ESTABLISHED"));
+    CHECK_EQ(lab.tally.suspect_resets.read(), uint64_t{4200});
+    lab.send(from_server(family, kRst, server).seq(Handshake::kServerNext).build());
+    CHECK_EQ(lab.state(family), std::string("CLOSE"));
+  }
+}
+
+TEST("a handshake the client did not finish in line is unconfirmed: the server's RST to it is believed") {
+  for (const int family : {4, 6}) {
+    NatLab lab;
+    const Endpoint client = client_endpoint(family);
+    lab.send(to_vip(family, kSyn).seq(1000).build());
+    lab.send(from_server(family, kSyn | kAck).seq(5000).ack(1001).build());
+    lab.send(from_server(family, kSyn | kAck, 1).seq(5000).ack(1001).build());
+    lab.send(from_server(family, kSyn | kAck, 2).seq(5000).ack(1001).build());
+    lab.send(to_vip(family, kAck).seq(1001).ack(777).build());  // a guess, as a spoofed client makes it
+    CHECK_EQ(lab.state(family), std::string("ESTABLISHED"));
+    for (int n = 0; n < 3; ++n) lab.send(from_server(family, kRst, n).seq(777).to(client).build());
+    CHECK_EQ(lab.state(family), std::string("CLOSE"));
+  }
+}
+
 }  // namespace
 }  // namespace vsnat::test

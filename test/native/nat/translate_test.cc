@@ -246,7 +246,7 @@ TEST("random packets both ways equal the NAT that computes everything anew, and 
     lab.spec.services = {
         service_spec(0, warm.is_tcp ? kTcp : kUdp, warm.virt, {server_spec(0, warm.server)})};
     lab.publish();
-    nat::Core core{*lab.tables, lab.loads.data(), lab.tally, lab.budget, 0};
+    nat::Core core{*lab.tables, lab.loads.data(), lab.tally, lab.budget, lab.fragments, 0};
     PacketBuilder first = warm.is_tcp ? tcp(warm.family).flags(kSyn) : udp(warm.family);
     if (!CHECK(lab.send(first.from(warm.client).to(warm.virt)).forwarded())) return;
 

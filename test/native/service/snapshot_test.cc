@@ -139,19 +139,24 @@ TEST("a server is gone when it left and its service stayed") {
   CHECK(snapshot->server_at(7) == nullptr);
 }
 
-TEST("services with equal timeouts share a class") {
+TEST("a service's timeouts are found by its slot, wherever it stands in the list") {
   SnapshotSpec spec;
   for (uint32_t s = 0; s < 6; ++s) {
-    spec.services.push_back(service_spec(s, 6, {ip4(192, 0, 2, 1), uint16_t(1 + s)}, {}));
-    spec.services[s].timeouts.seconds[size_t(flow::State::established)] = 900 + s / 2;
+    spec.services.push_back(service_spec(5 - s, 6, {ip4(192, 0, 2, 1), uint16_t(1 + s)}, {}));
+    spec.services[s].timeouts.seconds[size_t(flow::State::established)] = 100 + s / 2;
   }
   const auto snapshot = built(spec);
-  CHECK_EQ(snapshot->timeout_ticks.size(), size_t{3});
   for (uint32_t s = 0; s < 6; ++s) {
-    const auto& ticks = snapshot->timeout_ticks[snapshot->services[s].timeout_class];
-    CHECK_EQ(ticks[size_t(flow::State::established)], ticks_from_seconds(900 + s / 2));
-    CHECK_EQ(ticks[size_t(flow::State::syn_recv)], ticks_from_seconds(60));
+    CHECK_EQ(snapshot->timeout_ticks(5 - s, flow::State::established), ticks_from_seconds(100 + s / 2));
+    CHECK_EQ(snapshot->timeout_ticks(5 - s, flow::State::syn_recv), ticks_from_seconds(60));
   }
+}
+
+TEST("a service that left leaves the kernel's timeouts to its flows") {
+  SnapshotSpec spec;
+  spec.services = {web()};
+  spec.services[0].timeouts.seconds[size_t(flow::State::established)] = 5;
+  CHECK_EQ(built(spec)->timeout_ticks(3, flow::State::established), ticks_from_seconds(900));
 }
 
 }  // namespace
