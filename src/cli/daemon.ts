@@ -115,9 +115,10 @@ export async function startDaemon<D extends Dataplane>(
     options.signal?.throwIfAborted();
 
     let stopping: Promise<void> | undefined;
+    const isStopping = (): boolean => stopping !== undefined;
     const reloads = new Set<Promise<ReloadOutcome>>();
     const reload = async (): Promise<ReloadOutcome> => {
-      if (stopping !== undefined) return { result: 'failed', error: stoppingError() };
+      if (isStopping()) return { result: 'failed', error: stoppingError() };
       notify.reloading();
       const running = reloader.reload();
       reloads.add(running);
@@ -125,7 +126,7 @@ export async function startDaemon<D extends Dataplane>(
       reloads.delete(running);
       log.level = director.model.log.level;
       // "ready" after "stopping" would tell the service manager, and whoever reads the log, the opposite of what is.
-      if (stopping !== undefined) return outcome;
+      if (isStopping()) return outcome;
       logOutcome(log, outcome);
       notify.ready();
       return outcome;
