@@ -3,9 +3,10 @@
  * One demo at a time: the namespaces have fixed names. The folder of the running demo holds its pid together with the
  * time that process started, because a pid alone may belong to somebody else after a crash.
  */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VsnatError } from '../errors.js';
+import { marksFile } from './marks.js';
 
 export const demoFolder = '/run/vsnat-demo';
 const pidFile = join(demoFolder, 'pid');
@@ -26,8 +27,9 @@ export async function takeLock(): Promise<{ readonly hadLeftovers: boolean }> {
       'VSNAT_LAB',
       `demo: one is running already, as process ${pid}; end it first (Ctrl-C there, or kill ${pid})`,
     );
-  await rm(demoFolder, { recursive: true, force: true });
   await mkdir(demoFolder, { mode: 0o755, recursive: true });
+  for (const name of await readdir(demoFolder))
+    if (name !== marksFile) await rm(join(demoFolder, name), { recursive: true });
   await writeFile(pidFile, `${process.pid} ${(await startTime(process.pid)) ?? ''}\n`);
   return { hadLeftovers: text !== null };
 }

@@ -3,7 +3,9 @@
  * The demo's network: the picture every LVS text draws for NAT. The director has one leg to the clients and one to
  * each real server; the real servers' default route is the director, which is what VS/NAT lives from.
  */
-import { connect, Namespace, removeNamespace } from './namespaces.js';
+import { demoFolder } from './lock.js';
+import { assertNamesFree, readMarks, writeMarks } from './marks.js';
+import { connect, Namespace, namespaceNames, removeNamespace } from './namespaces.js';
 
 export interface DemoServer {
   readonly name: string;
@@ -31,7 +33,7 @@ export const demoServers: readonly DemoServer[] = [5, 3, 1].map((weight, index) 
   weight,
 }));
 
-const namespaceNames: readonly string[] = [
+const ownNames: readonly string[] = [
   clientNamespace,
   directorNamespace,
   ...demoServers.map((server) => server.namespace),
@@ -43,7 +45,10 @@ export interface Topology {
   readonly servers: readonly Namespace[];
 }
 
+/** Refuses when a name is somebody else's. What an earlier demo left must be removed before. */
 export async function buildTopology(): Promise<Topology> {
+  assertNamesFree(ownNames, await namespaceNames());
+  await writeMarks(demoFolder, ownNames);
   const client = await Namespace.create(clientNamespace);
   const director = await Namespace.create(directorNamespace);
   await connect(
@@ -67,9 +72,9 @@ export async function buildTopology(): Promise<Topology> {
   return { client, director, servers };
 }
 
-/** Also removes what a killed run left: it is found by its names. */
+/** Also removes what a killed run left: its marks are still there. */
 export async function removeTopology(): Promise<void> {
-  for (const name of namespaceNames) await removeNamespace(name);
+  for (const name of await readMarks(demoFolder)) await removeNamespace(name);
 }
 
 export function configuration(socket: string): string {

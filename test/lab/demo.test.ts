@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The lab as a user runs it: `npm start -- --once`, twice, after a crash, and ended with Ctrl-C. Needs root. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { afterEach, expect, it } from 'vitest';
@@ -22,6 +23,7 @@ function demo(...argv: string[]): Run {
     cwd: root,
     stdio: 'pipe',
     detached: true,
+    env: { ...process.env, VSNAT_TEST_RUN: mark.slice(mark.indexOf('=') + 1) },
   });
   running.add(child);
   let text = '';
@@ -57,16 +59,14 @@ const namespaces = (): readonly string[] =>
     .map((line) => line.split(' ')[0] ?? '')
     .filter((name) => name.startsWith('vsnat-'));
 
-/** Processes of the demo: its daemon and its servers say so on their command lines. */
+/** Processes of the demos started here, whatever they are called and wherever they run: they inherit a mark. */
+const mark = `VSNAT_TEST_RUN=${randomUUID()}`;
 const processes = (): readonly string[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
-        const words = execFileSync('tr', ['\\0', ' '], {
-          input: execFileSync('cat', [`/proc/${pid}/cmdline`]),
-        });
-        return /bin\/vsnat (run|demo)|dist\/lab\/web-server/.test(words.toString());
+        return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark);
       } catch {
         return false; // it ended in between
       }
@@ -101,10 +101,23 @@ suite('the lab', () => {
     const run = demo();
     await until(run, /Ctrl-C ends the demo/);
     expect(namespaces()).toHaveLength(5);
+    expect(processes().length).toBeGreaterThanOrEqual(5); // the demo, its director, three servers
     signalGroup(run, 'SIGINT');
     expect(await run.ended, run.output()).toBe(0);
     expect(namespaces()).toEqual([]);
     expect(processes()).toEqual([]);
+  });
+
+  it("leaves somebody else's namespace alone, whatever it is called", { timeout: 60_000 }, async () => {
+    execFileSync('ip', ['netns', 'add', 'vsnat-rs2']);
+    try {
+      const run = demo('--once');
+      expect(await run.ended, run.output()).toBe(1);
+      expect(run.output()).toContain('got vsnat-rs2 made by somebody else');
+      expect(namespaces()).toEqual(['vsnat-rs2']);
+    } finally {
+      execFileSync('ip', ['netns', 'delete', 'vsnat-rs2']);
+    }
   });
 
   it('works again after it was killed without a chance to tidy up', { timeout: 120_000 }, async () => {
