@@ -15,49 +15,55 @@ interface QueryAnswer {
   };
 }
 
-suite('Prometheus', () => {
-  const lab = useLab({});
-  const director = () => lab().topology.director.namespace;
+suite(
+  'Prometheus',
+  () => {
+    const lab = useLab({});
+    const director = () => lab().topology.director.namespace;
 
-  test('promtool finds nothing to complain about', async () => {
-    await lab().load('http', { to: at(vip.v4, vip.http), requests: 10 });
-    const { text } = await lab().daemon.metrics();
-    const { code, stdout, stderr } = await director().run(['promtool', 'check', 'metrics'], { input: text });
-    expect({ code, said: stdout + stderr }).toEqual({ code: 0, said: '' });
-  });
+    test('promtool finds nothing to complain about', async () => {
+      await lab().load('http', { to: at(vip.v4, vip.http), requests: 10 });
+      const { text } = await lab().daemon.metrics();
+      const { code, stdout, stderr } = await director().run(['promtool', 'check', 'metrics'], {
+        input: text,
+      });
+      expect({ code, said: stdout + stderr }).toEqual({ code: 0, said: '' });
+    });
 
-  test('scrapes the daemon and serves what the daemon counted', async () => {
-    await lab().load('http', { to: at(vip.v4, vip.http), mode: 'connect', requests: 30 });
-    const directory = await mkdtemp(path.join(tmpdir(), 'vsnat-prometheus-'));
-    await writeFile(
-      path.join(directory, 'prometheus.yml'),
-      'global: { scrape_interval: 500ms, scrape_timeout: 400ms }\n' +
-        'scrape_configs: [{ job_name: vsnat, static_configs: [{ targets: ["127.0.0.1:9191"] }] }]\n',
-    );
-    const prometheus = director().spawn([
-      'prometheus',
-      `--config.file=${directory}/prometheus.yml`,
-      `--storage.tsdb.path=${directory}/data`,
-      '--web.listen-address=127.0.0.1:9090',
-    ]);
-    const query = async (expression: string): Promise<QueryAnswer['data']['result']> => {
-      const url = `http://127.0.0.1:9090/api/v1/query?query=${encodeURIComponent(expression)}`;
-      const { code, stdout } = await director().run(['curl', '-sf', '-m', '5', url]);
-      return code === 0 ? (JSON.parse(stdout) as QueryAnswer).data.result : [];
-    };
-    try {
-      const up = async (): Promise<boolean> => (await query('up{job="vsnat"}'))[0]?.value[1] === '1';
-      await until('Prometheus to see the daemon up', up, { timeoutMs: 15_000, everyMs: 200 });
-      const served = await query('sum by (service) (vsnat_service_connections_total)');
-      const mine = (await lab().daemon.metrics()).by('service', 'vsnat_service_connections_total');
-      expect(
-        Object.fromEntries(served.map(({ metric, value }) => [metric.service, Number(value[1])])),
-      ).toEqual(mine);
-      expect(mine['http-v4']).toBeGreaterThanOrEqual(30);
-      expect(await query('vsnat_build_info')).toHaveLength(1);
-    } finally {
-      await prometheus.stop();
-      await rm(directory, { recursive: true, force: true });
-    }
-  }, 60_000);
-});
+    test('scrapes the daemon and serves what the daemon counted', async () => {
+      await lab().load('http', { to: at(vip.v4, vip.http), mode: 'connect', requests: 30 });
+      const directory = await mkdtemp(path.join(tmpdir(), 'vsnat-prometheus-'));
+      await writeFile(
+        path.join(directory, 'prometheus.yml'),
+        'global: { scrape_interval: 500ms, scrape_timeout: 400ms }\n' +
+          'scrape_configs: [{ job_name: vsnat, static_configs: [{ targets: ["127.0.0.1:9191"] }] }]\n',
+      );
+      const prometheus = director().spawn([
+        'prometheus',
+        `--config.file=${directory}/prometheus.yml`,
+        `--storage.tsdb.path=${directory}/data`,
+        '--web.listen-address=127.0.0.1:9090',
+      ]);
+      const query = async (expression: string): Promise<QueryAnswer['data']['result']> => {
+        const url = `http://127.0.0.1:9090/api/v1/query?query=${encodeURIComponent(expression)}`;
+        const { code, stdout } = await director().run(['curl', '-sf', '-m', '5', url]);
+        return code === 0 ? (JSON.parse(stdout) as QueryAnswer).data.result : [];
+      };
+      try {
+        const up = async (): Promise<boolean> => (await query('up{job="vsnat"}'))[0]?.value[1] === '1';
+        await until('Prometheus to see the daemon up', up, { timeoutMs: 15_000, everyMs: 200 });
+        const served = await query('sum by (service) (vsnat_service_connections_total)');
+        const mine = (await lab().daemon.metrics()).by('service', 'vsnat_service_connections_total');
+        expect(
+          Object.fromEntries(served.map(({ metric, value }) => [metric.service, Number(value[1])])),
+        ).toEqual(mine);
+        expect(mine['http-v4']).toBeGreaterThanOrEqual(30);
+        expect(await query('vsnat_build_info')).toHaveLength(1);
+      } finally {
+        await prometheus.stop();
+        await rm(directory, { recursive: true, force: true });
+      }
+    }, 60_000);
+  },
+  ['promtool', 'prometheus'],
+);

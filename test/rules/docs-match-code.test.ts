@@ -14,6 +14,7 @@ import { defaultSocket } from '../../src/cli/program.js';
 import { configSchema } from '../../src/config/schema.js';
 import { errorCodes, exitCodeFor, exitCodes, VsnatError, type ErrorCode } from '../../src/errors.js';
 import { metricDefinitions } from '../../src/metrics/registry.js';
+import { testWith } from '../support/programs.js';
 import { vsnat } from '../unit/cli/capture.js';
 
 const root = join(import.meta.dirname, '../..');
@@ -71,7 +72,7 @@ describe('docs/metrics.md', () => {
     expect([...named].filter((name) => !known.has(name))).toEqual([]);
   });
 
-  it.runIf(spawnSync('promtool', ['--version']).status === 0)('asks only what Prometheus can answer', () => {
+  testWith('promtool')('asks only what Prometheus can answer', () => {
     const alerts = tableUnder(document, 'Worth an alert').map(
       ([cell = '']) => /`([^`]+)`/.exec(cell)?.[1] ?? '',
     );

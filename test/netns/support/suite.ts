@@ -5,6 +5,7 @@
  */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, onTestFailed, beforeEach } from 'vitest';
+import { missingPrograms, type Program } from '../../support/programs.js';
 import { Lab, type LabOptions } from './lab.js';
 import { sweepLeftovers } from './namespace.js';
 
@@ -21,19 +22,23 @@ function whatIsMissing(): string | null {
   } catch {
     return '/dev/net/tun';
   }
-  return null;
+  return missingPrograms(['ip', 'nft', 'ethtool', 'tcpdump', 'curl']);
 }
 
 const missing = whatIsMissing();
-if (missing !== null) {
-  console.error(`SKIPPED: needs ${missing}`);
-  if (process.env.VSNAT_REQUIRE_NETNS === '1') {
-    throw new Error(`VSNAT_REQUIRE_NETNS=1, but these tests need ${missing}`);
-  }
-}
 
-/** `describe` of everything below test/netns. */
-export const suite: (name: string, tests: () => void) => void = missing === null ? describe : describe.skip;
+/** `describe` of everything below test/netns; `programs` are those it needs beside what all need. */
+export function suite(name: string, tests: () => void, programs: readonly Program[] = []): void {
+  const lacking = missing ?? missingPrograms(programs);
+  if (lacking === null) {
+    describe(name, tests);
+    return;
+  }
+  console.error(`SKIPPED: ${name}: needs ${lacking}`);
+  if (process.env.VSNAT_REQUIRE_NETNS === '1')
+    throw new Error(`VSNAT_REQUIRE_NETNS=1, but ${name} needs ${lacking}`);
+  describe.skip(name, tests);
+}
 
 /** A lab for all tests of the enclosing `suite`. Counters are checked after each test, leftovers after the last. */
 export function useLab(options: LabOptions): () => Lab {

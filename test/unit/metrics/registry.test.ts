@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 
 import { metricDefinitions, MetricsRegistry } from '../../../src/metrics/registry.js';
+import { testWith } from '../../support/programs.js';
 import { busySample } from './sample.js';
 
 const openMetrics = 'application/openmetrics-text; version=1.0.0';
@@ -112,16 +113,13 @@ describe('the metrics', () => {
     expect(vsnat(samples(open.body).keys())).toEqual(vsnat(before.keys()));
   });
 
-  it.runIf(spawnSync('promtool', ['--version']).status === 0)(
-    'satisfy promtool, process metrics included',
-    async () => {
-      const { body } = await new MetricsRegistry(busySample).render();
-      const { status, stderr, stdout } = spawnSync('promtool', ['check', 'metrics'], {
-        input: body,
-        encoding: 'utf8',
-      });
-      expect(`${stdout}${stderr}`).toBe('');
-      expect(status).toBe(0);
-    },
-  );
+  testWith('promtool')('satisfy promtool, process metrics included', async () => {
+    const { body } = await new MetricsRegistry(busySample).render();
+    const { status, stderr, stdout } = spawnSync('promtool', ['check', 'metrics'], {
+      input: body,
+      encoding: 'utf8',
+    });
+    expect(`${stdout}${stderr}`).toBe('');
+    expect(status).toBe(0);
+  });
 });
