@@ -21,7 +21,7 @@ const compilers = [
 
 export class BootstrapError extends Error {}
 
-/** Bring node_modules, build/ and dist/ up to date. `say` gets one line per step that had to be taken. */
+/** Bring node_modules, build/ and dist/ up to date. `say` gets the steps that had to be taken, line by line. */
 export async function ensureBuilt(say = (line) => console.log(line)) {
   checkNode();
   const addon = join(root, 'build/Release/vsnat.node');
@@ -30,10 +30,13 @@ export async function ensureBuilt(say = (line) => console.log(line)) {
 
   const installed = join(root, 'node_modules/.package-lock.json');
   const isInstallStale = isStale(installed, modified(join(root, 'package-lock.json')));
-  if (isInstallStale || isAddonStale()) await ensureCompilers(say);
-  // The install script of the package compiles the addon, unless one is there that loads.
-  if (isInstallStale)
-    await step(say, 'packages and the C++ addon (npm ci)', 'npm', ['ci', '--no-fund', '--no-audit']);
+  if (isAddonStale()) await ensureCompilers(say);
+  // Without the package's own install script, which would compile the addon inside the same long step. What compiles is
+  // among the devDependencies, which NODE_ENV=production would leave out.
+  if (isInstallStale) {
+    const quiet = ['--no-fund', '--no-audit'];
+    await step(say, 'packages (npm ci)', 'npm', ['ci', '--ignore-scripts', '--include=dev', ...quiet]);
+  }
   if (isAddonStale()) await step(say, 'the C++ addon (node-gyp)', 'npm', ['run', '--silent', 'build:native']);
 
   // A stamp, because a failing compiler writes its output all the same.
@@ -92,12 +95,19 @@ function newest(folder, pattern, others) {
   return Math.max(0, ...times, ...others.map(modified));
 }
 
-/** Run one program quietly; what it printed is shown only when it fails. */
+/** Run one program quietly; what it printed is shown only when it fails. Meanwhile the time goes on to be shown. */
 async function step(say, what, program, args) {
   const started = performance.now();
-  process.stdout.write(`  ${what} `);
+  const seconds = (digits) => `${((performance.now() - started) / 1000).toFixed(digits)} s`;
+  const isTerminal = process.stdout.isTTY === true;
+  if (isTerminal) process.stdout.write(`  ${what} `);
+  else say(`  ${what} ...`);
+  const ticker = isTerminal
+    ? setInterval(() => process.stdout.write(`\r  ${what} ${seconds(0)}`), 1_000)
+    : setInterval(() => say(`  ${what} ... ${seconds(0)}`), 10_000);
   const { status, output } = await run(program, args);
-  say(`${((performance.now() - started) / 1000).toFixed(1)} s`);
+  clearInterval(ticker);
+  say(isTerminal ? `\r  ${what} ${seconds(1)} ` : `  ${what} ${seconds(1)}`);
   if (status === 0) return;
   throw new BootstrapError(
     `${what}: ${program} ${args.join(' ')} ended with ${status}; it said:\n${output.trimEnd()}`,
