@@ -20,7 +20,8 @@ void throw_system_error(Napi::Env env, const SysError& error) {
   if ((attaching && error.error == ENOTTY) || (opening && error.error == EISDIR)) {
     code = "VSNAT_NO_TUN";
     mend =
-        "; /dev/net/tun is there but is not the TUN device: run `rm -r /dev/net/tun && mknod /dev/net/tun c 10 "
+        "; /dev/net/tun is there but is not the TUN device: run `rm -r /dev/net/tun && mknod /dev/net/tun c "
+        "10 "
         "200 && chmod 600 /dev/net/tun`, or give the container the device";
   } else if (opening && (error.error == EACCES || error.error == EPERM)) {
     code = "VSNAT_NO_TUN";
