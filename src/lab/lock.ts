@@ -11,11 +11,12 @@ import { marksFile } from './marks.js';
 export const demoFolder = '/run/vsnat-demo';
 const pidFile = join(demoFolder, 'pid');
 
-/** Field 22 of /proc/PID/stat, in clock ticks since boot; null when there is no such process. */
+/** Field 22 of /proc/PID/stat, in clock ticks since boot; null when there is no such process, or only its zombie. */
 async function startTime(pid: number): Promise<string | null> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   // The command name is in parentheses and may hold anything, spaces and parentheses included.
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  const [state = 'X', ...rest] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  return state === 'Z' || state === 'X' ? null : (rest[18] ?? null);
 }
 
 /** True when an earlier demo died without tidying up. Throws when one is alive. */
