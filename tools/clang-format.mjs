@@ -7,6 +7,8 @@ if (spawnSync('clang-format', ['--version']).error) {
   console.error('clang-format is missing: apt-get install clang-format');
   process.exit(process.env.CI ? 1 : 0);
 }
-const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '*.cc', '*.h'], { encoding: 'utf8' });
+const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '*.cc', '*.h'], {
+  encoding: 'utf8',
+});
 const files = listed.split('\n').filter((file) => file !== '');
 process.exit(spawnSync('clang-format', [...mode, ...files], { stdio: 'inherit' }).status ?? 1);
