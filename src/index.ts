@@ -26,9 +26,11 @@ export { realServer, virtualService } from './model/index.js';
 export type {
   CyclePlan,
   Endpoint,
+  FirstPlan,
   HashPlan,
   LeastPlan,
   Listen,
+  LocalPlan,
   Model,
   Plan,
   RealServer,

@@ -81,7 +81,7 @@ Result<std::unique_ptr<Engine>> Engine::open_memory(const EngineOptions& options
   engine->facts_.vnet_header = true;
   engine->memory_lane_ =
       std::make_unique<Lane>(engine->tables_, engine->loads_.get(), options.limits, uint8_t{0});
-  engine->lanes_.push_back(engine->memory_lane_.get());
+  engine->add_lane(*engine->memory_lane_);
   return engine;
 }
 
@@ -103,10 +103,15 @@ Result<std::unique_ptr<Engine>> Engine::open_queues(const EngineOptions& options
     auto worker = std::make_unique<Worker>(std::move(queue), engine->tables_, engine->loads_.get(),
                                            options.limits, uint8_t(index++), workers);
     if (auto ready = worker->prepare(); !ready) return ready.error();
-    engine->lanes_.push_back(&worker->lane());
+    engine->add_lane(worker->lane());
     engine->workers_.push_back(std::move(worker));
   }
   return engine;
+}
+
+void Engine::add_lane(Lane& lane) {
+  lane.core.prng = Prng(hsiphash_u32(lane.core.queue, key_));
+  lanes_.push_back(&lane);
 }
 
 Engine::~Engine() {
@@ -160,6 +165,7 @@ std::string Engine::publish(const service::SnapshotSpec& spec) {
   for (const service::Server& server : next->servers) {
     loads_[server.slot].reevaluate(server.upper_threshold, server.lower_threshold);
   }
+  if (current_) next->inherit(*current_);
   update_vips(spec);
   for (auto& worker : workers_) worker->offer(next.get());
   if (current_) retired_.push_back(std::move(current_));

@@ -98,6 +98,8 @@ class Engine {
  private:
   explicit Engine(const EngineOptions& options);
   Result<bool> map_tables(flow::Sharing sharing);
+  /** Each lane draws from a sequence of its own, which the hash key fixes. */
+  void add_lane(Lane& lane);
   void steer(const TunOptions& tun);
   void update_vips(const service::SnapshotSpec& spec);
   void forget_vips_but(const service::SnapshotSpec& spec);

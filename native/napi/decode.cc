@@ -139,9 +139,11 @@ class Fields {
   std::string& problem_;
 };
 
+constexpr uint32_t kMaxSeconds = 2678400;  // 31 days, ipvsadm's limit
+
 void decode_plan(Fields plan, service::Plan& out) {
   constexpr uint32_t kMaxCost = 1 << 20;
-  switch (plan.word("kind", {"cycle", "hash", "least"})) {
+  switch (plan.word("kind", {"cycle", "hash", "least", "first", "local"})) {
     case 0:
       out.kind = service::PlanKind::cycle;
       plan.indices("lead", out.lead);
@@ -151,22 +153,41 @@ void decode_plan(Fields plan, service::Plan& out) {
       out.kind = service::PlanKind::hash;
       out.function = plan.word("function", {"golden", "siphash"}) == 0 ? service::HashFunction::golden
                                                                        : service::HashFunction::siphash;
+      out.on = plan.word("on", {"source", "destination"}) == 0 ? service::HashOn::source
+                                                               : service::HashOn::destination;
       out.use_port = plan.boolean("usePort");
       out.fallback = plan.boolean("fallback");
       plan.indices("slots", out.steps);
       return;
-    default:
+    case 2: {
+      constexpr service::Among kAmong[] = {service::Among::all, service::Among::idle_first,
+                                           service::Among::two};
       out.kind = service::PlanKind::least;
+      out.among = kAmong[plan.word("among", {"all", "idle-first", "two"})];
       out.active_cost = plan.u32("activeCost", 0, kMaxCost);
       out.inactive_cost = plan.u32("inactiveCost", 0, kMaxCost);
       out.constant = plan.u32("constant", 0, kMaxCost);
       out.weighted = plan.boolean("weighted");
       plan.indices("order", out.steps);
+      return;
+    }
+    case 3:
+      out.kind = service::PlanKind::first;
+      out.overflow = plan.boolean("overflow");
+      plan.indices("order", out.steps);
+      return;
+    default:
+      out.kind = service::PlanKind::local;
+      out.replicate = plan.boolean("replicate");
+      out.active_cost = plan.u32("activeCost", 0, kMaxCost);
+      out.inactive_cost = plan.u32("inactiveCost", 0, kMaxCost);
+      out.weighted = true;
+      out.forget_ticks = ticks_from_seconds(plan.u32("forgetSeconds", 1, kMaxSeconds));
+      plan.indices("order", out.steps);
   }
 }
 
 void decode_timeouts(Fields timeouts, flow::Timeouts& out) {
-  constexpr uint32_t kMaxSeconds = 2678400;  // 31 days, ipvsadm's limit
   const auto set = [&](flow::State state, const char* name) {
     out.seconds[size_t(state)] = timeouts.u32(name, 1, kMaxSeconds);
   };

@@ -175,7 +175,9 @@ Outcome schedule(Context& c) {
   }
   ServiceTally& service_tally = c.core.tally.service(service->slot);
   const service::ClientKey key{saddr<Addr>(view).fold(), source_port(view).host()};
-  const Server* server = service::pick(c.snapshot, *service, key, c.core.loads);
+  const auto* destination = reinterpret_cast<const uint8_t*>(&daddr<Addr>(view));
+  const service::Occasion occasion{{destination, sizeof(Addr)}, c.now.tick(), &c.core.prng};
+  const Server* server = service::pick(c.snapshot, *service, key, c.core.loads, occasion);
   if (server == nullptr) {
     service_tally.schedule_failures.add(1);
     return c.answer_port_unreachable(DropReason::no_server);

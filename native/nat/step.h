@@ -29,6 +29,7 @@
 #include <span>
 
 #include "base/drop_reason.h"
+#include "base/prng.h"
 #include "base/time.h"
 #include "flow/table.h"
 #include "nat/answer.h"
@@ -84,6 +85,7 @@ struct Core {
   AnswerBudget& budget;
   Fragments& fragments;
   uint8_t queue = 0;
+  Prng prng{};  // for schedulers that draw
 };
 
 /** A packet between prepare() and finish(). */

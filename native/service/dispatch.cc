@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <mutex>
 
 #include "base/siphash.h"
 
@@ -29,6 +30,13 @@ bool any_usable(const Snapshot& snapshot, const Service& service, const ServerLo
  * overloaded servers gets there; then the first usable server in the configuration's order serves.
  */
 constexpr size_t kLongestWalk = 4096;
+
+/** wire::Addr4::fold() and wire::Addr6::fold() of the address with these bytes. */
+[[gnu::noinline]] uint32_t fold(std::span<const uint8_t> address) {
+  uint32_t folded = 0;
+  for (size_t i = 0; i < address.size(); ++i) folded ^= uint32_t(address[i]) << (24 - i % 4 * 8);
+  return folded;
+}
 
 const Server* pick_cycle(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
   const Plan& plan = service.plan;
@@ -58,7 +66,7 @@ const Server* pick_cycle(const Snapshot& snapshot, const Service& service, const
   return nullptr;
 }
 
-// ip_vs_sh.c: hash_32(folded + port, bits), then with sh-fallback the buckets (h + (h + k)) mod size.
+// ip_vs_sh.c and ip_vs_dh.c: hash_32(folded + port, bits), then with sh-fallback the buckets (h + (h + k)) mod size.
 const Server* pick_golden(const Snapshot& snapshot, const Service& service, uint32_t key,
                           const ServerLoad* loads) {
   const Plan& plan = service.plan;
@@ -91,39 +99,183 @@ const Server* pick_siphash(const Snapshot& snapshot, const Service& service, uin
   return nullptr;
 }
 
-// ip_vs_wlc.c and kin: cross-multiplied, strictly less replaces, so ties stay with the earlier in the order.
+const Server* pick_hash(const Snapshot& snapshot, const Service& service, ClientKey client,
+                        const ServerLoad* loads, std::span<const uint8_t> destination) {
+  const Plan& plan = service.plan;
+  if (plan.steps.empty()) return nullptr;
+  const uint32_t address = plan.on == HashOn::source ? client.folded_address : fold(destination);
+  const uint32_t key = address + (plan.use_port ? client.port : 0);
+  return plan.function == HashFunction::golden ? pick_golden(snapshot, service, key, loads)
+                                               : pick_siphash(snapshot, service, key, loads);
+}
+
+uint32_t active_of(const Server& server, const ServerLoad* loads) {
+  return loads[server.slot].active.load(std::memory_order_relaxed);
+}
+
+/** A server and what one more connection there would cost; `weight` is 1 where the plan does not divide. */
+struct Candidate {
+  const Server* server = nullptr;
+  uint64_t cost = 0, weight = 1;
+
+  Candidate() = default;
+  Candidate(const Plan& plan, const Server& s, const ServerLoad* loads)
+      : server(&s),
+        cost(uint64_t(active_of(s, loads)) * plan.active_cost +
+             uint64_t(loads[s.slot].inactive.load(std::memory_order_relaxed)) * plan.inactive_cost +
+             plan.constant),
+        weight(plan.weighted ? s.weight : 1) {}
+
+  /** Strictly: at a tie the one met first stays. Cross-multiplied, so that no division makes a tie. */
+  bool better_than(const Candidate& best) const {
+    return best.server == nullptr || best.cost * weight > cost * best.weight;
+  }
+};
+
+// ip_vs_lc.c, ip_vs_wlc.c, ip_vs_sed.c.
 const Server* pick_least(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
   const Plan& plan = service.plan;
-  const Server* best = nullptr;
-  uint64_t best_cost = 0, best_weight = 1;
+  Candidate best;
   for (const int32_t index : plan.steps) {
     const Server* server = usable_at(snapshot, service, index, loads);
     if (server == nullptr) continue;
-    const ServerLoad& load = loads[server->slot];
-    const uint64_t cost = uint64_t(load.active.load(std::memory_order_relaxed)) * plan.active_cost +
-                          uint64_t(load.inactive.load(std::memory_order_relaxed)) * plan.inactive_cost +
-                          plan.constant;
-    const uint64_t weight = plan.weighted ? server->weight : 1;
-    if (best == nullptr || best_cost * weight > cost * best_weight) {
-      best = server;
-      best_cost = cost;
-      best_weight = weight;
+    const Candidate candidate(plan, *server, loads);
+    if (candidate.better_than(best)) best = candidate;
+  }
+  return best.server;
+}
+
+// ip_vs_nq.c.
+const Server* pick_idle_first(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
+  for (const int32_t index : service.plan.steps) {
+    const Server* server = usable_at(snapshot, service, index, loads);
+    if (server != nullptr && active_of(*server, loads) == 0) return server;
+  }
+  return pick_least(snapshot, service, loads);
+}
+
+// ip_vs_twos.c: both draws reach from 0 to the sum of weights, inclusive, so the first server has one chance more.
+const Server* pick_of_two(const Snapshot& snapshot, const Service& service, const ServerLoad* loads,
+                          Prng* prng) {
+  const Plan& plan = service.plan;
+  uint64_t weights = 0;
+  const Server* last = nullptr;
+  for (const int32_t index : plan.steps) {
+    const Server* server = usable_at(snapshot, service, index, loads);
+    if (server == nullptr) continue;
+    weights += server->weight;
+    last = server;
+  }
+  if (last == nullptr) return nullptr;
+  int64_t left[2];
+  for (int64_t& draw : left) draw = prng ? int64_t(prng->below(weights + 1)) : 0;
+  Candidate drawn[2];
+  for (const int32_t index : plan.steps) {
+    const Server* server = usable_at(snapshot, service, index, loads);
+    if (server == nullptr) continue;
+    for (int i = 0; i < 2; ++i) {
+      left[i] -= server->weight;
+      if (left[i] <= 0 && drawn[i].server == nullptr) drawn[i] = Candidate(plan, *server, loads);
+    }
+    if (drawn[0].server && drawn[1].server) break;
+  }
+  // Another worker may have filled a server up since the weights were summed; then a draw can overshoot.
+  if (drawn[0].server == nullptr) return last;
+  return drawn[1].server && drawn[1].better_than(drawn[0]) ? drawn[1].server : drawn[0].server;
+}
+
+// ip_vs_fo.c and ip_vs_ovf.c: the scheduler has put the greatest weight first.
+const Server* pick_first(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
+  const Plan& plan = service.plan;
+  for (const int32_t index : plan.steps) {
+    const Server* server = usable_at(snapshot, service, index, loads);
+    if (server == nullptr) continue;
+    if (!plan.overflow || active_of(*server, loads) <= server->weight) return server;
+  }
+  return nullptr;
+}
+
+/** A server that is to be left: more active connections than its weight, while another has less than half of its. */
+bool crowded(const Snapshot& snapshot, const Service& service, const Server& server,
+             const ServerLoad* loads) {
+  if (active_of(server, loads) <= server.weight) return false;
+  for (uint32_t i = 0; i < service.server_count; ++i) {
+    const Server& other = snapshot.servers[service.first_server + i];
+    if (uint64_t(active_of(other, loads)) * 2 < other.weight) return true;
+  }
+  return false;
+}
+
+// ip_vs_lblc.c. The server that is remembered is asked for its weight, not for its threshold.
+const Server* remembered_one(const Snapshot& snapshot, const Service& service, const Locality::Entry& entry,
+                             const ServerLoad* loads) {
+  if (entry.servers().empty()) return nullptr;
+  const Server& server = snapshot.servers[service.first_server + entry.servers()[0]];
+  return server.weight > 0 && !crowded(snapshot, service, server, loads) ? &server : nullptr;
+}
+
+// ip_vs_lblcr.c: the least loaded of the set. A set that did not change for long gives up its most loaded server,
+// after that one may have been picked once more.
+const Server* remembered_best(const Snapshot& snapshot, const Service& service, Locality::Entry& entry,
+                              const ServerLoad* loads, Tick now) {
+  const Plan& plan = service.plan;
+  Candidate least, most;
+  uint32_t most_index = 0;
+  for (size_t i = entry.servers().size(); i-- > 0;) {  // the newest member first
+    const uint32_t index = entry.servers()[i];
+    const Server& server = snapshot.servers[service.first_server + index];
+    if (server.weight == 0) continue;
+    const Candidate candidate(plan, server, loads);
+    if (usable(server, loads) && candidate.better_than(least)) least = candidate;
+    if (most.server == nullptr || most.better_than(candidate)) {
+      most = candidate;
+      most_index = index;
     }
   }
-  return best;
+  if (entry.servers().size() > 1 && most.server && now.after(entry.changed.plus(plan.forget_ticks))) {
+    entry.remove(most_index, now);
+  }
+  return least.server && !crowded(snapshot, service, *least.server, loads) ? least.server : nullptr;
+}
+
+const Server* pick_local(const Snapshot& snapshot, const Service& service, const ServerLoad* loads,
+                         const Occasion& occasion) {
+  const Plan& plan = service.plan;
+  const std::lock_guard guard(service.locality->lock);
+  Locality::Entry* entry = service.locality->find(occasion.destination);
+  if (entry == nullptr) return pick_least(snapshot, service, loads);
+  if (occasion.now.since(entry->used) >= int32_t(plan.forget_ticks)) entry->clear();
+  entry->used = occasion.now;
+  const Server* kept = plan.replicate ? remembered_best(snapshot, service, *entry, loads, occasion.now)
+                                      : remembered_one(snapshot, service, *entry, loads);
+  if (kept != nullptr) return kept;
+  const Server* server = pick_least(snapshot, service, loads);
+  if (server == nullptr) return nullptr;
+  const auto index = uint32_t(server - &snapshot.servers[service.first_server]);
+  if (!plan.replicate) entry->clear();
+  if (!entry->has(index)) entry->add(index, occasion.now);
+  return server;
+}
+
+/** Out of line, so that the plans nearly everybody has do not pay for the registers of these. */
+[[gnu::noinline]] const Server* pick_rarer(const Snapshot& snapshot, const Service& service,
+                                           const ServerLoad* loads, const Occasion& occasion) {
+  const Plan& plan = service.plan;
+  if (plan.kind == PlanKind::first) return pick_first(snapshot, service, loads);
+  if (plan.kind == PlanKind::local) return pick_local(snapshot, service, loads, occasion);
+  return plan.among == Among::two ? pick_of_two(snapshot, service, loads, occasion.prng)
+                                  : pick_idle_first(snapshot, service, loads);
 }
 
 }  // namespace
 
 const Server* pick(const Snapshot& snapshot, const Service& service, ClientKey client,
-                   const ServerLoad* loads) {
+                   const ServerLoad* loads, const Occasion& occasion) {
   const Plan& plan = service.plan;
   if (plan.kind == PlanKind::cycle) return pick_cycle(snapshot, service, loads);
-  if (plan.kind == PlanKind::least) return pick_least(snapshot, service, loads);
-  if (plan.steps.empty()) return nullptr;
-  const uint32_t key = client.folded_address + (plan.use_port ? client.port : 0);
-  return plan.function == HashFunction::golden ? pick_golden(snapshot, service, key, loads)
-                                               : pick_siphash(snapshot, service, key, loads);
+  if (plan.kind == PlanKind::hash) return pick_hash(snapshot, service, client, loads, occasion.destination);
+  if (plan.kind == PlanKind::least && plan.among == Among::all) return pick_least(snapshot, service, loads);
+  return pick_rarer(snapshot, service, loads, occasion);
 }
 
 }  // namespace vsnat::service

@@ -43,6 +43,19 @@ std::array<uint32_t, flow::kStateCount> in_ticks(const flow::Timeouts& timeouts)
   return ticks;
 }
 
+/** What a local plan will remember things for. The bytes stay in `spec`. */
+std::vector<Locality::Address> destinations_of(const ServiceSpec& spec) {
+  std::vector<Locality::Address> addresses;
+  for (const ListenSpec& listen : spec.listen) {
+    const auto bytes_of = [](const auto& address) {
+      return Locality::Address(reinterpret_cast<const uint8_t*>(&address), sizeof(address));
+    };
+    addresses.push_back(listen.address.family == 4 ? bytes_of(listen.address.v4)
+                                                   : bytes_of(listen.address.v6));
+  }
+  return addresses;
+}
+
 }  // namespace
 
 template <class Addr>
@@ -112,6 +125,9 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
     service.server_count = uint32_t(from.servers.size());
     service.plan = from.plan;
     service.cursor = std::make_unique<std::atomic<uint64_t>>(0);
+    if (from.plan.kind == PlanKind::local) {
+      service.locality = std::make_unique<Locality>(destinations_of(from), service.server_count);
+    }
     if (std::string wrong = check_plan(from.plan, from.servers.size(), s); !wrong.empty()) return wrong;
 
     for (size_t i = 0; i < from.servers.size(); ++i) {
@@ -143,6 +159,34 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
     snapshot->services.push_back(std::move(service));
   }
   return snapshot;
+}
+
+std::vector<uint32_t> Snapshot::moved_servers(const Snapshot& before, const Service& service,
+                                              const Service& next) const {
+  std::vector<uint32_t> moved(service.server_count, Locality::kGone);
+  for (uint32_t i = 0; i < service.server_count; ++i) {
+    const Server& server = before.servers[service.first_server + i];
+    const uint32_t at = server_at_[server.slot];
+    if (at < next.first_server || at >= next.first_server + next.server_count) continue;
+    // A slot may have changed hands.
+    const Server& now = servers[at];
+    const bool same =
+        service.family == 4 ? now.address.v4 == server.address.v4 : now.address.v6 == server.address.v6;
+    if (same && now.port == server.port) moved[i] = at - next.first_server;
+  }
+  return moved;
+}
+
+void Snapshot::inherit(const Snapshot& before) {
+  std::vector<const Service*> by_slot(before.service_present_.size());
+  for (const Service& service : before.services) by_slot[service.slot] = &service;
+  for (Service& next : services) {
+    const Service* service = next.slot < by_slot.size() ? by_slot[next.slot] : nullptr;
+    if (!next.locality || service == nullptr || !service->locality) continue;
+    // Another scheduler, or another service in the same slot, starts afresh.
+    if (next.family != service->family || next.plan.replicate != service->plan.replicate) continue;
+    next.locality->inherit(*service->locality, moved_servers(before, *service, next));
+  }
 }
 
 }  // namespace vsnat::service

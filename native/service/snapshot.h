@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Policy as data. A Snapshot is built whole on the control thread from plain specs, checked, published by one
-// pointer and never changed again, but for the cursors of its cycle plans. It answers the packet path's
-// questions: is this address a VIP, which service listens here, is this server still configured, how long
-// does a flow of that state stay.
+// pointer and never changed again, but for the cursors of its cycle plans and the memories of its local ones.
+// It answers the packet path's questions: is this address a VIP, which service listens here, is this server
+// still configured, how long does a flow of that state stay.
 #pragma once
 
 #include <atomic>
@@ -15,6 +15,7 @@
 
 #include "flow/tcp_state.h"
 #include "service/load.h"
+#include "service/locality.h"
 #include "wire/address.h"
 #include "wire/endian.h"
 
@@ -52,18 +53,31 @@ struct ServerSpec {
   uint32_t upper_threshold = 0, lower_threshold = 0;
 };
 
-enum class PlanKind : uint8_t { cycle, hash, least };
+enum class PlanKind : uint8_t { cycle, hash, least, first, local };
 enum class HashFunction : uint8_t { golden, siphash };
+enum class HashOn : uint8_t { source, destination };
+/** Which servers a least plan compares. */
+enum class Among : uint8_t { all, idle_first, two };
 
+/** src/model/plan.ts says what each kind means. */
 struct Plan {
   PlanKind kind = PlanKind::cycle;
   std::vector<int32_t> lead;  // cycle
-  std::vector<int32_t>
-      steps;  // cycle: the loop; hash: the slots (-1 empty); least: the order ties are broken in
+  /** cycle: the loop; hash: the slots (-1 empty); the others: the order servers are tried and ties broken in. */
+  std::vector<int32_t> steps;
+  // hash
   HashFunction function = HashFunction::golden;
+  HashOn on = HashOn::source;
   bool use_port = false, fallback = false;
+  // least; local knows the first two and is always weighted
   uint32_t active_cost = 0, inactive_cost = 0, constant = 0;
   bool weighted = false;
+  Among among = Among::all;
+  // first
+  bool overflow = false;
+  // local
+  bool replicate = false;
+  uint32_t forget_ticks = 0;
 };
 
 struct ServiceSpec {
@@ -103,6 +117,8 @@ struct Service {
   Plan plan;
   /** Steps a cycle plan has taken. Any worker; shared so that shares stay exact over all queues. */
   std::unique_ptr<std::atomic<uint64_t>> cursor;
+  /** Of a local plan; null otherwise. */
+  std::unique_ptr<Locality> locality;
 };
 
 class Snapshot {
@@ -111,6 +127,9 @@ class Snapshot {
 
   /** A snapshot, or the sentence that says where the spec is wrong. Nothing is published by building. */
   static Built build(const SnapshotSpec& spec, Limits limits, uint64_t generation);
+
+  /** Take over what the local plans of `before`, now in use, have learnt. Control thread, before publishing. */
+  void inherit(const Snapshot& before);
 
   template <class Addr>
   bool is_vip(const Addr& address) const;
@@ -177,6 +196,10 @@ class Snapshot {
     /** False when the key is already there. */
     bool insert(const Addr& address, uint8_t protocol, uint16_t port, uint32_t service);
   };
+
+  /** For each server of `service`, its index within `next`, or Locality::kGone. */
+  std::vector<uint32_t> moved_servers(const Snapshot& before, const Service& service,
+                                      const Service& next) const;
 
   template <class Addr>
   const Listeners<Addr>& listeners() const {

@@ -22,7 +22,7 @@ import type {
 import type { MemoryPacket, PacketEngine, ProcessedPacket } from './packet-engine.js';
 
 /** The layout of specs and counters both sides agree on; native/napi raises it when the shape changes. */
-export const addonAbi = 1;
+export const addonAbi = 2;
 
 interface EngineOptions {
   readonly device: 'tun' | 'memory';

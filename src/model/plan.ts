@@ -15,18 +15,19 @@ export interface CyclePlan {
 }
 
 /**
- * slots[H] names the server. -1 is an empty slot.
+ * slots[H] names the server. -1 is an empty slot. The address is the client's with `on: 'source'`, else the VIP.
  *
- * golden (sh): H = ((fold(client address) + port) * 0x61C88647 mod 2^32) >> (32 - log2(slots.length));
+ * golden (sh, dh): H = ((fold(address) + port) * 0x61C88647 mod 2^32) >> (32 - log2(slots.length));
  *   slots.length must be a power of two. Fallback probes (H + (H + k)) mod length for k = 0, 1, ...
- * siphash (mh): H = SipHash-1-3(fold(client address) + port) mod slots.length, with the kernel's fixed key
+ * siphash (mh): H = SipHash-1-3(fold(address) + port) mod slots.length, with the kernel's fixed key
  *   (2654435761, 2654435761). Fallback: the k-th try hashes ((k + H) mod length) + port + fold(address).
  * `port` is the client port when usePort, else 0. fold() is the IPv4 address as a host-order integer, or the XOR of
- * the four 32-bit words of an IPv6 address. (Linux ip_vs_sh.c, ip_vs_mh.c, 6.12.)
+ * the four 32-bit words of an IPv6 address. (Linux ip_vs_sh.c, ip_vs_dh.c, ip_vs_mh.c, 6.12.)
  */
 export interface HashPlan {
   readonly kind: 'hash';
   readonly function: 'golden' | 'siphash';
+  readonly on: 'source' | 'destination';
   readonly usePort: boolean;
   readonly fallback: boolean;
   readonly slots: readonly ServerIndex[];
@@ -35,9 +36,15 @@ export interface HashPlan {
 /**
  * The server with the least (active * activeCost + inactive * inactiveCost + constant) / weight, or undivided when
  * `weighted` is false; ties go to the earlier one in `order`. Counts are the live ones at the moment of the pick.
+ *
+ * Compared are `all` usable servers; or, with `idle-first`, the first one without an active connection is taken
+ * where there is one; or only `two`, each drawn at random by weight (one may be drawn twice; ties stay with the
+ * first draw). A draw is r in 0..sum of the usable weights, both included, and means the first server in `order`
+ * at which r minus the weights so far is 0 or less.
  */
 export interface LeastPlan {
   readonly kind: 'least';
+  readonly among: 'all' | 'idle-first' | 'two';
   readonly activeCost: number;
   readonly inactiveCost: number;
   readonly constant: number;
@@ -45,4 +52,31 @@ export interface LeastPlan {
   readonly order: readonly ServerIndex[];
 }
 
-export type Plan = CyclePlan | HashPlan | LeastPlan;
+/** The first usable server in `order`; with `overflow`, only while its active connections are not above its weight. */
+export interface FirstPlan {
+  readonly kind: 'first';
+  readonly overflow: boolean;
+  readonly order: readonly ServerIndex[];
+}
+
+/**
+ * A destination address (VIP) stays with the server that got its first connection. Only when that one is gone, has no
+ * weight or is crowded, the least of `order` by (active * activeCost + inactive * inactiveCost) / weight takes its
+ * place. Crowded is a server with more active connections than its weight, while any server of the service has less
+ * than half of its own. A destination nobody asked for in `forgetSeconds` is forgotten.
+ *
+ * With `replicate` the newcomer joins instead: the destination has a set of servers, of which the least takes the
+ * connection (ties to the newest member). A set of several that did not change for `forgetSeconds` loses its greatest.
+ *
+ * The dataplane keeps this memory, and carries it over to the next snapshot for the servers that stay.
+ */
+export interface LocalPlan {
+  readonly kind: 'local';
+  readonly replicate: boolean;
+  readonly activeCost: number;
+  readonly inactiveCost: number;
+  readonly forgetSeconds: number;
+  readonly order: readonly ServerIndex[];
+}
+
+export type Plan = CyclePlan | HashPlan | LeastPlan | FirstPlan | LocalPlan;

@@ -5,5 +5,12 @@ import type { Scheduler } from './scheduler.js';
 
 export const lc: Scheduler = {
   name: 'lc',
-  plan: (servers) => ({ kind: 'least', ...kernelLoad, weighted: false, order: usableInOrder(servers) }),
+  plan: (servers) => ({
+    kind: 'least',
+    among: 'all',
+    constant: 0,
+    ...kernelLoad,
+    weighted: false,
+    order: usableInOrder(servers),
+  }),
 };

@@ -40,6 +40,7 @@ export const mh = (usePort: boolean, fallback: boolean): Scheduler => ({
   plan: (servers, past) => ({
     kind: 'hash',
     function: 'siphash',
+    on: 'source',
     usePort,
     fallback,
     slots: maglevTable(withLastWeights(servers, past?.servers), defaultMaglevIndex),

@@ -7,12 +7,19 @@
 import type { ServerIndex } from '../model/plan.js';
 import { kernelOrder, type Scheduler, type SchedulerServer } from './scheduler.js';
 
-/** CONFIG_IP_VS_SH_TAB_BITS = 8, the kernel's default. */
-const bucketCount = 256;
+/** CONFIG_IP_VS_SH_TAB_BITS = 8, the kernel's default; CONFIG_IP_VS_DH_TAB_BITS likewise. */
+export const bucketCount = 256;
 
 export const sh = (usePort: boolean, fallback: boolean): Scheduler => ({
   name: 'sh',
-  plan: (servers) => ({ kind: 'hash', function: 'golden', usePort, fallback, slots: dealBuckets(servers) }),
+  plan: (servers) => ({
+    kind: 'hash',
+    function: 'golden',
+    on: 'source',
+    usePort,
+    fallback,
+    slots: dealBuckets(servers),
+  }),
 });
 
 function dealBuckets(servers: readonly SchedulerServer[]): ServerIndex[] {

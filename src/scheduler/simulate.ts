@@ -4,24 +4,30 @@
  * server would this client get?" without a packet.
  */
 import type { IpAddress } from '../model/address.js';
-import type { CyclePlan, HashPlan, LeastPlan, Plan, ServerIndex } from '../model/plan.js';
+import type { CyclePlan, FirstPlan, HashPlan, Plan, ServerIndex } from '../model/plan.js';
 import { foldAddress } from './fold.js';
 import { maglevKeys } from './mh.js';
 import { stepAt } from './scheduler.js';
+import { pickLeast, usableAmong, type Draw, type LiveServer } from './simulate-least.js';
+import { pickLocal, type Memory } from './simulate-local.js';
 import { siphash13 } from './siphash.js';
 
-/** One server at the moment of a pick; its position in the array is its index in the plan. */
-export interface LiveServer {
-  readonly weight: number;
-  readonly active: number;
-  readonly inactive: number;
-  /** At its upper threshold, and not yet below the lower one. */
-  readonly overloaded: boolean;
-}
+export type { Draw, LiveServer } from './simulate-least.js';
+export { carryMemory, type Memory } from './simulate-local.js';
 
 export interface Client {
   readonly address: IpAddress;
   readonly port: number;
+}
+
+/** What a plan may look at besides servers and client. */
+export interface Occasion {
+  /** The VIP. */
+  readonly destination?: IpAddress;
+  readonly nowSeconds?: number;
+  readonly draw?: Draw;
+  /** What a local plan knows; begins empty. */
+  readonly memory?: Memory;
 }
 
 export interface Pick {
@@ -29,26 +35,36 @@ export interface Pick {
   readonly server: ServerIndex | null;
   /** Where a cycle goes on; pass it to the next pick. */
   readonly cursor: number;
+  /** What a local plan knows from now on; pass it to the next pick. */
+  readonly memory: Memory;
 }
 
-export function pick(plan: Plan, servers: readonly LiveServer[], client: Client, cursor = 0): Pick {
-  const usable = (index: ServerIndex): boolean => {
-    const server = servers[index];
-    return server !== undefined && server.weight > 0 && !server.overloaded;
-  };
+export function pick(
+  plan: Plan,
+  servers: readonly LiveServer[],
+  client: Client,
+  cursor = 0,
+  { destination, nowSeconds = 0, draw = () => 0, memory = new Map() }: Occasion = {},
+): Pick {
+  const usable = usableAmong(servers);
+  const stateless = (server: ServerIndex | null): Pick => ({ server, cursor, memory });
   switch (plan.kind) {
     case 'cycle':
-      return pickFromCycle(plan, usable, cursor);
+      return { ...pickFromCycle(plan, usable, cursor), memory };
     case 'hash':
-      return { server: pickByHash(plan, usable, client), cursor };
+      return stateless(pickByHash(plan, usable, plan.on === 'source' ? client.address : destination, client));
     case 'least':
-      return { server: pickLeast(plan, servers, usable), cursor };
+      return stateless(pickLeast(plan, servers, draw));
+    case 'first':
+      return stateless(pickFirst(plan, servers));
+    case 'local':
+      return { cursor, ...pickLocal(plan, servers, required(destination), nowSeconds, memory) };
   }
 }
 
 type Usable = (index: ServerIndex) => boolean;
 
-function pickFromCycle(plan: CyclePlan, usable: Usable, cursor: number): Pick {
+function pickFromCycle(plan: CyclePlan, usable: Usable, cursor: number): Omit<Pick, 'memory'> {
   const end = cursor + plan.lead.length + plan.loop.length;
   for (let step = cursor; step < end; step += 1) {
     const server = stepAt(plan, step);
@@ -57,8 +73,14 @@ function pickFromCycle(plan: CyclePlan, usable: Usable, cursor: number): Pick {
   return { server: null, cursor };
 }
 
-function pickByHash(plan: HashPlan, usable: Usable, client: Client): ServerIndex | null {
-  for (const slot of probes(plan, client)) {
+function pickByHash(
+  plan: HashPlan,
+  usable: Usable,
+  address: IpAddress | undefined,
+  { port }: Client,
+): ServerIndex | null {
+  const key = foldAddress(required(address)) + (plan.usePort ? port : 0);
+  for (const slot of probes(plan, key)) {
     const server = plan.slots[slot] ?? -1;
     if (server === -1) return null;
     if (usable(server)) return server;
@@ -66,10 +88,9 @@ function pickByHash(plan: HashPlan, usable: Usable, client: Client): ServerIndex
   return null;
 }
 
-/** The client's own slot, then with fallback as many others as there are slots. */
-function* probes(plan: HashPlan, client: Client): Generator<number> {
+/** The key's own slot, then with fallback as many others as there are slots. */
+function* probes(plan: HashPlan, key: number): Generator<number> {
   const size = plan.slots.length;
-  const key = foldAddress(client.address) + (plan.usePort ? client.port : 0);
   const first = hashSlot(plan, key);
   yield first;
   for (let k = 0; plan.fallback && k < size; k += 1) {
@@ -78,24 +99,21 @@ function* probes(plan: HashPlan, client: Client): Generator<number> {
   }
 }
 
-/** The slot a client's 32-bit key falls into. */
+/** The slot a 32-bit key falls into. */
 export function hashSlot(plan: HashPlan, key: number): number {
   if (plan.function === 'siphash') return siphash13(key, maglevKeys[0], maglevKeys[0]) % plan.slots.length;
   return Math.imul(key, 0x61c88647) >>> (32 - Math.log2(plan.slots.length));
 }
 
-function pickLeast(plan: LeastPlan, servers: readonly LiveServer[], usable: Usable): ServerIndex | null {
-  const candidates = plan.order.filter(usable).map((index) => {
-    const { active = 0, inactive = 0, weight = 0 } = servers[index] ?? {};
-    const cost = active * plan.activeCost + inactive * plan.inactiveCost + plan.constant;
-    return { index, cost, weight: plan.weighted ? weight : 1 };
-  });
-  const [first, ...rest] = candidates;
-  if (first === undefined) return null;
-  // Cross-multiplied, so that no division rounds a tie away; only a strictly better one replaces.
-  const best = rest.reduce(
-    (least, candidate) => (least.cost * candidate.weight > candidate.cost * least.weight ? candidate : least),
-    first,
-  );
-  return best.index;
+function pickFirst(plan: FirstPlan, servers: readonly LiveServer[]): ServerIndex | null {
+  const room = (index: ServerIndex): boolean => {
+    const { active = 0, weight = 0 } = servers[index] ?? {};
+    return !plan.overflow || active <= weight;
+  };
+  return plan.order.filter(usableAmong(servers)).find(room) ?? null;
+}
+
+function required(destination: IpAddress | undefined): IpAddress {
+  if (destination === undefined) throw new Error('pick: this plan needs the destination of the connection');
+  return destination;
 }

@@ -5,5 +5,12 @@ import type { Scheduler } from './scheduler.js';
 
 export const wlc: Scheduler = {
   name: 'wlc',
-  plan: (servers) => ({ kind: 'least', ...kernelLoad, weighted: true, order: usableInOrder(servers) }),
+  plan: (servers) => ({
+    kind: 'least',
+    among: 'all',
+    constant: 0,
+    ...kernelLoad,
+    weighted: true,
+    order: usableInOrder(servers),
+  }),
 };

@@ -132,6 +132,7 @@ describe('a resumed cycle', () => {
   it('is the plan itself for plans without a position', () => {
     const least = {
       kind: 'least',
+      among: 'all',
       activeCost: 1,
       inactiveCost: 0,
       constant: 0,
