@@ -11,8 +11,9 @@ import type { Parsed } from './parsed.js';
 import { kernelTimeouts, type Timeouts } from './timeouts.js';
 import { parseWeight, type Weight } from './weight.js';
 
-/** The kernel's schedulers that vsnat has, by the kernel's names. */
-export type SchedulerName = 'rr' | 'wrr' | 'lc' | 'wlc' | 'sh' | 'mh';
+/** The kernel's schedulers, by the kernel's names. */
+export type SchedulerName =
+  'rr' | 'wrr' | 'lc' | 'wlc' | 'fo' | 'ovf' | 'lblc' | 'lblcr' | 'dh' | 'sh' | 'mh' | 'sed' | 'nq' | 'twos';
 
 /** -port: hash the client's port as well as its address. -fallback: another server when the hashed one is unusable. */
 export type SchedulerFlag = 'sh-port' | 'sh-fallback' | 'mh-port' | 'mh-fallback';

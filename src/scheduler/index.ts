@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The schedulers by name. */
 import type { SchedulerFlag, SchedulerName } from '../model/service.js';
+import { dh } from './dh.js';
+import { fo } from './fo.js';
+import { lblc } from './lblc.js';
+import { lblcr } from './lblcr.js';
 import { lc } from './lc.js';
 import { defaultMaglevIndex, maglevSizes, mh } from './mh.js';
+import { nq } from './nq.js';
+import { ovf } from './ovf.js';
 import { rr } from './rr.js';
 import type { Scheduler } from './scheduler.js';
+import { sed } from './sed.js';
 import { sh } from './sh.js';
+import { twos } from './twos.js';
 import { wlc } from './wlc.js';
 import { wrr } from './wrr.js';
 
@@ -18,8 +26,16 @@ const factories: Readonly<Record<SchedulerName, Factory>> = {
   wrr: () => wrr,
   lc: () => lc,
   wlc: () => wlc,
+  fo: () => fo,
+  ovf: () => ovf,
+  lblc: () => lblc,
+  lblcr: () => lblcr,
+  dh: () => dh,
   sh: (flags) => sh(flags.includes('sh-port'), flags.includes('sh-fallback')),
   mh: (flags) => mh(flags.includes('mh-port'), flags.includes('mh-fallback')),
+  sed: () => sed,
+  nq: () => nq,
+  twos: () => twos,
 };
 
 export const schedulerNames = Object.keys(factories) as readonly SchedulerName[];

@@ -21,7 +21,7 @@ const timeoutHint = 'write 300s, 5m, 2h or a number of seconds';
 const endpointForm = 'must be address:port like 10.2.1.2:8080 or [2001:db8::2]:8080';
 const listenForm = 'must be protocol://address:port like tcp://10.9.0.1:80 or udp://[2001:db8::1]:53';
 const topKeys = 'services, tun, flows, admin, metrics, log, ipvs';
-const names = 'rr, wrr, lc, wlc, sh, mh';
+const names = 'rr, wrr, lc, wlc, fo, ovf, lblc, lblcr, dh, sh, mh, sed, nq, twos';
 
 const tables: Readonly<Record<string, readonly Row[]>> = {
   'the document': [
@@ -149,11 +149,6 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       `4:16: services[0].scheduler: must be one of ${names}, got "wlcc"; did you mean "wlc"?`,
     ),
     row(
-      'a scheduler of the kernel that is missing here',
-      service('    scheduler: sed\n    servers: []'),
-      `4:16: services[0].scheduler: must be one of ${names}, got "sed"; sed is not supported in this version yet; use one of ${names}`,
-    ),
-    row(
       'a scheduler of your own',
       service('    scheduler: ./mine.js\n    servers: []'),
       `4:16: services[0].scheduler: must be one of ${names}, got "./mine.js"; a scheduler of your own is not supported in this version yet; use one of ${names}`,
@@ -172,6 +167,11 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       'a flag where none fits',
       service('    flags: [mh-port]\n    servers: []'),
       '4:13: services[0].flags[0]: must be a flag of the scheduler wlc, got "mh-port"; leave it out',
+    ),
+    row(
+      'a flag of sh for dh, which has none',
+      service('    scheduler: dh\n    flags: [sh-fallback]\n    servers: []'),
+      '5:13: services[0].flags[0]: must be a flag of the scheduler dh, got "sh-fallback"; leave it out',
     ),
     row(
       'an unknown flag',

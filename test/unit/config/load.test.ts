@@ -19,6 +19,7 @@ import {
 } from '../../../src/config/index.js';
 import { readYaml } from '../../../src/config/yaml.js';
 import { kernelTimeouts } from '../../../src/model/timeouts.js';
+import { schedulerNames } from '../../../src/scheduler/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'vsnat-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -157,7 +158,7 @@ ipvs: { removed_servers: silent }
       weight: fc.integer({ min: 0, max: 65535 }),
     });
     const service = fc.record({
-      scheduler: fc.constantFrom('rr', 'wrr', 'lc', 'wlc', 'sh', 'mh'),
+      scheduler: fc.constantFrom(...schedulerNames),
       servers: fc.uniqueArray(server, { maxLength: 6, selector: ({ address }) => address }),
     });
     fc.assert(

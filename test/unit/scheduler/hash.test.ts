@@ -1,32 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-/** sh and mh against the kernel's vectors: every lookup, every Maglev table, the hash itself. */
+/** sh, mh and dh against the kernel's vectors: every lookup, every Maglev table, the hash itself. */
 import { describe, expect, test } from 'vitest';
 import type { HashPlan } from '../../../src/model/plan.js';
+import { dh } from '../../../src/scheduler/dh.js';
 import { foldAddress } from '../../../src/scheduler/fold.js';
 import { schedulerFor, withLastWeights } from '../../../src/scheduler/index.js';
 import { maglevSetup, maglevTable, mh } from '../../../src/scheduler/mh.js';
 import { sh } from '../../../src/scheduler/sh.js';
 import { hashSlot, pick } from '../../../src/scheduler/simulate.js';
 import { siphash13 } from '../../../src/scheduler/siphash.js';
-import { address, idle, letters, vectors, vectorsText, type NamedServer } from './support.js';
+import {
+  address,
+  anyClient,
+  idle,
+  letters,
+  vectors,
+  vectorsText,
+  type HashVectorServer,
+  type NamedServer,
+} from './support.js';
 
 describe("the kernel's lookups", () => {
-  const cases = vectors.hash.filter(({ kind }) => kind === 'sh' || kind === 'mh');
+  const cases = vectors.hash.filter(({ kind }) => kind !== 'dh');
+  const dhCases = vectors.hash.filter(({ kind }) => kind === 'dh');
 
   test('there are vectors', () => {
-    expect(cases).toHaveLength(11);
+    expect(new Set(cases.map(({ kind }) => kind))).toEqual(new Set(['sh', 'mh']));
+    expect([cases.length, dhCases.length]).toEqual([11, 1]);
   });
 
   test.each(cases)(
     '$kind $flags over $servers',
     ({ kind, flags, servers: rows, lookups_addr_port_bucket_pick }) => {
-      const servers: NamedServer[] = rows.map(([name, text, port, weight, lastWeight]) => ({
-        name,
-        address: address(text),
-        port,
-        weight,
-        lastWeight,
-      }));
+      const servers = rows.map(serverOf);
       const usePort = lookups_addr_port_bucket_pick.some(([, port]) => port !== 0);
       const plan = (kind === 'sh' ? sh : mh)(usePort, flags.includes('fallback')).plan(servers) as HashPlan;
       for (const [text, port, bucket, name] of lookups_addr_port_bucket_pick) {
@@ -37,6 +43,25 @@ describe("the kernel's lookups", () => {
       }
     },
   );
+
+  test.each(dhCases)('dh over $servers', ({ servers: rows, lookups_addr_port_bucket_pick }) => {
+    const servers = rows.map(serverOf);
+    const plan = dh.plan(servers) as HashPlan;
+    for (const [text, , bucket, name] of lookups_addr_port_bucket_pick) {
+      const destination = address(text);
+      expect([text, hashSlot(plan, foldAddress(destination))]).toEqual([text, bucket]);
+      const { server } = pick(plan, servers.map(idle), anyClient, 0, { destination });
+      expect([text, server === null ? null : servers[server]?.name]).toEqual([text, name]);
+    }
+  });
+});
+
+const serverOf = ([name, text, port, weight, lastWeight]: HashVectorServer): NamedServer => ({
+  name,
+  address: address(text),
+  port,
+  weight,
+  lastWeight,
 });
 
 describe('Maglev tables', () => {
@@ -137,6 +162,29 @@ describe('sh', () => {
       schedulerFor(name, flags).plan([]);
     expect(plan('sh', 'sh-port', 'mh-fallback')).toMatchObject({ usePort: true, fallback: false });
     expect(plan('mh', 'sh-port', 'mh-fallback')).toMatchObject({ usePort: false, fallback: true });
+  });
+});
+
+describe('dh', () => {
+  test('deals single buckets, newest first, whatever the weights', () => {
+    const servers = letters({ A: 9, B: 0, C: 2 });
+    const { slots } = dh.plan(servers) as HashPlan;
+    expect(slots.slice(0, 6).map((slot) => servers[slot]?.name)).toEqual(['C', 'B', 'A', 'C', 'B', 'A']);
+    expect(slots).toHaveLength(256);
+  });
+
+  test('has no second choice: the VIP of a drained or overloaded server is refused', () => {
+    const servers = letters({ A: 1, B: 0, C: 1 });
+    const ask = (vip: string, overloaded = '') => {
+      const live = servers.map((server) => ({ ...idle(server), overloaded: server.name === overloaded }));
+      const { server } = pick(dh.plan(servers), live, anyClient, 0, { destination: address(vip) });
+      return server === null ? '-' : servers[server]?.name;
+    };
+    expect([ask('192.0.2.10'), ask('192.0.2.11'), ask('192.0.2.10', 'C')]).toEqual(['C', '-', '-']);
+  });
+
+  test('without servers every bucket is empty', () => {
+    expect(new Set((dh.plan([]) as HashPlan).slots)).toEqual(new Set([-1]));
   });
 });
 

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { parseAddress, type IpAddress } from '../../../src/model/address.js';
 import type { Plan } from '../../../src/model/plan.js';
 import type { SchedulerServer } from '../../../src/scheduler/index.js';
-import { pick, type LiveServer } from '../../../src/scheduler/simulate.js';
+import { pick, type LiveServer, type Memory } from '../../../src/scheduler/simulate.js';
 
 export interface NamedServer extends SchedulerServer {
   readonly name: string;
@@ -56,6 +56,34 @@ export function walk(
   return { names, cursor };
 }
 
+/** The names of `count` picks, each of which becomes a connection that stays; "-" for none. */
+export function fill(
+  plan: Plan,
+  servers: readonly NamedServer[],
+  count: number,
+  { inactive = false }: { readonly inactive?: boolean } = {},
+): string {
+  const live = servers.map(idle);
+  const destination = address('192.0.2.10');
+  let memory: Memory = new Map();
+  let names = '';
+  for (let step = 0; step < count; step += 1) {
+    const picked = pick(plan, live, anyClient, 0, { destination, memory });
+    memory = picked.memory;
+    const server = picked.server === null ? undefined : live[picked.server];
+    if (picked.server !== null && server !== undefined) {
+      live[picked.server] = inactive
+        ? { ...server, inactive: server.inactive + 1 }
+        : { ...server, active: server.active + 1 };
+    }
+    names += picked.server === null ? '-' : (servers[picked.server]?.name ?? '?');
+  }
+  return names;
+}
+
+/** Name, address, port, weight, last weight. */
+export type HashVectorServer = readonly [string, string, number, number, number];
+
 interface Vectors {
   readonly sched: readonly {
     readonly scheduler: string;
@@ -67,7 +95,7 @@ interface Vectors {
   readonly hash: readonly {
     readonly kind: string;
     readonly flags: readonly string[];
-    readonly servers: readonly (readonly [string, string, number, number, number])[];
+    readonly servers: readonly HashVectorServer[];
     readonly lookups_addr_port_bucket_pick: readonly (readonly [string, number, number, string | null])[];
   }[];
   readonly mh_tables: readonly {
