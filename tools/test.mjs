@@ -54,15 +54,12 @@ function buildPrograms(flavour, sanitize) {
   for (const name of ['binding.gyp', 'package.json', 'native', 'test', 'bench', 'node_modules']) {
     if (!existsSync(path.join(farm, name))) symlinkSync(path.join(root, name), path.join(farm, name));
   }
-  const fresh = existsSync(path.join(farm, 'build/Makefile'));
   const gyp = path.join(root, 'node_modules/node-gyp/bin/node-gyp.js');
-  const defines = ['--', '-Dprograms=1', `-Dsanitize=${sanitize}`];
-  const steps = fresh
-    ? [['build', '-j', 'max']]
-    : [
-        ['configure', ...defines],
-        ['build', '-j', 'max'],
-      ];
+  // Always configured: the lists of sources are made then, and a file may be new. What did not change is not compiled.
+  const steps = [
+    ['configure', '--', '-Dprograms=1', `-Dsanitize=${sanitize}`],
+    ['build', '-j', 'max'],
+  ];
   for (const step of steps) {
     if (!run(process.execPath, [gyp, '-C', farm, '--loglevel=error', ...step]).ok) return null;
   }
