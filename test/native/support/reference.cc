@@ -77,6 +77,7 @@ std::optional<Anatomy> dissect(std::span<const uint8_t> packet) {
     a.length = get16(packet, 2);
     a.protocol = packet[9];
     a.fragment = (get16(packet, 6) & 0x3fff) != 0;
+    a.later_fragment = (get16(packet, 6) & 0x1fff) != 0;
     a.source = read_address(packet, 12, 4);
     a.destination = read_address(packet, 16, 4);
   } else if (a.family == 6 && packet.size() >= 40) {
@@ -92,6 +93,7 @@ std::optional<Anatomy> dissect(std::span<const uint8_t> packet) {
       if (type == 44 && (get16(packet, a.l4 + 2) & 0xfff9) != 0) a.fragment = true;
       a.protocol = packet[a.l4];
       a.l4 += type == 44 ? 8 : size_t(packet[a.l4 + 1] + 1) * 8;
+      if (later) a.later_fragment = true;
       if (later) break;
     }
   } else {

@@ -30,6 +30,7 @@ struct Anatomy {
   size_t length = 0;  // by the IP length field
   uint8_t protocol = 0;
   bool fragment = false;
+  bool later_fragment = false;
   Address source, destination;
 
   bool has_ports() const { return !fragment && (protocol == 6 || protocol == 17); }
