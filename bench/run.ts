@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * npm run bench -- [--quick] [--rounds N] [--seconds S] [--limit MINUTES] [--only NAME]...
+ * npm run bench -- [--quick] [--rounds N] [--seconds S] [--limit MINUTES] [--only NAME]... [--load NAME]...
  *
  * Rounds are interleaved: each round runs every contender once, in an order that turns by one per round, so that a
  * slow minute of the machine falls on all of them alike. No round is started that would pass the time limit.
@@ -22,11 +22,14 @@ const { values: options } = parseArgs({
     seconds: { type: 'string' },
     limit: { type: 'string' },
     only: { type: 'string', multiple: true },
+    load: { type: 'string', multiple: true },
   },
 });
 const rounds = Number(options.rounds ?? (options.quick ? 2 : 7));
 const seconds = Number(options.seconds ?? (options.quick ? 1 : 3));
 const limitMs = Number(options.limit ?? (options.quick ? 2.5 : 30)) * 60_000;
+
+const chosen = loads.filter(({ name }) => options.load?.some((part) => name.includes(part)) ?? true);
 
 const say = (text: string): void => console.error(text);
 
@@ -36,7 +39,8 @@ async function measure(
   service: Service,
   round: number,
 ): Promise<Sample[]> {
-  const wanted = loads.filter((load) => load.service === service);
+  const wanted = chosen.filter((load) => load.service === service);
+  if (wanted.length === 0) return [];
   const sample = (index: number, outcome: Pick<Sample, 'value' | 'error'>): Sample => {
     const { name, unit } = wanted[index] ?? { name: '', unit: '' };
     return { round, contender: contender.name, load: name, unit, ...outcome };
