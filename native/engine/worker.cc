@@ -17,7 +17,9 @@ namespace {
 // Each buffer: the IP header on a 16-byte boundary, the largest packet, room for an answer. The odd stride
 // keeps the first lines of 32 buffers out of the same cache sets.
 constexpr size_t kBufferBytes = io::TunQueue::kMaxPacket + 1 + nat::kAnswerHeadroom;
-constexpr size_t kBufferStride = (kBufferBytes + 64 + 63) / 64 * 64 + 192;
+constexpr size_t kFront = 64;  // a cache line, so that packets begin on one
+static_assert(kFront >= io::TunQueue::kHeadroom);
+constexpr size_t kBufferStride = (kFront + kBufferBytes + 64 + 63) / 64 * 64 + 192;
 
 uint64_t monotonic_ns() {
   timespec t;
@@ -41,13 +43,13 @@ Result<bool> Worker::prepare() {
   if (!wake_) return SysError{errno, "eventfd"};
   Result<Mapping> memory = Mapping::anonymous(kBufferStride * kBurst, "packet buffers");
   if (!memory) return memory.error();
-  Result<Mapping> scratch = Mapping::anonymous(io::TunQueue::kMaxPacket + 1, "a segment buffer");
+  Result<Mapping> scratch = Mapping::anonymous(kFront + io::TunQueue::kMaxPacket + 1, "a segment buffer");
   if (!scratch) return scratch.error();
   memory_ = std::move(memory.value());
   scratch_ = std::move(scratch.value());
   auto* base = reinterpret_cast<uint8_t*>(memory_.bytes().data());
   for (unsigned i = 0; i < kBurst; ++i) {
-    packets_[i].data = base + i * kBufferStride;
+    packets_[i].data = base + i * kBufferStride + kFront;
     packets_[i].capacity = uint32_t(kBufferBytes);
   }
   return true;
@@ -103,17 +105,19 @@ void Worker::adopt() {
   adopted_.store(offered->generation, std::memory_order_release);
 }
 
-unsigned Worker::read_burst() {
-  unsigned count = 0;
-  while (count < kBurst) {
-    nat::Packet& packet = packets_[count];
+Worker::Burst Worker::read_burst() {
+  Burst burst;
+  for (size_t bytes = 0; burst.count < kBurst && bytes < kBurstBytes;) {
+    nat::Packet& packet = packets_[burst.count];
     lane_.counters.reads.add(1);
     const auto status = queue_.read(packet.vnet, {packet.data, io::TunQueue::kMaxPacket + 1}, packet.length);
     if (status == io::ReadStatus::packet) {
-      ++count;
+      ++burst.count;
+      bytes += packet.length;
       read_errors_ = 0;
       continue;
     }
+    burst.drained = true;
     if (status == io::ReadStatus::gone) failure_.store(EBADFD, std::memory_order_release);
     // A device that only ever fails to read must not cost a whole core in silence.
     if (status == io::ReadStatus::error && ++read_errors_ == kReadErrorsBeforeFailure) {
@@ -121,7 +125,7 @@ unsigned Worker::read_burst() {
     }
     break;
   }
-  return count;
+  return burst;
 }
 
 bool Worker::emit(nat::Packet& packet, const nat::Pending& pending, Now now) {
@@ -140,9 +144,9 @@ bool Worker::emit(nat::Packet& packet, const nat::Pending& pending, Now now) {
 bool Worker::write_segments(const nat::Packet& packet, const nat::Pending& pending) {
   lane_.counters.gso_resegmented.add(1);
   bool all = true;
-  const std::span scratch(reinterpret_cast<uint8_t*>(scratch_.bytes().data()), scratch_.bytes().size());
-  io::segment(pending.view, packet.vnet, scratch,
-              [&](const wire::vnet_hdr& vnet, std::span<const uint8_t> bytes) {
+  const std::span memory(reinterpret_cast<uint8_t*>(scratch_.bytes().data()), scratch_.bytes().size());
+  io::segment(pending.view, packet.vnet, memory.subspan(kFront),
+              [&](const wire::vnet_hdr& vnet, std::span<uint8_t> bytes) {
                 lane_.counters.writes.add(1);
                 all = queue_.write(vnet, bytes) == 0 && all;
               });
@@ -180,16 +184,16 @@ void Worker::loop() {
     adopt();
     const uint64_t began = monotonic_ns();
     const Now now{began / 1'000'000};
-    const unsigned count = read_burst();
-    if (count > 0) {
-      lane_.run(*live_, now, packets_, count, nullptr,
+    const Burst burst = read_burst();
+    if (burst.count > 0) {
+      lane_.run(*live_, now, packets_, burst.count, nullptr,
                 [this, now](nat::Packet& packet, const nat::Pending& pending) {
                   return emit(packet, pending, now);
                 });
     }
     const bool sweeping = sweep(now);
     lane_.counters.busy_ns.add(monotonic_ns() - began);
-    if (count < kBurst) wait(sweeping, now);
+    if (burst.drained) wait(sweeping, now);
   }
 }
 

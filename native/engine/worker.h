@@ -51,10 +51,18 @@ class Worker {
   static constexpr unsigned kRefusalsBeforeSoftware = 8;
   static constexpr uint64_t kRefusalWindowMs = 10'000;
   static constexpr unsigned kReadErrorsBeforeFailure = 1000;
+  // A burst ends early once it holds this much: a superpacket is copied in and out of the kernel, and the second copy
+  // should still find it in the core's own cache, which 32 of them would not fit.
+  static constexpr size_t kBurstBytes = 64 * 1024;
+
+  struct Burst {
+    unsigned count = 0;    // packets read
+    bool drained = false;  // the queue had no more
+  };
 
   void loop();
   void adopt();
-  unsigned read_burst();
+  Burst read_burst();
   bool emit(nat::Packet& packet, const nat::Pending& pending, Now now);
   bool write_segments(const nat::Packet& packet, const nat::Pending& pending);
   /** True while a pass is under way. */

@@ -38,7 +38,7 @@ void segment(const wire::PacketView& packet, const wire::vnet_hdr& vnet, std::sp
   const uint32_t count = detail::segment_count(packet, vnet);
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t length = detail::build_segment(packet, vnet, scratch, i);
-    emit(plain, std::span<const uint8_t>(scratch.data(), length));
+    emit(plain, scratch.first(length));
   }
 }
 

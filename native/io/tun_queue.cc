@@ -5,7 +5,11 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
-#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20  // linux/if_tun.h, 6.2
@@ -83,26 +87,24 @@ int TunQueue::set_steering(int program) {
 }
 
 ReadStatus TunQueue::read(wire::vnet_hdr& vnet, std::span<uint8_t> buffer, uint32_t& length) {
+  const size_t header = vnet_ ? sizeof(vnet) : 0;
   vnet = wire::vnet_hdr{};
-  iovec parts[2] = {{&vnet, sizeof(vnet)}, {buffer.data(), buffer.size()}};
-  const ssize_t got = vnet_ ? ::readv(fd_.get(), parts, 2) : ::read(fd_.get(), buffer.data(), buffer.size());
+  const ssize_t got = ::read(fd_.get(), buffer.data() - header, buffer.size() + header);
   if (got == 0) return ReadStatus::gone;  // a device never says this; what stands in for one in tests does
   if (got < 0) {
     if (errno == EAGAIN || errno == EINTR) return ReadStatus::empty;
     return errno == EBADFD || errno == EFAULT ? ReadStatus::gone : ReadStatus::error;
   }
-  const size_t header = vnet_ ? sizeof(vnet) : 0;
   length = size_t(got) > header ? uint32_t(size_t(got) - header) : 0;
+  std::memcpy(&vnet, buffer.data() - header, std::min(header, size_t(got)));
   return ReadStatus::packet;
 }
 
-int TunQueue::write(const wire::vnet_hdr& vnet, std::span<const uint8_t> packet) {
-  iovec parts[2] = {{const_cast<wire::vnet_hdr*>(&vnet), sizeof(vnet)},
-                    {const_cast<uint8_t*>(packet.data()), packet.size()}};
+int TunQueue::write(const wire::vnet_hdr& vnet, std::span<uint8_t> packet) {
+  const size_t header = vnet_ ? sizeof(vnet) : 0;
+  std::memcpy(packet.data() - header, &vnet, header);
   for (;;) {
-    const ssize_t put =
-        vnet_ ? ::writev(fd_.get(), parts, 2) : ::write(fd_.get(), packet.data(), packet.size());
-    if (put >= 0) return 0;
+    if (::write(fd_.get(), packet.data() - header, packet.size() + header) >= 0) return 0;
     if (errno != EINTR) return errno;
   }
 }
