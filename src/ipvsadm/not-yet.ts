@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What ipvsadm can ask for and this director does not do. The only place that knows: to open something up, take its
+ * line away here and give the operation in `change.ts` its words.
+ *
+ * Asked only once ipvsadm itself would have been content, and before the daemon is: a script hears of its mistakes
+ * first, and a service that would behave otherwise than asked is never made.
+ */
+import { maxWeight } from '../model/index.js';
+import { schedulerNames } from '../scheduler/index.js';
+import { flagOf } from './flags.js';
+import type { Request, ServerSettings, ServiceKey, ServiceSettings } from './request.js';
+
+/** The sentence to refuse with, or undefined. */
+export function notYet(request: Request): string | undefined {
+  switch (request.command) {
+    case 'add-service':
+    case 'edit-service':
+      return keyNotYet(request.service) ?? settingsNotYet(request.settings);
+    case 'add-server':
+    case 'edit-server':
+      return (
+        forwardingNotYet(request.settings) ??
+        portNotYet(request.server.port) ??
+        weightNotYet(request.settings)
+      );
+    case 'start-daemon':
+      return later(
+        'the connection synchronisation daemon (--start-daemon)',
+        'run one director, or let clients reconnect',
+      );
+    default:
+      return undefined;
+  }
+}
+
+const later = (what: string, instead: string): string =>
+  `${what} is not in this version of vsnat; ${instead}`;
+
+function keyNotYet(key: ServiceKey): string | undefined {
+  if ('mark' in key)
+    return later('a service by firewall mark (-f)', 'name its address and port with -t or -u');
+  if (key.protocol === 'sctp') return later('SCTP (--sctp-service)', 'use -t or -u');
+  if (key.port === 0) return later('a service on every port (port 0)', 'name its port');
+  return undefined;
+}
+
+function settingsNotYet({
+  scheduler,
+  flags,
+  persistence,
+  engine,
+  onePacket,
+}: ServiceSettings): string | undefined {
+  if (persistence !== null)
+    return later('persistence (-p)', 'the scheduler sh keeps a client with its server');
+  if (engine !== null) return later('a persistence engine (--pe)', 'leave it out');
+  if (onePacket)
+    return later('one-packet scheduling (-o)', 'leave it out: each client port is scheduled once');
+  if (kernelSchedulers.includes(scheduler))
+    return later(`the scheduler ${scheduler}`, `use one of ${schedulerNames.join(', ')}`);
+  const isKnown = (schedulerNames as readonly string[]).includes(scheduler);
+  if (isKnown && flags.some((flag) => flagOf(scheduler, flag) === undefined))
+    return later(`a flag without a meaning to ${scheduler} (-b)`, 'leave it out');
+  return undefined;
+}
+
+/** The kernel's that are missing here. Any other name is unknown to the kernel as well. */
+const kernelSchedulers = ['lblc', 'lblcr', 'dh', 'sed', 'nq', 'fo', 'ovf', 'twos'].filter(
+  (name) => !(schedulerNames as readonly string[]).includes(name),
+);
+
+function forwardingNotYet({ forwarding }: ServerSettings): string | undefined {
+  if (forwarding === 'masquerading') return undefined;
+  const option = forwarding === 'tunneling' ? '-i' : '-g, the default';
+  return `vsnat forwards by masquerading only, not by ${forwarding} (${option}); add -m`;
+}
+
+const portNotYet = (port: number): string | undefined =>
+  port === 0 ? later('a real server without a port', 'name it, or name the service before -r') : undefined;
+
+const weightNotYet = ({ weight }: ServerSettings): string | undefined =>
+  weight > maxWeight
+    ? later(`a weight above ${maxWeight}`, 'divide all weights by the same number')
+    : undefined;
