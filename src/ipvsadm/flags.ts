@@ -39,6 +39,9 @@ export const flagOf = (scheduler: string, flag: number): SchedulerFlag | undefin
 export const flagNumber = (flag: SchedulerFlag): number =>
   namedFlags.find((one) => one.name === flag)?.flag ?? 0;
 
-/** As listings write them: "sh-fallback,sh-port". */
-export const formatFlags = (scheduler: string, flags: readonly number[]): string =>
-  flags.map((flag) => flagOf(scheduler, flag) ?? `flag-${flag}`).join(',');
+/** As listings write them: "sh-fallback,sh-port". A scheduler with names of its own hides what it has no name for. */
+export function formatFlags(scheduler: string, flags: readonly number[]): string {
+  const hasNames = namedFlags.some((one) => one.scheduler === scheduler);
+  const nameOf = (flag: number): string => (hasNames ? (flagOf(scheduler, flag) ?? '') : `flag-${flag}`);
+  return flags.map(nameOf).filter(Boolean).join(',');
+}

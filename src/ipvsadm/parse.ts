@@ -36,7 +36,7 @@ export async function parseCommandLine(words: readonly string[], names: Names): 
   const line = new CommandLine(means.command, names);
   line.begin(first.value);
   for (let step = reader.next(); step.kind !== 'end'; step = reader.next()) {
-    if (step.kind === 'mistake') throw new Refusal(minusOne, `${step.word}: ${step.complaint}`);
+    if (step.kind === 'mistake') throw new Refusal(minusOne, `${step.word}: ${step.complaint}`, false);
     await line.take(step.spec, step.value ?? '', step.value !== undefined, step.word);
   }
   return line.finish(reader.others);

@@ -5,6 +5,8 @@ export class Refusal extends Error {
   constructor(
     readonly exitCode: number,
     message: string,
+    /** Whether it also ends a restore; after a line that cannot be read at all, ipvsadm goes on with the next. */
+    readonly isFinal = true,
   ) {
     super(message);
   }

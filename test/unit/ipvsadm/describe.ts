@@ -10,6 +10,7 @@ const ports: Readonly<Record<string, number>> = {
   'tcp/http': 80,
   'tcp/https': 443,
   'tcp/http-alt': 8080,
+  'tcp/syslog': 514,
   'tcp/domain': 53,
   'udp/domain': 53,
   'udp/mdns': 5353,

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `ipvsadm -h` and `-v`. The version begins as ipvsadm's does, for scripts that look; then it says who answers. */
+
+/** The ipvsadm whose options, complaints and listings these are. */
+const modelledOn = 'ipvsadm v1.31';
+
+export const versionText = (version: string): string => `${modelledOn} (vsnat ${version}, IPVS v1.2.1)`;
+
+export const helpText = (version: string): string => `${versionText(version)}
+Usage:
+  ipvsadm -A|E SERVICE [-s SCHEDULER] [-b FLAGS]
+  ipvsadm -D SERVICE
+  ipvsadm -a|e SERVICE -r SERVER -m [-w WEIGHT] [-x UPPER] [-y LOWER]
+  ipvsadm -d SERVICE -r SERVER
+  ipvsadm -L|l [SERVICE] [-n] [--stats|--rate|--thresholds|--persistent-conn] [--exact] [--nosort]
+  ipvsadm -L -c | --timeout | --daemon
+  ipvsadm -S [-n]          ipvsadm -R          ipvsadm -C
+  ipvsadm -Z [SERVICE]     ipvsadm --set TCP TCPFIN UDP
+
+SERVICE is -t HOST:PORT (--tcp-service) or -u HOST:PORT (--udp-service), SERVER is HOST[:PORT].
+
+  -A --add-service   -E --edit-service   -D --delete-service   -C --clear
+  -a --add-server    -e --edit-server    -d --delete-server    -Z --zero
+  -L --list          -S --save           -R --restore          --set
+  -s --scheduler     -b --sched-flags    -r --real-server      -m --masquerading
+  -w --weight        -x --u-threshold    -y --l-threshold      -n --numeric
+  -c --connection    --sort              -h --help             -v --version
+
+An edit replaces every setting: -E without -s makes the scheduler wlc, -e without -w the weight 1.
+Refused in this version of vsnat: -g, -i and tunnels (-m is needed), -p, -M, --pe, -o, -f, --sctp-service,
+--start-daemon.`;

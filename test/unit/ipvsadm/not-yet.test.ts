@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+
+import { notYet } from '../../../src/ipvsadm/not-yet.js';
+import { parseCommandLine } from '../../../src/ipvsadm/parse.js';
+import { names } from './describe.js';
+
+const refusalOf = async (line: string): Promise<string | undefined> =>
+  notYet(await parseCommandLine(line.split(' '), names));
+
+const service = '-A -t 10.9.0.1:80';
+const server = '-a -t 10.9.0.1:80 -r 10.2.1.2:8080';
+
+describe('what this version does not do', () => {
+  it.each([
+    [`${service} -p`, /^persistence \(-p\) is not in this version of vsnat; /],
+    [`${service} -p 60 -M 255.255.255.0`, /^persistence/],
+    [`${service} --pe sip`, /^a persistence engine/],
+    ['-A -u 10.9.0.1:53 -o', /^one-packet scheduling/],
+    ['-A -f 7', /^a service by firewall mark/],
+    ['-A --sctp-service 10.9.0.1:80', /^SCTP/],
+    ['-A -t 10.9.0.1 -p', /^a service on every port/],
+    [
+      `${service} -s dh`,
+      /^the scheduler dh is not in this version of vsnat; use one of rr, wrr, lc, wlc, sh, mh$/,
+    ],
+    ['-E -t 10.9.0.1:80 -s lblcr', /^the scheduler lblcr/],
+    [`${service} -s rr -b flag-1`, /^a flag without a meaning to rr/],
+    [`${service} -s sh -b flag-3`, /^a flag without a meaning to sh/],
+    [server, /^vsnat forwards by masquerading only, not by direct routing \(-g, the default\); add -m$/],
+    [`${server} -i`, /not by tunneling \(-i\); add -m$/],
+    ['-e -t 10.9.0.1:80 -r 10.2.1.2 -w 3', /add -m$/],
+    ['-a -t 10.9.0.1:80 -r 10.2.1.2:0 -m', /^a real server without a port/],
+    [`${server} -m -w 65536`, /^a weight above 65535/],
+    ['--start-daemon master', /^the connection synchronisation daemon/],
+  ])('refuses %s with a sentence', async (line, sentence) => {
+    expect(await refusalOf(line)).toMatch(sentence);
+  });
+
+  it.each([
+    service,
+    `${service} -s sh -b flag-1,flag-2`,
+    `${service} -s nosuch`, // the kernel's to refuse
+    `${service} -M 255.255.255.0`, // without -p it has no effect there either
+    `${server} -m -w 65535 -x 10 -y 3`,
+    '-D -f 7',
+    '-d -f 7 -r 10.2.1.2',
+    '-Z -f 7',
+    '-L -f 7',
+    '--stop-daemon master',
+    '-C',
+  ])('lets %s through', async (line) => {
+    expect(await refusalOf(line)).toBeUndefined();
+  });
+});
