@@ -7,15 +7,17 @@
  * keys) → model → reach.ts (against the host's subnets).
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { LineCounter } from 'yaml';
 import { VsnatError } from '../errors.js';
 import type { Model } from '../model/model.js';
 import { serverId, type RealServer } from '../model/service.js';
 import { checkBetweenKeys } from './checks.js';
 import { isMap, withDefaults } from './defaults.js';
-import { draft, modelOf } from './draft.js';
+import { documentOf } from './document.js';
+import { draft, modelOf, type Draft } from './draft.js';
 import { Field } from './field.js';
-import type { Positions } from './positions.js';
-import { ConfigError, formatProblem, show } from './problem.js';
+import { Positions } from './positions.js';
+import { ConfigError, formatProblem, Problems, show, type Problem } from './problem.js';
 import { validateReach, type HostNetwork } from './reach.js';
 import { configSchema } from './schema.js';
 import { checkShape } from './shape.js';
@@ -23,7 +25,8 @@ import { readYaml } from './yaml.js';
 
 export { ConfigError, formatProblem, type Problem } from './problem.js';
 export type { Path, Place, Positions } from './positions.js';
-export { validateReach, type HostNetwork, type HostPrefix } from './reach.js';
+export { documentOf } from './document.js';
+export { unreachable, validateReach, type HostNetwork, type HostPrefix } from './reach.js';
 export type { ConfigDocument } from './schema.js';
 
 export interface ConfigOptions {
@@ -63,10 +66,7 @@ export function parseConfig(text: string, options: ConfigOptions & { readonly fi
     });
     throw new ConfigError(problems.list);
   }
-  const document = withDefaults(configSchema, value);
-  checkShape(document, problems);
-  const drafted = draft(new Field(document, [], problems));
-  checkBetweenKeys(drafted);
+  const drafted = check(withDefaults(configSchema, value), problems);
   problems.throwIfAny();
   const model = modelOf(drafted);
   return { model, positions: problems.positions, notes: checkReach(model, problems.positions, options) };
@@ -82,6 +82,20 @@ function checkReach(model: Model, positions: Positions, { host, running }: Confi
   return validateReach(model, positions, host, isKnown).map(
     (problem) => `${formatProblem(problem)} (accepted: it is configured already)`,
   );
+}
+
+/** What a file with this model would be refused for; none when it would be taken. Its lines and columns mean nothing. */
+export function problemsOf(model: Model): readonly Problem[] {
+  const problems = new Problems(new Positions('running configuration', new LineCounter()));
+  check(documentOf(model), problems);
+  return problems.list;
+}
+
+function check(document: unknown, problems: Problems): Draft {
+  checkShape(document, problems);
+  const drafted = draft(new Field(document, [], problems));
+  checkBetweenKeys(drafted);
+  return drafted;
 }
 
 function throwIfAny(problems: ConfigError['problems']): void {

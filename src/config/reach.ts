@@ -36,17 +36,9 @@ export function validateReach(
   concerns: (server: RealServer) => boolean = () => true,
 ): readonly Problem[] {
   const problems = new Problems(positions);
-  const subnets = host.prefixes.flatMap(({ prefix }) => {
-    const parsed = parsePrefix(prefix);
-    return parsed.ok ? [parsed.value] : [];
-  });
+  const isNear = nearnessTo(host);
   for (const { server, path } of serversOf(model)) {
-    if (
-      !concerns(server) ||
-      server.routed ||
-      subnets.some((subnet) => prefixContains(subnet, server.address))
-    )
-      continue;
+    if (!concerns(server) || server.routed || isNear(server)) continue;
     const today =
       host.defaultRoute === true ? 'it would go out by the default route' : 'no interface leads there';
     problems.add(path, {
@@ -58,6 +50,20 @@ export function validateReach(
     });
   }
   return problems.list;
+}
+
+/** The servers in no subnet of this host, vouched for or not, each once. */
+export function unreachable(servers: readonly RealServer[], host: HostNetwork): readonly string[] {
+  const isNear = nearnessTo(host);
+  return [...new Set(servers.filter((server) => !isNear(server)).map(serverId))];
+}
+
+function nearnessTo({ prefixes }: HostNetwork): (server: RealServer) => boolean {
+  const subnets = prefixes.flatMap(({ prefix }) => {
+    const parsed = parsePrefix(prefix);
+    return parsed.ok ? [parsed.value] : [];
+  });
+  return ({ address }) => subnets.some((subnet) => prefixContains(subnet, address));
 }
 
 function serversOf({ services }: Model): readonly { readonly server: RealServer; readonly path: Path }[] {
