@@ -7,6 +7,7 @@
 export const errorCodes = {
   VSNAT_CONFIG_INVALID: 'the configuration has mistakes; nothing was changed',
   VSNAT_CONFIG_UNREADABLE: 'the configuration file cannot be read',
+  VSNAT_CHANGE_REFUSED: 'a change of the running configuration was refused; nothing was changed',
   VSNAT_NO_TUN: '/dev/net/tun is missing or cannot be opened',
   VSNAT_NO_PERMISSION: 'CAP_NET_ADMIN is missing',
   VSNAT_DEVICE_BUSY: 'the TUN device or the admin socket already belongs to another process',
@@ -58,6 +59,7 @@ export function exitCodeFor(error: unknown): number {
     case 'VSNAT_UNREACHABLE':
       return exitCodes.unreachable;
     case 'VSNAT_ADDON_MISSING':
+    case 'VSNAT_CHANGE_REFUSED':
     case 'VSNAT_DATAPLANE':
     case 'VSNAT_LAB':
       return exitCodes.failed;

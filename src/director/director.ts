@@ -129,7 +129,12 @@ export class Director<D extends Dataplane = Dataplane> {
 
   /** Makes `wanted` the running configuration, whole or not at all. Calls are obeyed one after the other. */
   apply(wanted: Configuration): Promise<readonly Change[]> {
-    const result = this.#turn.then(() => this.#apply(modelOf(wanted)));
+    return this.change(() => modelOf(wanted));
+  }
+
+  /** The same, with the new configuration made from the one that runs when its turn has come. */
+  change(make: (running: Model) => Model): Promise<readonly Change[]> {
+    const result = this.#turn.then(() => this.#apply(make(this.model)));
     this.#turn = result.catch(() => undefined); // the caller has the failure; the next one must still get its turn
     return result;
   }

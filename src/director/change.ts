@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * From what runs to what shall run, operation by operation. Pure: a list of operations is obeyed whole or refused
+ * whole, because the result is one model that is checked and swapped in like a file's. Refusals come in the order and
+ * with the reasons of the kernel (ip_vs_ctl.c), and then in the words of the configuration's own checks.
+ */
+import { problemsOf } from '../config/index.js';
+import { VsnatError } from '../errors.js';
+import {
+  formatListen,
+  kernelTimeouts,
+  parseEndpoint,
+  parseListen,
+  parseWeight,
+  scopeOf,
+  serverId,
+  type Listen,
+  type Model,
+  type RealServer,
+  type SchedulerName,
+  type Timeouts,
+  type VirtualService,
+} from '../model/index.js';
+import { schedulerNames } from '../scheduler/index.js';
+import type { Operation } from './operation.js';
+
+/** Why the kernel would say no; `other`: why only this director does, and then the message is the answer. */
+export type RefusalReason =
+  | 'service-exists'
+  | 'no-such-service'
+  | 'unknown-scheduler'
+  | 'server-exists'
+  | 'no-such-server'
+  | 'not-an-address'
+  | 'out-of-range'
+  | 'other';
+
+export class ChangeRefused extends VsnatError {
+  override readonly name = 'ChangeRefused';
+  constructor(
+    readonly reason: RefusalReason,
+    message: string,
+  ) {
+    super('VSNAT_CHANGE_REFUSED', message);
+  }
+}
+
+/** What `--set` changes: for the services there are, and for those made later. */
+export interface SetTimeouts {
+  readonly tcp: number;
+  readonly tcpFin: number;
+  readonly udp: number;
+}
+
+export const kernelSetTimeouts: SetTimeouts = {
+  tcp: kernelTimeouts.tcpEstablished,
+  tcpFin: kernelTimeouts.tcpFinWait,
+  udp: kernelTimeouts.udp,
+};
+
+export interface Changed {
+  readonly model: Model;
+  readonly timeouts: SetTimeouts;
+}
+
+/** Throws ChangeRefused. */
+export function applyOperations(running: Changed, operations: readonly Operation[]): Changed {
+  const draft = new Draft(running);
+  for (const operation of operations) draft.obey(operation);
+  const { changed } = draft;
+  const [problem] = problemsOf(changed.model);
+  if (problem === undefined) return changed;
+  const named = `${problem.path}: ${problem.message}`.replaceAll(
+    /services\[(\d+)\]/g,
+    (_, index: string) => `service ${changed.model.services[Number(index)]?.name ?? index}`,
+  );
+  throw new ChangeRefused('other', named);
+}
+
+/** `tcp-10.9.0.1-80`, `udp-2001-db8--1-53`: what a service is called that came without a name. */
+export const derivedName = ({ protocol, address, port }: Listen): string =>
+  `${protocol}-${address.replaceAll(':', '-')}-${port}`;
+
+class Draft {
+  readonly #before: Model;
+  #services: readonly VirtualService[];
+  #timeouts: SetTimeouts;
+
+  constructor({ model, timeouts }: Changed) {
+    this.#before = model;
+    this.#services = model.services;
+    this.#timeouts = timeouts;
+  }
+
+  get changed(): Changed {
+    return { model: { ...this.#before, services: this.#services }, timeouts: this.#timeouts };
+  }
+
+  obey(operation: Operation): void {
+    switch (operation.op) {
+      case 'add-service':
+        return this.#addService(operation);
+      case 'edit-service':
+        return this.#editService(operation);
+      case 'delete-service':
+        return this.#deleteService(operation.service);
+      case 'add-server':
+      case 'edit-server':
+        return this.#setServer(operation);
+      case 'delete-server':
+        return this.#deleteServer(operation.service, operation.server);
+      case 'clear':
+        this.#services = [];
+        return;
+      case 'set-timeouts':
+        return this.#setTimeouts(operation);
+    }
+  }
+
+  #addService({ service: text, scheduler, flags }: OperationOf<'add-service'>): void {
+    if (findService(this.#services, text) !== undefined)
+      throw new ChangeRefused('service-exists', `service ${text}: must be new, got one that exists`);
+    const listen = parseListen(text);
+    if (!listen.ok) throw new ChangeRefused('not-an-address', `service ${text}: must ${listen.must}`);
+    const known = findService(this.#before.services, formatListen(listen.value));
+    this.#services = [
+      ...this.#services,
+      {
+        name: this.#nameFor(listen.value, known),
+        listen: [listen.value],
+        scheduler: knownScheduler(scheduler),
+        flags,
+        servers: [],
+        // Rules say nothing of timeouts: a service that is cleared and restored keeps those it had.
+        timeouts: known?.timeouts ?? withSet(kernelTimeouts, this.#timeouts),
+      },
+    ];
+  }
+
+  /** Of a service that was there before the list of operations, its old name: counters and connections hang on it. */
+  #nameFor(listen: Listen, known: VirtualService | undefined): string {
+    const taken = new Set(this.#services.map(({ name }) => name));
+    const wanted = derivedName(listen);
+    const numbered = Array.from({ length: taken.size }, (_, index) => `${wanted}-${index + 2}`);
+    const candidates = [...(known === undefined ? [] : [known.name]), wanted, ...numbered];
+    return candidates.find((name) => !taken.has(name)) ?? wanted;
+  }
+
+  #editService({ service: text, scheduler, flags }: OperationOf<'edit-service'>): void {
+    const service = this.#existing(text);
+    this.#replace({ ...service, scheduler: knownScheduler(scheduler), flags });
+  }
+
+  /** One service of a file may listen on several addresses; ipvsadm sees, and deletes, each on its own. */
+  #deleteService(text: string): void {
+    const service = this.#existing(text);
+    const listen = service.listen.filter((one) => formatListen(one) !== text);
+    if (listen.length > 0) this.#replace({ ...service, listen });
+    else this.#services = this.#services.filter((one) => one !== service);
+  }
+
+  #setServer(operation: OperationOf<'add-server' | 'edit-server'>): void {
+    const service = this.#existing(operation.service);
+    const made = this.#server(operation, service);
+    const old = service.servers.find((server) => serverId(server) === serverId(made));
+    if (operation.op === 'add-server' && old !== undefined)
+      throw new ChangeRefused(
+        'server-exists',
+        `server ${operation.server}: must be new, got one that exists`,
+      );
+    if (operation.op === 'edit-server' && old === undefined) throw noSuchServer(operation.server);
+    const servers =
+      old === undefined
+        ? [...service.servers, made]
+        : service.servers.map((server) => (server === old ? { ...made, routed: old.routed } : server));
+    this.#replace({ ...service, servers });
+  }
+
+  #server(
+    { server: text, weight, upperThreshold, lowerThreshold }: OperationOf<'add-server' | 'edit-server'>,
+    service: VirtualService,
+  ): RealServer {
+    if (lowerThreshold > upperThreshold)
+      throw new ChangeRefused(
+        'out-of-range',
+        `server ${text}: must have a lower threshold up to the upper one`,
+      );
+    const endpoint = parseEndpoint(text);
+    const parsedWeight = parseWeight(weight);
+    if (!endpoint.ok || !parsedWeight.ok || isNobody(endpoint.value.address))
+      throw new ChangeRefused('not-an-address', `server ${text}: must be address:port of a host`);
+    const before = findService(this.#before.services, formatListen(firstListen(service)));
+    const known = before?.servers.find((server) => serverId(server) === serverId(endpoint.value));
+    return {
+      ...endpoint.value,
+      weight: parsedWeight.value,
+      upperThreshold,
+      lowerThreshold,
+      // ipvsadm has no word to vouch for a server behind a router, and the kernel asks for none.
+      routed: known?.routed ?? true,
+    };
+  }
+
+  #deleteServer(serviceText: string, text: string): void {
+    const service = this.#existing(serviceText);
+    const servers = service.servers.filter((server) => serverId(server) !== text);
+    if (servers.length === service.servers.length) throw noSuchServer(text);
+    this.#replace({ ...service, servers });
+  }
+
+  #setTimeouts({ tcp, tcpFin, udp }: OperationOf<'set-timeouts'>): void {
+    const wanted = { tcp, tcpFin, udp };
+    this.#timeouts = {
+      tcp: tcp || this.#timeouts.tcp,
+      tcpFin: tcpFin || this.#timeouts.tcpFin,
+      udp: udp || this.#timeouts.udp,
+    };
+    this.#services = this.#services.map((service) => ({
+      ...service,
+      timeouts: withSet(service.timeouts, wanted),
+    }));
+  }
+
+  #existing(text: string): VirtualService {
+    const service = findService(this.#services, text);
+    if (service === undefined) throw noSuchService(text);
+    return service;
+  }
+
+  #replace(service: VirtualService): void {
+    this.#services = this.#services.map((one) => (one.name === service.name ? service : one));
+  }
+}
+
+type OperationOf<Name extends Operation['op']> = Extract<Operation, { readonly op: Name }>;
+
+/** The service that listens there: "tcp://10.9.0.1:80". */
+export const findService = (services: readonly VirtualService[], text: string): VirtualService | undefined =>
+  services.find(({ listen }) => listen.some((one) => formatListen(one) === text));
+
+export const noSuchService = (text: string): ChangeRefused =>
+  new ChangeRefused('no-such-service', `service ${text}: must exist`);
+
+const noSuchServer = (text: string): ChangeRefused =>
+  new ChangeRefused('no-such-server', `server ${text}: must exist in this service`);
+
+function knownScheduler(text: string): SchedulerName {
+  const name = schedulerNames.find((one) => one === text);
+  if (name !== undefined) return name;
+  throw new ChangeRefused(
+    'unknown-scheduler',
+    `scheduler: must be one of ${schedulerNames.join(', ')}, got ${text}`,
+  );
+}
+
+/** Addresses the kernel would not take for a server either. Those that are merely unwise are told about in words. */
+const isNobody = (address: RealServer['address']): boolean =>
+  ['unspecified', 'multicast', 'broadcast'].includes(scopeOf(address));
+
+const withSet = (timeouts: Timeouts, { tcp, tcpFin, udp }: SetTimeouts): Timeouts => ({
+  ...timeouts,
+  tcpEstablished: tcp || timeouts.tcpEstablished,
+  tcpFinWait: tcpFin || timeouts.tcpFinWait,
+  udp: udp || timeouts.udp,
+});
+
+function firstListen({ listen, name }: VirtualService): Listen {
+  const [first] = listen;
+  if (first === undefined) throw new Error(`service ${name} listens nowhere`); // no model has such a service
+  return first;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Changes at run time, as data: what `vsnat ipvsadm` and the admin API ask for. Services and servers are named by
+ * where they are, as in LVS; names are the director's business.
+ */
+import { Type, type Static } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+
+import { VsnatError } from '../errors.js';
+import { maxWeight } from '../model/index.js';
+import { schedulerFlags } from '../scheduler/index.js';
+
+const exact = { additionalProperties: false } as const;
+const service = Type.String({ maxLength: 100 });
+const server = Type.String({ maxLength: 100 });
+const threshold = Type.Integer({ minimum: 0, maximum: 0x7fffffff });
+const seconds = Type.Integer({ minimum: 0, maximum: 31 * 24 * 3600 });
+
+const serviceSettings = {
+  scheduler: Type.String({ maxLength: 63 }),
+  flags: Type.Array(Type.Union(schedulerFlags.map((flag) => Type.Literal(flag))), { maxItems: 4 }),
+};
+
+const serverSettings = {
+  weight: Type.Integer({ minimum: 0, maximum: maxWeight }),
+  upperThreshold: threshold,
+  lowerThreshold: threshold,
+};
+
+/** By the word in `op`. */
+const schemas = {
+  'add-service': Type.Object({ op: Type.Literal('add-service'), service, ...serviceSettings }, exact),
+  'edit-service': Type.Object({ op: Type.Literal('edit-service'), service, ...serviceSettings }, exact),
+  'delete-service': Type.Object({ op: Type.Literal('delete-service'), service }, exact),
+  'add-server': Type.Object({ op: Type.Literal('add-server'), service, server, ...serverSettings }, exact),
+  'edit-server': Type.Object({ op: Type.Literal('edit-server'), service, server, ...serverSettings }, exact),
+  'delete-server': Type.Object({ op: Type.Literal('delete-server'), service, server }, exact),
+  clear: Type.Object({ op: Type.Literal('clear') }, exact),
+  /** 0 leaves a timeout as it is. */
+  'set-timeouts': Type.Object(
+    { op: Type.Literal('set-timeouts'), tcp: seconds, tcpFin: seconds, udp: seconds },
+    exact,
+  ),
+} as const;
+
+type Schemas = typeof schemas;
+export type OperationName = keyof Schemas;
+export type Operation = { [Name in OperationName]: Readonly<Static<Schemas[Name]>> }[OperationName];
+
+export const operationNames = Object.keys(schemas) as readonly OperationName[];
+
+/** Reads what came over the admin socket: `{ "operations": [ … ] }`. Throws VSNAT_USAGE. */
+export function readOperations(body: unknown): readonly Operation[] {
+  const list: unknown = isMap(body) ? body['operations'] : undefined;
+  if (!Array.isArray(list)) throw mistake('body', 'be {"operations": […]}');
+  return list.map((item: unknown, index) => readOperation(item, `operations[${index}]`));
+}
+
+function readOperation(item: unknown, where: string): Operation {
+  const name = isMap(item) ? item['op'] : undefined;
+  const known = operationNames.find((one) => one === name);
+  if (known === undefined) throw mistake(`${where}.op`, `be one of ${operationNames.join(', ')}`);
+  const error = Value.Errors(schemas[known], item).First();
+  if (error !== undefined) {
+    throw mistake(`${where}${error.path.replaceAll('/', '.')}`, `fit: ${error.message.toLowerCase()}`);
+  }
+  return item as Operation;
+}
+
+const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const mistake = (where: string, must: string): VsnatError =>
+  new VsnatError('VSNAT_USAGE', `${where}: must ${must}; see docs/admin-api.md`);

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A running director under ipvsadm: changed operation by operation, shown as a virtual server table. Changes and
+ * reloads take turns in the director, each starts from what the one before left, and each is one swap.
+ *
+ * A file that is loaded again is the truth: what was changed at run time is gone then, and `lostTo` says what it was.
+ */
+import {
+  flagNumber,
+  wholeClient,
+  type Table,
+  type TableServer,
+  type TableService,
+} from '../ipvsadm/index.js';
+import { serverId, type Listen, type Model, type VirtualService } from '../model/index.js';
+import {
+  applyOperations,
+  findService,
+  kernelSetTimeouts,
+  noSuchService,
+  type SetTimeouts,
+} from './change.js';
+import { describeChange, diffModels, type Change } from './diff.js';
+import type { Director } from './director.js';
+import { Ledger } from './ledger.js';
+import type { Operation } from './operation.js';
+import type { ServerReport, ServiceReport } from './report.js';
+
+export type ChangeableDirector = Pick<Director, 'change' | 'model' | 'services'>;
+
+export class RunTime {
+  readonly #director: ChangeableDirector;
+  readonly #ledger = new Ledger();
+  #timeouts = kernelSetTimeouts;
+  #file: Model;
+
+  constructor(director: ChangeableDirector) {
+    this.#director = director;
+    this.#file = director.model;
+    this.#ledger.look(director.services());
+  }
+
+  /** What `--set` has set, and a service made now would get. */
+  get timeouts(): SetTimeouts {
+    return this.#timeouts;
+  }
+
+  /** Obeys all operations or none. Throws ChangeRefused, or what the dataplane or the host refused with. */
+  async change(operations: readonly Operation[]): Promise<readonly Change[]> {
+    let timeouts = this.#timeouts;
+    const changes = await this.#director.change((model) => {
+      this.#ledger.look(this.#director.services());
+      const changed = applyOperations({ model, timeouts: this.#timeouts }, operations);
+      timeouts = changed.timeouts;
+      return changed.model;
+    });
+    this.#timeouts = timeouts;
+    this.#ledger.look(this.#director.services());
+    return changes;
+  }
+
+  /** Zeroes the totals and rates of the service that listens there, or (null) of all. Throws ChangeRefused. */
+  zero(service: string | null): void {
+    const found = service === null ? undefined : findService(this.#director.model.services, service);
+    if (service !== null && found === undefined) throw noSuchService(service);
+    this.#ledger.look(this.#director.services());
+    this.#ledger.zero(found?.name ?? null);
+  }
+
+  /** To be called every two seconds; rates are made of it. */
+  tick(): void {
+    this.#ledger.tick(this.#director.services());
+  }
+
+  /** Which changes since the last load of a file another load of `file` would undo. */
+  lostTo(file: Model): readonly Change[] {
+    const kept = new Set(diffModels(this.#file, file).map(describeChange));
+    return diffModels(this.#file, this.#director.model).filter(
+      (change) => change.what !== 'setting' && !kept.has(describeChange(change)),
+    );
+  }
+
+  /** The running configuration is a file's again. */
+  loaded(): void {
+    this.#file = this.#director.model;
+    this.#timeouts = kernelSetTimeouts;
+    this.#ledger.look(this.#director.services());
+  }
+
+  table(): Table {
+    const reports = this.#director.services();
+    this.#ledger.look(reports);
+    const byName = new Map(reports.map((report) => [report.service, report]));
+    const { services, flows } = this.#director.model;
+    return {
+      size: flows.capacity,
+      timeouts: this.#timeouts,
+      services: services.flatMap((service) =>
+        service.listen.map((listen) => this.#tableService(service, listen, byName.get(service.name))),
+      ),
+    };
+  }
+
+  #tableService(service: VirtualService, listen: Listen, report: ServiceReport | undefined): TableService {
+    const reports = new Map(report?.servers.map((server) => [server.server, server]));
+    return {
+      key: listen,
+      scheduler: service.scheduler,
+      flags: service.flags.map(flagNumber).sort(),
+      persistence: null,
+      netmask: wholeClient(listen),
+      engine: null,
+      onePacket: false,
+      ...this.#ledger.ofService(service.name),
+      servers: service.servers
+        .map((server): TableServer => {
+          const id = serverId(server);
+          const { active = 0, inactive = 0 }: Partial<ServerReport> = reports.get(id) ?? {};
+          return {
+            address: server.address,
+            port: server.port,
+            weight: server.weight,
+            upperThreshold: server.upperThreshold,
+            lowerThreshold: server.lowerThreshold,
+            active,
+            inactive,
+            persistent: 0,
+            ...this.#ledger.ofServer(service.name, id),
+          };
+        })
+        .reverse(),
+    };
+  }
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+
+import { FakeDataplane } from '../../../src/dataplane/fake.js';
+import { describeChange } from '../../../src/director/diff.js';
+import { Director, type HostPlumbing } from '../../../src/director/director.js';
+import type { Operation } from '../../../src/director/operation.js';
+import { RunTime } from '../../../src/director/run-time.js';
+import type { TableService } from '../../../src/ipvsadm/index.js';
+import { kernelOrder } from '../../../src/scheduler/scheduler.js';
+import type { Model } from '../../../src/model/index.js';
+import { emptyModel, idOf, modelWith, web } from './models.js';
+
+const at = 'tcp://10.9.0.1:80';
+const addServer = (letter: string, weight = 1): Operation => ({
+  op: 'add-server',
+  service: at,
+  server: idOf(letter),
+  weight,
+  upperThreshold: 0,
+  lowerThreshold: 0,
+});
+
+async function running(model: Model, host?: HostPlumbing) {
+  const dataplane = new FakeDataplane();
+  const director = await Director.start(
+    { dataplane, ...(host === undefined ? {} : { prepareHost: () => Promise.resolve(host) }) },
+    model,
+  );
+  const runTime = new RunTime(director);
+  const only = (): TableService => {
+    const [service] = runTime.table().services;
+    if (service === undefined) throw new Error('there is no service');
+    return service;
+  };
+  return { dataplane, director, runTime, only };
+}
+
+describe('a director changed at run time', () => {
+  it('is built up from nothing, each change published and told to the host', async () => {
+    const told: string[] = [];
+    const host: HostPlumbing = {
+      update: ({ services }) =>
+        Promise.resolve(void told.push(JSON.stringify(services.map((it) => it.servers.length)))),
+      close: () => Promise.resolve(),
+    };
+    const { dataplane, runTime } = await running(emptyModel, host);
+    const changes = await runTime.change([{ op: 'add-service', service: at, scheduler: 'rr', flags: [] }]);
+    expect(changes.map(describeChange)).toEqual(['+ service tcp-10.9.0.1-80 tcp://10.9.0.1:80 rr']);
+    await runTime.change([addServer('a')]);
+    await runTime.change([addServer('b')]);
+    expect(told).toEqual(['[0]', '[1]', '[2]']);
+    expect(dataplane.published).toHaveLength(4);
+  });
+
+  it('schedules servers added one by one as the kernel does: wrr begins with a flat pass', async () => {
+    const { dataplane, runTime } = await running(emptyModel);
+    await runTime.change([{ op: 'add-service', service: at, scheduler: 'wrr', flags: [] }]);
+    for (const [letter, weight] of [
+      ['a', 4],
+      ['b', 3],
+      ['c', 2],
+    ] as const)
+      await runTime.change([addServer(letter, weight)]);
+    const [service] = dataplane.published.at(-1)?.services ?? [];
+    const newestFirst = kernelOrder(
+      service?.servers.map((server) => ({ ...server, address: server.address as never })) ?? [],
+    );
+    expect(service?.plan).toMatchObject({ kind: 'cycle', lead: newestFirst });
+  });
+
+  it('stays as it was when the host refuses, timeouts included', async () => {
+    const host: HostPlumbing = {
+      update: () => Promise.reject(new Error('no')),
+      close: () => Promise.resolve(),
+    };
+    const { runTime, director } = await running(modelWith(web('a')), host);
+    await expect(
+      runTime.change([{ op: 'set-timeouts', tcp: 5, tcpFin: 5, udp: 5 }, addServer('b')]),
+    ).rejects.toThrow('no');
+    expect(runTime.timeouts).toEqual({ tcp: 900, tcpFin: 120, udp: 300 });
+    expect(director.model.services[0]?.servers).toHaveLength(1);
+  });
+
+  it('takes changes and files in turns, each from what the one before left', async () => {
+    const { runTime, director } = await running(emptyModel);
+    const change = (port: number): Promise<unknown> =>
+      runTime.change([{ op: 'add-service', service: `tcp://10.9.0.1:${port}`, scheduler: 'rr', flags: [] }]);
+    await Promise.all([change(1), change(2), director.apply(modelWith(web('a'))), change(3)]);
+    expect(director.model.services.map(({ name }) => name)).toEqual(['web', 'tcp-10.9.0.1-3']);
+  });
+
+  it('says which of its changes a file would undo', async () => {
+    const file = modelWith(web('a'));
+    const { runTime, director } = await running(file);
+    await runTime.change([addServer('b'), { ...addServer('a', 5), op: 'edit-server' } as Operation]);
+    expect(runTime.lostTo(file).map(describeChange)).toEqual([
+      `~ server web ${idOf('a')} weight 1 -> 5`,
+      `+ server web ${idOf('b')} weight 1`,
+    ]);
+    const caughtUp = modelWith(web('a:5'));
+    expect(runTime.lostTo(caughtUp).map(describeChange)).toEqual([`+ server web ${idOf('b')} weight 1`]);
+    await runTime.change([{ op: 'set-timeouts', tcp: 5, tcpFin: 0, udp: 0 }]);
+    await director.apply(caughtUp);
+    runTime.loaded();
+    expect(runTime.lostTo(caughtUp)).toEqual([]);
+    expect(runTime.timeouts.tcp).toBe(900);
+  });
+});
+
+describe('the virtual server table', () => {
+  it('shows each address of a service, and its servers newest first', async () => {
+    const { runTime } = await running(
+      modelWith(
+        web('a b:3', {
+          listen: ['tcp://10.9.0.1:80', 'udp://10.9.0.1:80'],
+          scheduler: 'mh',
+          flags: ['mh-port', 'mh-fallback'],
+        }),
+      ),
+    );
+    const { size, services } = runTime.table();
+    expect(size).toBe(262_144);
+    expect(services.map(({ key, scheduler, flags }) => ({ key, scheduler, flags }))).toEqual([
+      { key: { protocol: 'tcp', address: '10.9.0.1', port: 80 }, scheduler: 'mh', flags: [1, 2] },
+      { key: { protocol: 'udp', address: '10.9.0.1', port: 80 }, scheduler: 'mh', flags: [1, 2] },
+    ]);
+    expect(services[0]?.servers.map(({ address, weight }) => `${address} ${weight}`)).toEqual([
+      '10.2.1.98 3',
+      '10.2.1.97 1',
+    ]);
+  });
+
+  it('counts from the moment it is there, and again from every zero', async () => {
+    const { dataplane, runTime, only } = await running(modelWith(web('a b')));
+    dataplane.setServer(0, {
+      active: 1,
+      inactive: 2,
+      connections: 9,
+      inPackets: 10,
+      inBytes: 100,
+      outPackets: 5,
+      outBytes: 50,
+    });
+    dataplane.setService(0, { connections: 9 });
+    expect(only()).toMatchObject({
+      totals: { connections: 9, inPackets: 10, outPackets: 5, inBytes: 100, outBytes: 50 },
+      servers: [
+        { totals: { connections: 0 } },
+        { active: 1, inactive: 2, totals: { connections: 9, inBytes: 100 } },
+      ],
+    });
+    runTime.zero(at);
+    dataplane.setServer(0, { connections: 10, inPackets: 13 });
+    expect(only()).toMatchObject({
+      totals: { connections: 0, inPackets: 3, inBytes: 0 },
+      servers: [{}, { active: 1, totals: { connections: 1, inPackets: 3 } }],
+    });
+    expect(() => runTime.zero('tcp://10.9.0.9:80')).toThrow(/must exist/);
+  });
+
+  it('zeroes one service alone, or all', async () => {
+    const { dataplane, runTime } = await running(
+      modelWith(web('a'), web('b', { name: 'other', listen: 'tcp://10.9.0.2:80' })),
+    );
+    const counts = (): number[] => runTime.table().services.map(({ totals }) => totals.inPackets);
+    dataplane.setServer(0, { inPackets: 5 });
+    dataplane.setServer(1, { inPackets: 7 });
+    expect(counts()).toEqual([5, 7]);
+    runTime.zero('tcp://10.9.0.2:80');
+    expect(counts()).toEqual([5, 0]);
+    runTime.zero(null);
+    expect(counts()).toEqual([0, 0]);
+  });
+
+  it('keeps the packets of a server that leaves, and its numbers when it comes back', async () => {
+    const { dataplane, runTime, only } = await running(modelWith(web('a b')));
+    dataplane.setServer(0, { inPackets: 40 });
+    dataplane.setServer(1, { inPackets: 2 });
+    await runTime.change([{ op: 'delete-server', service: at, server: idOf('a') }]);
+    expect(only().totals.inPackets).toBe(42);
+    await runTime.change([addServer('a')]);
+    expect(only().totals.inPackets).toBe(42);
+    expect(only().servers.find(({ address }) => address === '10.2.1.97')?.totals.inPackets).toBe(40);
+  });
+
+  it('begins at nothing for a service that is deleted and made again', async () => {
+    const { dataplane, runTime, only } = await running(modelWith(web('a')));
+    dataplane.setServer(0, { inPackets: 40, connections: 3 });
+    dataplane.setService(0, { connections: 3 });
+    expect(only().totals).toMatchObject({ connections: 3, inPackets: 40 });
+    await runTime.change([{ op: 'delete-service', service: at }]);
+    await runTime.change([{ op: 'add-service', service: at, scheduler: 'wrr', flags: [] }, addServer('a')]);
+    expect(only().totals).toMatchObject({ connections: 0, inPackets: 0 });
+  });
+
+  it("has the estimator's rates once two seconds have passed, and none after a zero", async () => {
+    const { dataplane, runTime, only } = await running(modelWith(web('a')));
+    dataplane.setServer(0, { connections: 1000 });
+    dataplane.setService(0, { connections: 1000 });
+    expect(only().rates.connections).toBe(0);
+    runTime.tick();
+    expect([only().rates.connections, only().servers[0]?.rates.connections]).toEqual([125, 125]);
+    runTime.tick();
+    expect(only().rates.connections).toBe(94);
+    runTime.zero(null);
+    expect(only().rates.connections).toBe(0);
+    runTime.tick();
+    expect(only().rates.connections).toBe(0);
+  });
+});
