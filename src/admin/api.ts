@@ -4,10 +4,13 @@
  * for everybody else. Fields are added, never renamed or given another meaning.
  */
 import type { DeviceFacts, FlowTableCounters } from '../dataplane/dataplane.js';
+import type { RefusalReason } from '../director/change.js';
 import type { Change } from '../director/diff.js';
+import type { Operation } from '../director/operation.js';
 import type { ConnectionRow, ServiceReport } from '../director/report.js';
 import type { ReloadFacts } from '../director/reload.js';
 import type { ErrorCode } from '../errors.js';
+import type { Table } from '../ipvsadm/index.js';
 
 /** starting: the socket is held, but nothing is balanced yet. */
 export type DaemonState = 'starting' | 'ready' | 'stopping';
@@ -59,12 +62,24 @@ export interface ReloadAnswer {
   readonly changes: readonly Change[];
 }
 
+export interface ChangeAnswer {
+  readonly changes: readonly Change[];
+  /** Sentences for whoever asked: what was obeyed and may still surprise. */
+  readonly notes: readonly string[];
+}
+
+export interface ZeroAnswer {
+  readonly result: 'zeroed';
+}
+
 export interface ErrorAnswer {
   readonly error: {
     readonly code: ErrorCode | 'HTTP';
     readonly message: string;
     /** Of a configuration: one line for each mistake. */
     readonly problems?: readonly string[];
+    /** Of a refused change: why, for machines. */
+    readonly reason?: RefusalReason;
   };
 }
 
@@ -74,4 +89,10 @@ export interface AdminActions {
   services(): readonly ServiceReport[];
   connections(cursor: number, limit: number): FlowsAnswer;
   reload(): Promise<ReloadAnswer | ErrorAnswer>;
+  /** The services as ipvsadm sees them. */
+  table(): Table;
+  /** All operations or none; throws. */
+  change(operations: readonly Operation[]): Promise<ChangeAnswer>;
+  /** Of one service ("tcp://10.9.0.1:80") or, null, of all; throws. */
+  zero(service: string | null): void;
 }

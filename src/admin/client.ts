@@ -12,13 +12,23 @@ export interface JsonAnswer {
 export const getJson = (socket: string, path: string, timeoutMs = 10_000): Promise<JsonAnswer> =>
   ask(socket, 'GET', path, timeoutMs);
 
-export const postJson = (socket: string, path: string, timeoutMs = 60_000): Promise<JsonAnswer> =>
-  ask(socket, 'POST', path, timeoutMs);
+export const postJson = (
+  socket: string,
+  path: string,
+  timeoutMs = 60_000,
+  body?: unknown,
+): Promise<JsonAnswer> => ask(socket, 'POST', path, timeoutMs, body);
 
 /** No answer of ours comes near this; a daemon that sends more is not one. */
 const maxAnswerBytes = 64 * 1024 * 1024;
 
-function ask(socketPath: string, method: string, path: string, timeoutMs: number): Promise<JsonAnswer> {
+function ask(
+  socketPath: string,
+  method: string,
+  path: string,
+  timeoutMs: number,
+  body?: unknown,
+): Promise<JsonAnswer> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error): void => reject(unreachable(socketPath, cause));
     const asked = request({ socketPath, method, path, headers: { host: 'vsnat' } }, (response) => {
@@ -47,9 +57,18 @@ function ask(socketPath: string, method: string, path: string, timeoutMs: number
     );
     asked.on('close', () => clearTimeout(deadline));
     asked.on('error', fail);
-    asked.end();
+    asked.on('socket', (socket) => {
+      if (socket.listenerCount('error', ignore) === 0) socket.on('error', ignore);
+    });
+    asked.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
+
+/**
+ * While a request is under way its errors go to fail(). Afterwards they are nobody's: Node may still think it writes a
+ * long body that was read, answered and hung up on, and would throw the EPIPE at the process.
+ */
+const ignore = (): void => undefined;
 
 function unreachable(socket: string, cause: Error): VsnatError {
   const code = 'code' in cause ? String(cause.code) : '';

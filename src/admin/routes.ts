@@ -5,12 +5,16 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import { VsnatError } from '../errors.js';
-import type { AdminActions, ErrorAnswer, StatusAnswer } from './api.js';
+import { ChangeRefused } from '../director/change.js';
+import { readOperations } from '../director/operation.js';
+import { VsnatError, type ErrorCode } from '../errors.js';
+import type { AdminActions, ErrorAnswer, StatusAnswer, ZeroAnswer } from './api.js';
 import { readFlowQuery, walkFlows } from './flow-query.js';
 
-/** The routes take no body in this version; what a client sends anyway is read up to here and ignored. */
+/** What a client sends where no body is wanted is read up to here and ignored. */
 export const maxBodyBytes = 64 * 1024;
+/** A change may be a whole table: 1,000 services of 100 servers are some 14 MB. */
+export const maxChangeBytes = 16 * 1024 * 1024;
 
 export interface AdminSource {
   /** Everything of the status but the director's part. */
@@ -24,7 +28,7 @@ interface Answer {
   readonly body: unknown;
 }
 
-type Route = (source: AdminSource, url: URL) => Answer | Promise<Answer>;
+type Route = (source: AdminSource, url: URL, body: string) => Answer | Promise<Answer>;
 
 const routes: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
   '/v1/status': {
@@ -38,6 +42,20 @@ const routes: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
       withActions(source, (actions) =>
         ok(walkFlows(readFlowQuery(url.searchParams), (cursor, limit) => actions.connections(cursor, limit))),
       ),
+  },
+  '/v1/table': {
+    GET: (source) => withActions(source, (actions) => ok(actions.table())),
+  },
+  '/v1/change': {
+    POST: (source, _, body) =>
+      withActions(source, async (actions) => ok(await actions.change(readOperations(parseJson(body))))),
+  },
+  '/v1/zero': {
+    POST: (source, _, body) =>
+      withActions(source, (actions) => {
+        actions.zero(readService(parseJson(body)));
+        return ok({ result: 'zeroed' } satisfies ZeroAnswer);
+      }),
   },
   '/v1/reload': {
     POST: (source) =>
@@ -55,17 +73,20 @@ export async function handleAdmin(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  if (!(await drainBody(request))) {
+  const limit = readUrl(request.url)?.pathname === '/v1/change' ? maxChangeBytes : maxBodyBytes;
+  const body = await readBody(request, limit);
+  if (body === undefined) {
     response.setHeader('connection', 'close');
-    return send(response, refuse(413, `body: must be at most ${maxBodyBytes} bytes`));
+    return send(response, refuse(413, `body: must be at most ${limit} bytes`));
   }
-  send(response, await dispatch(source, request, response));
+  send(response, await dispatch(source, request, response, body));
 }
 
 async function dispatch(
   source: AdminSource,
   request: IncomingMessage,
   response: ServerResponse,
+  body: string,
 ): Promise<Answer> {
   const url = readUrl(request.url);
   const methods = url !== undefined && Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined;
@@ -80,21 +101,38 @@ async function dispatch(
     return refuse(405, `method: must be ${allowed}, got ${method}`);
   }
   try {
-    return await route(source, url);
+    return await route(source, url, body);
   } catch (error) {
-    if (error instanceof VsnatError) return failure(error.code === 'VSNAT_USAGE' ? 400 : 500, error);
+    if (error instanceof VsnatError) return failure(statusOfCode(error.code), error);
     throw error;
   }
 }
 
-/** Reads the body away, so that the connection can be used again. False when there is too much of it. */
-async function drainBody(request: IncomingMessage): Promise<boolean> {
+/** Reads the body, wanted or not, so that the connection can be used again. undefined when there is too much of it. */
+async function readBody(request: IncomingMessage, limit: number): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request) {
-    bytes += (chunk as Buffer).length;
-    if (bytes > maxBodyBytes) return false;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > limit) return undefined;
+    chunks.push(chunk);
   }
-  return true;
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new VsnatError('VSNAT_USAGE', 'body: must be JSON', { cause });
+  }
+}
+
+/** `{ "service": "tcp://10.9.0.1:80" }`, or null for all. */
+function readService(body: unknown): string | null {
+  const service = typeof body === 'object' && body !== null && 'service' in body ? body.service : undefined;
+  if (typeof service === 'string' || service === null) return service;
+  throw new VsnatError('VSNAT_USAGE', 'body.service: must be text like tcp://10.9.0.1:80, or null for all');
 }
 
 function readUrl(text = '/'): URL | undefined {
@@ -127,9 +165,18 @@ export function errorAnswer(error: Error): ErrorAnswer {
   const code = error instanceof VsnatError ? error.code : 'VSNAT_DATAPLANE';
   const isConfig = code === 'VSNAT_CONFIG_INVALID';
   return {
-    error: { code, message: error.message, ...(isConfig ? { problems: error.message.split('\n') } : {}) },
+    error: {
+      code,
+      message: error.message,
+      ...(isConfig ? { problems: error.message.split('\n') } : {}),
+      ...(error instanceof ChangeRefused ? { reason: error.reason } : {}),
+    },
   };
 }
+
+/** Of what a route throws: the asker's mistake, a change that does not fit what runs, or trouble on this side. */
+const statusOfCode = (code: ErrorCode): number =>
+  code === 'VSNAT_USAGE' ? 400 : code === 'VSNAT_CHANGE_REFUSED' ? 409 : 500;
 
 /** A file with mistakes is the asker's to mend (422); anything else went wrong on this side. */
 const statusOf = ({ error }: ErrorAnswer): number =>

@@ -11,8 +11,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { AdminActions, DirectorStatus, ErrorAnswer, ReloadAnswer } from '../../../src/admin/api.js';
 import { getJson, postJson } from '../../../src/admin/client.js';
-import { errorAnswer, maxBodyBytes } from '../../../src/admin/routes.js';
+import { errorAnswer, maxBodyBytes, maxChangeBytes } from '../../../src/admin/routes.js';
 import { openAdmin, type AdminServer } from '../../../src/admin/server.js';
+import { ChangeRefused } from '../../../src/director/change.js';
+import type { Operation } from '../../../src/director/operation.js';
 import { VsnatError } from '../../../src/errors.js';
 import { pageOf, row } from './rows.js';
 
@@ -43,6 +45,9 @@ function actions(more: Partial<AdminActions> = {}): AdminActions {
     services: () => [],
     connections: pageOf([row(1), row(2), row(3)]),
     reload: () => Promise.resolve({ result: 'unchanged', changes: [] } satisfies ReloadAnswer),
+    table: () => ({ size: 1024, timeouts: { tcp: 900, tcpFin: 120, udp: 300 }, services: [] }),
+    change: () => Promise.resolve({ changes: [], notes: [] }),
+    zero: () => undefined,
     ...more,
   };
 }
@@ -254,6 +259,82 @@ describe('the admin socket', () => {
     ],
   ])('is refused at %s', async (_, path, message) => {
     await expect(open(path())).rejects.toThrow(message);
+  });
+});
+
+describe('changes over the admin API', () => {
+  const post = (path: string, body: unknown) => postJson(socket, path, 5_000, body);
+
+  it('hand the operations on and answer what changed and what may surprise', async () => {
+    const heard: (readonly Operation[])[] = [];
+    const answer = { changes: [], notes: ['a note'] };
+    await ready({ change: (operations) => Promise.resolve((heard.push(operations), answer)) });
+    const operations = [{ op: 'clear' }, { op: 'delete-service', service: 'tcp://10.9.0.1:80' }];
+    expect(await post('/v1/change', { operations })).toEqual({ status: 200, body: answer });
+    expect(heard).toEqual([operations]);
+  });
+
+  it('are refused with the reason when they do not fit what runs', async () => {
+    await ready({
+      change: () => Promise.reject(new ChangeRefused('service-exists', 'service x: must be new')),
+      zero: () => {
+        throw new ChangeRefused('no-such-service', 'service x: must exist');
+      },
+    });
+    expect(await post('/v1/change', { operations: [] })).toEqual({
+      status: 409,
+      body: {
+        error: {
+          code: 'VSNAT_CHANGE_REFUSED',
+          message: 'service x: must be new',
+          reason: 'service-exists',
+        },
+      },
+    });
+    expect(await post('/v1/zero', { service: 'x' })).toMatchObject({
+      status: 409,
+      body: { error: { reason: 'no-such-service' } },
+    });
+  });
+
+  it('say whose fault it is when they cannot be read, or the host refuses', async () => {
+    await ready({ change: () => Promise.reject(new VsnatError('VSNAT_HOST_REFUSED', 'host: no')) });
+    for (const body of [undefined, 7, { operations: 'all' }, { operations: [{ op: 'explode' }] }])
+      expect(await post('/v1/change', body)).toMatchObject({
+        status: 400,
+        body: { error: { code: 'VSNAT_USAGE' } },
+      });
+    for (const body of [undefined, {}, { service: 7 }])
+      expect((await post('/v1/zero', body)).status).toBe(400);
+    expect(await post('/v1/change', { operations: [] })).toMatchObject({
+      status: 500,
+      body: { error: { code: 'VSNAT_HOST_REFUSED' } },
+    });
+  });
+
+  it('may be as long as a whole table, other bodies may not', async () => {
+    await ready();
+    const service = `tcp://10.9.0.1:80${' '.repeat(60)}`;
+    const operations = Array.from({ length: 20_000 }, () => ({ op: 'delete-service', service }));
+    expect(JSON.stringify(operations).length).toBeGreaterThan(10 * maxBodyBytes);
+    expect(JSON.stringify(operations).length).toBeLessThan(maxChangeBytes);
+    expect((await post('/v1/change', { operations })).status).toBe(200);
+  });
+
+  it('zero one service or all', async () => {
+    const heard: (string | null)[] = [];
+    await ready({ zero: (service) => void heard.push(service) });
+    expect((await post('/v1/zero', { service: 'tcp://10.9.0.1:80' })).body).toEqual({ result: 'zeroed' });
+    expect((await post('/v1/zero', { service: null })).status).toBe(200);
+    expect(heard).toEqual(['tcp://10.9.0.1:80', null]);
+  });
+
+  it('show in the table', async () => {
+    await ready();
+    expect(await getJson(socket, '/v1/table')).toEqual({
+      status: 200,
+      body: { size: 1024, timeouts: { tcp: 900, tcpFin: 120, udp: 300 }, services: [] },
+    });
   });
 });
 
