@@ -11,15 +11,17 @@
  */
 import { openAdmin, type AdminServer } from '../admin/server.js';
 import { errorAnswer } from '../admin/routes.js';
-import type { DirectorStatus } from '../admin/api.js';
+import type { AdminActions, DirectorStatus } from '../admin/api.js';
 import type { Dataplane, DeviceFacts, TunOptions } from '../dataplane/dataplane.js';
-import { describeChange } from '../director/diff.js';
+import { describeChange, type Change } from '../director/diff.js';
 import { Director, tunOptions, type HostPlumbing } from '../director/director.js';
 import { Reloader, type ReloadOutcome } from '../director/reload.js';
 import { VsnatError } from '../errors.js';
 import { openMetrics } from '../metrics/server.js';
 import { MetricsRegistry } from '../metrics/registry.js';
-import { formatEndpoint, type Model } from '../model/index.js';
+import { RunTime } from '../director/run-time.js';
+import { estimatorPeriodMs } from '../ipvsadm/index.js';
+import { formatEndpoint, type Model, type RealServer } from '../model/index.js';
 import type { HostLog } from '../host/index.js';
 import { adopted, directorStatus, takeSample } from './facts.js';
 import type { Logger } from './log.js';
@@ -33,6 +35,8 @@ export interface DaemonParts<D extends Dataplane> {
   readonly openDataplane: (options: TunOptions) => D;
   readonly startDataplane: (dataplane: D) => void;
   readonly prepareHost: (model: Model, facts: DeviceFacts, log: HostLog) => Promise<HostPlumbing>;
+  /** Of these servers, those in no subnet of this host. */
+  readonly unreachable: (servers: readonly RealServer[]) => Promise<readonly string[]>;
   readonly createLogger: (settings: Model['log']) => Logger;
   readonly notifier: (onFailure: (error: unknown) => void) => Notifier;
   readonly addonAbi: number;
@@ -105,9 +109,11 @@ export async function startDaemon<D extends Dataplane>(
     undos.push('the director', () => director.close());
     options.signal?.throwIfAborted();
 
+    const runTime = new RunTime(director);
+    undos.push('the rates', startTicking(runTime));
     const reloader = new Reloader({
       load: () => parts.load((note) => log.warn(note), director.model),
-      apply: (wanted) => director.apply(wanted),
+      apply: (wanted) => applyFile(wanted, director, runTime, log),
       now: parts.now,
     });
     const build = { version: options.version, node: process.versions.node, addonAbi: parts.addonAbi };
@@ -131,7 +137,8 @@ export async function startDaemon<D extends Dataplane>(
       notify.ready();
       return outcome;
     };
-    attach(admin, director, reloader, reload);
+    const change = changer(director, runTime, parts, log);
+    attach(admin, director, reloader, { reload, runTime, change });
     const watch = watchDataplane(director, log, options.onBroken);
     undos.push('the watch on the dataplane', () => clearInterval(watch));
     notify.ready();
@@ -181,11 +188,60 @@ async function serveMetrics<D extends Dataplane>(
   return server.port;
 }
 
+/** The estimator's clock. It holds up neither the end of the process nor anything else. */
+function startTicking(runTime: RunTime): () => void {
+  const timer = setInterval(() => runTime.tick(), estimatorPeriodMs).unref();
+  return () => clearInterval(timer);
+}
+
+/** A file that is loaded again undoes what was changed at run time; the log keeps it, so that nothing is lost unseen. */
+async function applyFile<D extends Dataplane>(
+  wanted: Model,
+  director: Director<D>,
+  runTime: RunTime,
+  log: Logger,
+): Promise<readonly Change[]> {
+  const lost = runTime.lostTo(wanted);
+  const changes = await director.apply(wanted);
+  runTime.loaded();
+  if (lost.length > 0)
+    log.warn({ changes: lost.map(describeChange) }, 'the file has replaced what was changed at run time');
+  return changes;
+}
+
+function changer<D extends Dataplane>(
+  director: Director<D>,
+  runTime: RunTime,
+  parts: DaemonParts<D>,
+  log: Logger,
+): AdminActions['change'] {
+  return async (operations) => {
+    const changes = await runTime.change(operations);
+    if (changes.length > 0) log.info({ changes: changes.map(describeChange) }, 'changed at run time');
+    const added = new Set(operations.flatMap((one) => (one.op === 'add-server' ? [one.server] : [])));
+    const servers = director.model.services.flatMap((service) =>
+      service.servers.filter((server) => added.has(formatEndpoint(server))),
+    );
+    const notes = (await parts.unreachable(servers)).map(
+      (server) =>
+        `server ${server} is in no subnet of this host; VS/NAT needs its replies to come back through this director`,
+    );
+    for (const note of notes) log.warn(note);
+    return { changes, notes };
+  };
+}
+
+interface Doing {
+  readonly reload: () => Promise<ReloadOutcome>;
+  readonly runTime: RunTime;
+  readonly change: AdminActions['change'];
+}
+
 function attach<D extends Dataplane>(
   admin: AdminServer,
   director: Director<D>,
   reloader: Reloader,
-  reload: () => Promise<ReloadOutcome>,
+  { reload, runTime, change }: Doing,
 ): void {
   admin.attach({
     directorStatus: (): DirectorStatus => directorStatus(director, reloader),
@@ -195,6 +251,9 @@ function attach<D extends Dataplane>(
       const outcome = await reload();
       return 'error' in outcome ? errorAnswer(outcome.error) : outcome;
     },
+    table: () => runTime.table(),
+    change,
+    zero: (service) => runTime.zero(service),
   });
 }
 

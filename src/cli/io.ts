@@ -6,6 +6,8 @@
 export interface Streams {
   readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
   readonly stderr: { write(text: string): unknown };
+  /** Absent: nothing to read. */
+  readonly stdin?: AsyncIterable<unknown>;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -37,6 +39,13 @@ export class Io {
 
   complain(text: string): void {
     this.#streams.stderr.write(`${printable(text)}\n`);
+  }
+
+  /** All of stdin. */
+  async input(): Promise<string> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of this.#streams.stdin ?? []) chunks.push(Buffer.from(chunk as string | Buffer));
+    return Buffer.concat(chunks).toString('utf8');
   }
 
   get #isColored(): boolean {

@@ -10,8 +10,5 @@ export const laterCommands: ReadonlySet<string> = new Set([
   'weight',
   'doctor',
   'capture',
-  'ipvsadm',
-  'save',
-  'restore',
   'convert',
 ]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The daemon's parts on a real machine: files, the host, the addon, the TUN device, the service manager. */
-import { loadConfig, type Config, type HostNetwork } from '../config/index.js';
+import { loadConfig, unreachable, type Config, type HostNetwork } from '../config/index.js';
 import { addonAbi, loadAddon, TunDataplane } from '../dataplane/native.js';
 import { hostPrefixes, hostWatchMs, preflight, prepareHost, realSystem } from '../host/index.js';
 import type { Model } from '../model/index.js';
@@ -39,6 +39,10 @@ export function realParts(configFile: string): DaemonParts<TunDataplane> {
     openDataplane: (options) => new TunDataplane(options),
     startDataplane: (dataplane) => dataplane.start(),
     prepareHost: (model, facts, log) => prepareHost(model, facts, { log, watchMs: hostWatchMs }),
+    unreachable: async (servers) => {
+      const host = servers.length === 0 ? null : await hostNetwork();
+      return host === null ? [] : unreachable(servers, host);
+    },
     createLogger,
     notifier: (onFailure) => createNotifier(process.env['NOTIFY_SOCKET'], sender(), onFailure),
     addonAbi,

@@ -3,6 +3,8 @@
  * Where the process begins. The exit code is set, not forced: the process ends when nothing is left to do, and native
  * threads are joined by then.
  */
+import { basename } from 'node:path';
+
 import { exitCodes } from '../errors.js';
 import { runCli } from './program.js';
 
@@ -12,4 +14,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = exitCodes.failed; // until we know better: also when the loop runs dry before the answer
-process.exitCode = await runCli(process.argv.slice(2), process);
+const [, startedAs = '', ...words] = process.argv;
+const isIpvsadm = basename(startedAs) === 'ipvsadm'; // bin/ipvsadm, or a link of that name
+process.exitCode = await runCli(isIpvsadm ? ['ipvsadm', ...words] : words, process);

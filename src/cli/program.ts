@@ -5,7 +5,7 @@
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
-import type { FlowsAnswer, ReloadAnswer, ServicesAnswer, StatusAnswer } from '../admin/api.js';
+import type { ChangeAnswer, FlowsAnswer, ReloadAnswer, ServicesAnswer, StatusAnswer } from '../admin/api.js';
 import { flowFilters } from '../admin/flow-query.js';
 import { ConfigError, formatProblem } from '../config/index.js';
 import { describeChange } from '../director/diff.js';
@@ -13,8 +13,12 @@ import { exitCodeFor, exitCodes, VsnatError } from '../errors.js';
 import { askDaemon, tellDaemon } from './ask.js';
 import { completionScript, shells, type CommandWords } from './completion.js';
 import { Io, printable, type Streams } from './io.js';
+import { ipvsadmDaemon, ipvsadmWords, splitAtIpvsadm } from './ipvsadm-command.js';
+import { runIpvsadm } from './ipvsadm.js';
 import { laterCommands } from './later.js';
 import { loadForThisHost, realParts } from './machine.js';
+import { machineNames } from './names.js';
+import { restoreOperations } from './restore.js';
 import { runDaemon } from './run.js';
 import { fetchFlows, flowLine, flowsTitle } from './show-flows.js';
 import { serviceTexts, statusLines } from './show-status.js';
@@ -34,9 +38,10 @@ interface Globals {
 export async function runCli(argv: readonly string[], streams: Streams): Promise<number> {
   const io = new Io(streams);
   let exitCode: number = exitCodes.ok;
-  const program = buildProgram(io, (code) => (exitCode = code));
+  const { own, ipvsadm } = splitAtIpvsadm(argv);
+  const program = buildProgram(io, (code) => (exitCode = code), ipvsadm);
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(own, { from: 'user' });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return endOfParsing(error, program, io);
@@ -45,7 +50,11 @@ export async function runCli(argv: readonly string[], streams: Streams): Promise
   }
 }
 
-function buildProgram(io: Io, setExitCode: (code: number) => void): Command {
+function buildProgram(
+  io: Io,
+  setExitCode: (code: number) => void,
+  ipvsadmArguments: readonly string[],
+): Command {
   const program = new Command('vsnat')
     .description('LVS NAT mode (VS/NAT) in userspace: a layer-4 load balancer that needs no kernel module')
     .version(version, '-V, --version', 'print the version')
@@ -127,6 +136,31 @@ function buildProgram(io: Io, setExitCode: (code: number) => void): Command {
       if (globals().json === true) io.json(answer);
       else if (answer.changes.length === 0) io.out('unchanged');
       else answer.changes.forEach((change) => io.out(describeChange(change)));
+    });
+
+  const ipvsadm = (words: readonly string[]): Promise<number> =>
+    runIpvsadm(words, { daemon: ipvsadmDaemon(socket()), names: machineNames(), io });
+
+  program
+    .command('ipvsadm')
+    .usage('ARGS…')
+    .description("change and list services at run time, with ipvsadm's own words and output")
+    .action(async () => setExitCode(await ipvsadm(ipvsadmArguments)));
+
+  program
+    .command('save')
+    .description('print the services as ipvsadm-save does')
+    .action(async () => setExitCode(await ipvsadm(['-S', '-n'])));
+
+  program
+    .command('restore')
+    .description('make the services what ipvsadm-save wrote, read from stdin, in one step')
+    .action(async () => {
+      const operations = await restoreOperations(await io.input(), machineNames());
+      const answer = await tellDaemon<ChangeAnswer>(socket(), '/v1/change', { operations });
+      if (globals().json === true) io.json(answer);
+      else answer.changes.forEach((change) => io.out(describeChange(change)));
+      for (const note of answer.notes) io.complain(`vsnat: note: ${note}`);
     });
 
   program
@@ -228,7 +262,7 @@ function commandWords(program: Command): CommandWords[] {
   return program.commands.map((command) => ({
     name: command.name(),
     description: command.description(),
-    options: optionWords(command),
+    options: command.name() === 'ipvsadm' ? ipvsadmWords : optionWords(command),
     file: command.options.some(({ long }) => long === '--config'),
   }));
 }

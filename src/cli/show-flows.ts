@@ -3,28 +3,11 @@
 import type { FlowsAnswer } from '../admin/api.js';
 import { maxRows } from '../admin/flow-query.js';
 import type { ConnectionRow } from '../director/report.js';
+import { connectionLine, connectionTitles, inNumbers } from '../ipvsadm/index.js';
 
-export const flowsTitle = 'pro expire state       source             virtual            destination';
+export const flowsTitle = connectionTitles(false)[1] ?? '';
 
-export function flowLine(row: ConnectionRow): string {
-  return [
-    row.protocol.toUpperCase().padEnd(3),
-    expiry(row.expiresInSeconds).padEnd(6),
-    row.state.padEnd(11),
-    endpoint(row.clientAddress, row.clientPort).padEnd(18),
-    endpoint(row.virtualAddress, row.virtualPort).padEnd(18),
-    endpoint(row.realAddress, row.realPort),
-  ].join(' ');
-}
-
-function expiry(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
-  const two = (value: number): string => String(value).padStart(2, '0');
-  return `${two(Math.floor(whole / 60))}:${two(whole % 60)}`;
-}
-
-const endpoint = (address: string, port: number): string =>
-  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+export const flowLine = (row: ConnectionRow): string => connectionLine(row, inNumbers);
 
 export interface FlowsWanted {
   /** Filters by their name in the API. */

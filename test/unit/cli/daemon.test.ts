@@ -195,6 +195,66 @@ describe('a daemon', () => {
     expect(seen).toEqual([undefined, 1, 3]);
   });
 
+  const weightOperation = (weight: number) => ({
+    op: 'edit-server',
+    service: 'tcp://10.9.0.1:80',
+    server: '10.2.1.2:8080',
+    weight,
+    upperThreshold: 0,
+    lowerThreshold: 0,
+  });
+
+  it('is changed over the socket: published, told to the host, logged, shown in the table', async () => {
+    const subject = machine();
+    await start(subject.parts);
+    subject.events.length = 0;
+    const body = { operations: [weightOperation(7)] };
+    expect(await postJson(subject.socket, '/v1/change', 5_000, body)).toMatchObject({
+      status: 200,
+      body: { changes: [{ kind: 'changed', property: 'weight', to: '7' }], notes: [] },
+    });
+    expect(subject.events).toEqual(['update host']);
+    expect(subject.dataplane.published.at(-1)?.services[0]?.servers[0]?.weight).toBe(7);
+    expect(subject.log.join('')).toMatch(/changed at run time.*\n.*weight 1 -> 7/);
+    expect((await getJson(subject.socket, '/v1/table')).body).toMatchObject({
+      services: [{ key: { port: 80 }, servers: [{ weight: 7 }] }],
+    });
+  });
+
+  it('notes a server that was added out of reach, in the answer and in the log', async () => {
+    const subject = machine();
+    const asked: string[] = [];
+    await start({
+      ...subject.parts,
+      unreachable: (servers) => {
+        asked.push(...servers.map(({ address }) => address));
+        return Promise.resolve(servers.length > 0 ? ['192.0.2.9:80'] : []);
+      },
+    });
+    const operations = [{ ...weightOperation(1), op: 'add-server', server: '192.0.2.9:80' }];
+    const { body } = await postJson(subject.socket, '/v1/change', 5_000, { operations });
+    expect(asked).toEqual(['192.0.2.9']);
+    expect(body).toMatchObject({
+      notes: [expect.stringContaining('192.0.2.9:80 is in no subnet') as string],
+    });
+    expect(subject.log.join('')).toContain('192.0.2.9:80 is in no subnet');
+  });
+
+  it('goes back to its file with a reload, and logs what that undid', async () => {
+    const subject = machine();
+    const daemon = await start(subject.parts);
+    await postJson(subject.socket, '/v1/change', 5_000, { operations: [weightOperation(7)] });
+    subject.log.length = 0;
+    expect(await daemon.reload()).toMatchObject({ result: 'applied' });
+    expect(subject.log.join('')).toMatch(
+      /the file has replaced what was changed at run time.*\n.*weight 1 -> 7/,
+    );
+    expect(subject.dataplane.published.at(-1)?.services[0]?.servers[0]?.weight).toBe(1);
+    subject.log.length = 0;
+    await daemon.reload();
+    expect(subject.log.join('')).not.toContain('has replaced');
+  });
+
   it('changes its log level with a reload', async () => {
     const subject = machine();
     const daemon = await start(subject.parts);

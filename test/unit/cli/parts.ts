@@ -66,6 +66,7 @@ export function fakeMachine(fail: Readonly<Record<string, Error>> = {}): FakeMac
         await step('prepare host');
         return { update: () => step('update host'), trouble: () => null, close: () => step('close host') };
       },
+      unreachable: () => Promise.resolve([]),
       createLogger: (settings) => createLogger(settings, { write: (line) => log.push(line) }),
       notifier: () => ({
         ready: () => events.push('tell ready'),

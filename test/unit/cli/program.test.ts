@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { startDaemon, type Daemon } from '../../../src/cli/daemon.js';
 import { laterCommands } from '../../../src/cli/later.js';
+import { splitAtIpvsadm } from '../../../src/cli/ipvsadm-command.js';
 import { row } from '../admin/rows.js';
 import { vsnat } from './capture.js';
 import { fakeMachine, webConfig, type FakeMachine } from './parts.js';
@@ -71,6 +72,47 @@ describe('the command line', () => {
         expect(out).toContain(name);
       if (shell === 'bash') expect(spawnSync('bash', ['-n'], { input: out }).status).toBe(0);
     }
+  });
+});
+
+describe('vsnat ipvsadm', () => {
+  it.each([
+    [['ipvsadm', '-Ln'], ['ipvsadm'], ['-Ln']],
+    [['ipvsadm'], ['ipvsadm'], []],
+    [
+      ['--socket', '/s', 'ipvsadm', '--help', '--socket'],
+      ['--socket', '/s', 'ipvsadm'],
+      ['--help', '--socket'],
+    ],
+    [['--socket=/s', '--no-color', 'ipvsadm', '-h'], ['--socket=/s', '--no-color', 'ipvsadm'], ['-h']],
+    [['--socket', 'ipvsadm', 'status'], ['--socket', 'ipvsadm', 'status'], []],
+    [['status', 'ipvsadm'], ['status', 'ipvsadm'], []],
+    [['--socket'], ['--socket'], []],
+  ])('%j leaves to ipvsadm what follows its name', (argv, own, ipvsadm) => {
+    expect(splitAtIpvsadm(argv)).toEqual({ own, ipvsadm });
+  });
+
+  it('answers its own -h and -v, and complains in its own words, without a daemon', async () => {
+    expect(await vsnat(['ipvsadm', '-h'])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^ipvsadm v1\.31 .*\nUsage:\n/) as string,
+    });
+    expect((await vsnat(['ipvsadm', '--version'])).out).toMatch(/^ipvsadm v1\.31 \(vsnat /);
+    expect(await vsnat(['ipvsadm', '-A', '-t', '10.9.0.1'])).toEqual({
+      code: 2,
+      out: '',
+      err: 'Zero port specified for non-persistent service\n',
+    });
+    expect(await vsnat(['ipvsadm', '-A', '-f', '7'])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^vsnat: a service by firewall mark/) as string,
+    });
+  });
+
+  it('ends with 5 when there is no daemon to ask', async () => {
+    expect(await vsnat(['--socket', '/nowhere/x', 'ipvsadm', '-Ln'])).toMatchObject({ code: 5, out: '' });
+    expect(await vsnat(['save', '--socket', '/nowhere/x'])).toMatchObject({ code: 5, out: '' });
+    expect(await vsnat(['restore', '--socket', '/nowhere/x'])).toMatchObject({ code: 5, out: '' });
   });
 });
 
