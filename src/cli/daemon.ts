@@ -13,16 +13,16 @@ import { openAdmin, type AdminServer } from '../admin/server.js';
 import { errorAnswer } from '../admin/routes.js';
 import type { AdminActions, DirectorStatus } from '../admin/api.js';
 import type { Dataplane, DeviceFacts, TunOptions } from '../dataplane/dataplane.js';
-import { describeChange, type Change } from '../director/diff.js';
+import { describeChange } from '../director/diff.js';
 import { Director, tunOptions, type HostPlumbing } from '../director/director.js';
 import { Reloader, type ReloadOutcome } from '../director/reload.js';
 import { VsnatError } from '../errors.js';
 import { openMetrics } from '../metrics/server.js';
 import { MetricsRegistry } from '../metrics/registry.js';
 import { RunTime } from '../director/run-time.js';
-import { estimatorPeriodMs } from '../ipvsadm/index.js';
 import { formatEndpoint, type Model, type RealServer } from '../model/index.js';
 import type { HostLog } from '../host/index.js';
+import { applyFile, changer, startTicking } from './at-run-time.js';
 import { adopted, directorStatus, takeSample } from './facts.js';
 import type { Logger } from './log.js';
 import type { Notifier } from './notify.js';
@@ -113,7 +113,7 @@ export async function startDaemon<D extends Dataplane>(
     undos.push('the rates', startTicking(runTime));
     const reloader = new Reloader({
       load: () => parts.load((note) => log.warn(note), director.model),
-      apply: (wanted) => applyFile(wanted, director, runTime, log),
+      apply: (wanted) => applyFile(wanted, runTime, log),
       now: parts.now,
     });
     const build = { version: options.version, node: process.versions.node, addonAbi: parts.addonAbi };
@@ -137,7 +137,7 @@ export async function startDaemon<D extends Dataplane>(
       notify.ready();
       return outcome;
     };
-    const change = changer(director, runTime, parts, log);
+    const change = changer(director, runTime, parts.unreachable, log);
     attach(admin, director, reloader, { reload, runTime, change });
     const watch = watchDataplane(director, log, options.onBroken);
     undos.push('the watch on the dataplane', () => clearInterval(watch));
@@ -186,49 +186,6 @@ async function serveMetrics<D extends Dataplane>(
   });
   undos.push('the metrics server', () => server.close());
   return server.port;
-}
-
-/** The estimator's clock. It holds up neither the end of the process nor anything else. */
-function startTicking(runTime: RunTime): () => void {
-  const timer = setInterval(() => runTime.tick(), estimatorPeriodMs).unref();
-  return () => clearInterval(timer);
-}
-
-/** A file that is loaded again undoes what was changed at run time; the log keeps it, so that nothing is lost unseen. */
-async function applyFile<D extends Dataplane>(
-  wanted: Model,
-  director: Director<D>,
-  runTime: RunTime,
-  log: Logger,
-): Promise<readonly Change[]> {
-  const lost = runTime.lostTo(wanted);
-  const changes = await director.apply(wanted);
-  runTime.loaded();
-  if (lost.length > 0)
-    log.warn({ changes: lost.map(describeChange) }, 'the file has replaced what was changed at run time');
-  return changes;
-}
-
-function changer<D extends Dataplane>(
-  director: Director<D>,
-  runTime: RunTime,
-  parts: DaemonParts<D>,
-  log: Logger,
-): AdminActions['change'] {
-  return async (operations) => {
-    const changes = await runTime.change(operations);
-    if (changes.length > 0) log.info({ changes: changes.map(describeChange) }, 'changed at run time');
-    const added = new Set(operations.flatMap((one) => (one.op === 'add-server' ? [one.server] : [])));
-    const servers = director.model.services.flatMap((service) =>
-      service.servers.filter((server) => added.has(formatEndpoint(server))),
-    );
-    const notes = (await parts.unreachable(servers)).map(
-      (server) =>
-        `server ${server} is in no subnet of this host; VS/NAT needs its replies to come back through this director`,
-    );
-    for (const note of notes) log.warn(note);
-    return { changes, notes };
-  };
 }
 
 interface Doing {

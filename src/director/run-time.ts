@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A running director under ipvsadm: changed operation by operation, shown as a virtual server table. Changes and
- * reloads take turns in the director, each starts from what the one before left, and each is one swap.
+ * files take turns, each starts from what the one before left, and each is one swap.
  *
- * A file that is loaded again is the truth: what was changed at run time is gone then, and `lostTo` says what it was.
+ * A file that is loaded again is the truth: what was changed at run time is gone then, and `load` says what it was.
  */
 import {
   flagNumber,
@@ -26,13 +26,19 @@ import { Ledger } from './ledger.js';
 import type { Operation } from './operation.js';
 import type { ServerReport, ServiceReport } from './report.js';
 
-export type ChangeableDirector = Pick<Director, 'change' | 'model' | 'services'>;
+export type ChangeableDirector = Pick<Director, 'apply' | 'change' | 'model' | 'services'>;
+
+export interface Loaded {
+  readonly changes: readonly Change[];
+  readonly lost: readonly Change[];
+}
 
 export class RunTime {
   readonly #director: ChangeableDirector;
   readonly #ledger = new Ledger();
   #timeouts = kernelSetTimeouts;
   #file: Model;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(director: ChangeableDirector) {
     this.#director = director;
@@ -46,7 +52,24 @@ export class RunTime {
   }
 
   /** Obeys all operations or none. Throws ChangeRefused, or what the dataplane or the host refused with. */
-  async change(operations: readonly Operation[]): Promise<readonly Change[]> {
+  change(operations: readonly Operation[]): Promise<readonly Change[]> {
+    return this.#inTurn(() => this.#change(operations));
+  }
+
+  /** Makes a file's model the running one, and says which changes since the last file that has undone. */
+  load(file: Model): Promise<Loaded> {
+    return this.#inTurn(async () => {
+      const lost = this.#lostTo(file);
+      this.#ledger.look(this.#director.services());
+      const changes = await this.#director.apply(file);
+      this.#file = file;
+      this.#timeouts = kernelSetTimeouts;
+      this.#ledger.look(this.#director.services());
+      return { changes, lost };
+    });
+  }
+
+  async #change(operations: readonly Operation[]): Promise<readonly Change[]> {
     let timeouts = this.#timeouts;
     const changes = await this.#director.change((model) => {
       this.#ledger.look(this.#director.services());
@@ -72,19 +95,11 @@ export class RunTime {
     this.#ledger.tick(this.#director.services());
   }
 
-  /** Which changes since the last load of a file another load of `file` would undo. */
-  lostTo(file: Model): readonly Change[] {
+  #lostTo(file: Model): readonly Change[] {
     const kept = new Set(diffModels(this.#file, file).map(describeChange));
     return diffModels(this.#file, this.#director.model).filter(
       (change) => change.what !== 'setting' && !kept.has(describeChange(change)),
     );
-  }
-
-  /** The running configuration is a file's again. */
-  loaded(): void {
-    this.#file = this.#director.model;
-    this.#timeouts = kernelSetTimeouts;
-    this.#ledger.look(this.#director.services());
   }
 
   table(): Table {
@@ -99,6 +114,13 @@ export class RunTime {
         service.listen.map((listen) => this.#tableService(service, listen, byName.get(service.name))),
       ),
     };
+  }
+
+  /** Files and changes one after the other, with what is remembered of them. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined); // the caller has the failure
+    return result;
   }
 
   #tableService(service: VirtualService, listen: Listen, report: ServiceReport | undefined): TableService {

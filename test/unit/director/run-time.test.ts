@@ -43,6 +43,7 @@ describe('a director changed at run time', () => {
       update: ({ services }) =>
         Promise.resolve(void told.push(JSON.stringify(services.map((it) => it.servers.length)))),
       close: () => Promise.resolve(),
+      trouble: () => null,
     };
     const { dataplane, runTime } = await running(emptyModel, host);
     const changes = await runTime.change([{ op: 'add-service', service: at, scheduler: 'rr', flags: [] }]);
@@ -73,6 +74,7 @@ describe('a director changed at run time', () => {
     const host: HostPlumbing = {
       update: () => Promise.reject(new Error('no')),
       close: () => Promise.resolve(),
+      trouble: () => null,
     };
     const { runTime, director } = await running(modelWith(web('a')), host);
     await expect(
@@ -86,25 +88,38 @@ describe('a director changed at run time', () => {
     const { runTime, director } = await running(emptyModel);
     const change = (port: number): Promise<unknown> =>
       runTime.change([{ op: 'add-service', service: `tcp://10.9.0.1:${port}`, scheduler: 'rr', flags: [] }]);
-    await Promise.all([change(1), change(2), director.apply(modelWith(web('a'))), change(3)]);
+    const failed = change(1).then(() =>
+      runTime.change([{ op: 'delete-service', service: 'tcp://10.9.0.9:1' }]),
+    );
+    const file = change(2).then(() => runTime.load(modelWith(web('a'))));
+    await expect(failed).rejects.toThrow(/must exist/);
+    await file;
+    await change(3);
     expect(director.model.services.map(({ name }) => name)).toEqual(['web', 'tcp-10.9.0.1-3']);
   });
 
-  it('says which of its changes a file would undo', async () => {
+  it('goes back to a file, and says which of its changes that undid', async () => {
     const file = modelWith(web('a'));
     const { runTime, director } = await running(file);
-    await runTime.change([addServer('b'), { ...addServer('a', 5), op: 'edit-server' } as Operation]);
-    expect(runTime.lostTo(file).map(describeChange)).toEqual([
+    const editA = { ...addServer('a', 5), op: 'edit-server' } as Operation;
+    await runTime.change([addServer('b'), editA, { op: 'set-timeouts', tcp: 5, tcpFin: 0, udp: 0 }]);
+    const { lost } = await runTime.load(file);
+    expect(lost.map(describeChange)).toEqual([
+      '~ service web timeout tcpEstablished 900s -> 5s',
       `~ server web ${idOf('a')} weight 1 -> 5`,
       `+ server web ${idOf('b')} weight 1`,
     ]);
-    const caughtUp = modelWith(web('a:5'));
-    expect(runTime.lostTo(caughtUp).map(describeChange)).toEqual([`+ server web ${idOf('b')} weight 1`]);
-    await runTime.change([{ op: 'set-timeouts', tcp: 5, tcpFin: 0, udp: 0 }]);
-    await director.apply(caughtUp);
-    runTime.loaded();
-    expect(runTime.lostTo(caughtUp)).toEqual([]);
+    expect(director.model.services).toEqual(file.services);
     expect(runTime.timeouts.tcp).toBe(900);
+    expect(await runTime.load(file)).toEqual({ changes: [], lost: [] });
+  });
+
+  it('has lost nothing to a file that says the same', async () => {
+    const { runTime } = await running(modelWith(web('a')));
+    await runTime.change([addServer('b'), { ...addServer('a', 5), op: 'edit-server' } as Operation]);
+    const { changes, lost } = await runTime.load(modelWith(web('a:5')));
+    expect(lost.map(describeChange)).toEqual([`+ server web ${idOf('b')} weight 1`]);
+    expect(changes.map(describeChange)).toEqual([`- server web ${idOf('b')}`]);
   });
 });
 

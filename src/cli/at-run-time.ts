@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A daemon that is changed at run time: what that means for its log, its file and its rates. */
+import type { AdminActions } from '../admin/api.js';
+import { describeChange, type Change } from '../director/diff.js';
+import type { Director } from '../director/director.js';
+import type { RunTime } from '../director/run-time.js';
+import { estimatorPeriodMs } from '../ipvsadm/index.js';
+import { formatEndpoint, type Model, type RealServer } from '../model/index.js';
+import type { Logger } from './log.js';
+
+/** The estimator's clock. It holds up neither the end of the process nor anything else. */
+export function startTicking(runTime: RunTime): () => void {
+  const timer = setInterval(() => runTime.tick(), estimatorPeriodMs).unref();
+  return () => clearInterval(timer);
+}
+
+/** A file that is loaded again undoes what was changed at run time; the log keeps it, so that nothing is lost unseen. */
+export async function applyFile(file: Model, runTime: RunTime, log: Logger): Promise<readonly Change[]> {
+  const { changes, lost } = await runTime.load(file);
+  if (lost.length > 0)
+    log.warn({ changes: lost.map(describeChange) }, 'the file has replaced what was changed at run time');
+  return changes;
+}
+
+/** What the admin API does with operations: they are obeyed, logged, and looked at for what may surprise. */
+export function changer(
+  director: Pick<Director, 'model'>,
+  runTime: RunTime,
+  unreachable: (servers: readonly RealServer[]) => Promise<readonly string[]>,
+  log: Logger,
+): AdminActions['change'] {
+  return async (operations) => {
+    const changes = await runTime.change(operations);
+    if (changes.length > 0) log.info({ changes: changes.map(describeChange) }, 'changed at run time');
+    const added = new Set(operations.flatMap((one) => (one.op === 'add-server' ? [one.server] : [])));
+    const servers = director.model.services.flatMap((service) =>
+      service.servers.filter((server) => added.has(formatEndpoint(server))),
+    );
+    const notes = (await unreachable(servers)).map(
+      (server) =>
+        `server ${server} is in no subnet of this host; VS/NAT needs its replies to come back through this director`,
+    );
+    for (const note of notes) log.warn(note);
+    return { changes, notes };
+  };
+}
