@@ -12,6 +12,8 @@ import { defaultRows, flowFilters, maxRows } from '../../src/admin/flow-query.js
 import { laterCommands } from '../../src/cli/later.js';
 import { defaultSocket } from '../../src/cli/program.js';
 import { configSchema } from '../../src/config/schema.js';
+import { options } from '../../src/ipvsadm/index.js';
+import { operationNames } from '../../src/director/operation.js';
 import { errorCodes, exitCodeFor, exitCodes, VsnatError, type ErrorCode } from '../../src/errors.js';
 import { metricDefinitions } from '../../src/metrics/registry.js';
 import { testWith } from '../support/programs.js';
@@ -145,11 +147,29 @@ describe('docs/cli.md', () => {
   });
 });
 
+describe('docs/ipvsadm.md', () => {
+  const document = read('docs/ipvsadm.md');
+
+  it('names every option of ipvsadm', () => {
+    for (const { long } of options) expect(document, long).toContain(`--${long}`);
+  });
+
+  it('and docs/differences.md link each other', () => {
+    expect(document).toContain('(differences.md)');
+    expect(read('docs/differences.md')).toContain('(ipvsadm.md)');
+  });
+});
+
 describe('docs/admin-api.md', () => {
   const document = read('docs/admin-api.md');
 
   it('lists the routes', () => {
     expect([...new Set(document.match(/\/v1\/[a-z]+/g))].sort()).toEqual([...adminPaths].sort());
+  });
+
+  it('lists the operations', () => {
+    const named = tableUnder(document, 'POST /v1/change').flatMap(([cell = '']) => cell.split(', '));
+    expect(named).toEqual(operationNames.map(code));
   });
 
   it('lists the parameters of flows, with their bounds', () => {

@@ -16,6 +16,7 @@ const sourceRanks: Ranks = {
   scheduler: 2,
   config: 3, // asks scheduler for its names
   dataplane: 3,
+  ipvsadm: 3, // knows which schedulers there are
   host: 4, // knows the dataplane's device facts
   director: 5,
   metrics: 6,
