@@ -57,18 +57,11 @@ function settingsNotYet({
   if (engine !== null) return later('a persistence engine (--pe)', 'leave it out');
   if (onePacket)
     return later('one-packet scheduling (-o)', 'leave it out: each client port is scheduled once');
-  if (kernelSchedulers.includes(scheduler))
-    return later(`the scheduler ${scheduler}`, `use one of ${schedulerNames.join(', ')}`);
   const isKnown = (schedulerNames as readonly string[]).includes(scheduler);
   if (isKnown && flags.some((flag) => flagOf(scheduler, flag) === undefined))
     return later(`a flag without a meaning to ${scheduler} (-b)`, 'leave it out');
   return undefined;
 }
-
-/** The kernel's that are missing here. Any other name is unknown to the kernel as well. */
-const kernelSchedulers = ['lblc', 'lblcr', 'dh', 'sed', 'nq', 'fo', 'ovf', 'twos'].filter(
-  (name) => !(schedulerNames as readonly string[]).includes(name),
-);
 
 function forwardingNotYet({ forwarding }: ServerSettings): string | undefined {
   if (forwarding === 'masquerading') return undefined;

@@ -20,11 +20,6 @@ describe('what this version does not do', () => {
     ['-A -f 7', /^a service by firewall mark/],
     ['-A --sctp-service 10.9.0.1:80', /^SCTP/],
     ['-A -t 10.9.0.1 -p', /^a service on every port/],
-    [
-      `${service} -s dh`,
-      /^the scheduler dh is not in this version of vsnat; use one of rr, wrr, lc, wlc, sh, mh$/,
-    ],
-    ['-E -t 10.9.0.1:80 -s lblcr', /^the scheduler lblcr/],
     [`${service} -s rr -b flag-1`, /^a flag without a meaning to rr/],
     [`${service} -s sh -b flag-3`, /^a flag without a meaning to sh/],
     [server, /^vsnat forwards by masquerading only, not by direct routing \(-g, the default\); add -m$/],
@@ -40,6 +35,7 @@ describe('what this version does not do', () => {
   it.each([
     service,
     `${service} -s sh -b flag-1,flag-2`,
+    `${service} -s lblcr`,
     `${service} -s nosuch`, // the kernel's to refuse
     `${service} -M 255.255.255.0`, // without -p it has no effect there either
     `${server} -m -w 65535 -x 10 -y 3`,

@@ -22,7 +22,7 @@ async function rulesOf(model: Model): Promise<readonly string[]> {
 const addresses = {
   ipv4: { vip: fc.nat(250).map((n) => `10.9.0.${n + 1}`), rip: fc.nat(250).map((n) => `200.2.${n}.7`) },
   ipv6: {
-    vip: fc.nat(0xffff).map((n) => `[2001:db8::${(n + 1).toString(16)}]`),
+    vip: fc.integer({ min: 1, max: 0xffff }).map((n) => `[2001:db8::${n.toString(16)}]`),
     rip: fc.nat(0xffff).map((n) => `[fd00:${n.toString(16)}::9]`),
   },
 };
