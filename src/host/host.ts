@@ -6,6 +6,7 @@
  * seconds, compares what is remembered with what the kernel has and puts back what is missing.
  */
 import { VsnatError } from '../errors.js';
+import { watchAddresses } from './address-watch.js';
 import { applySteps, runForced, runTolerantly, undoSteps } from './execute.js';
 import { neededByOthers, planCleanup } from './leftovers.js';
 import { planHost } from './plan.js';
@@ -54,7 +55,10 @@ export async function prepareHost(model: HostModel, device: HostDevice, options:
   await refuseTakenVips(steps, device, state, system);
   await applySteps(system, steps);
   const host = new Host(model, device, steps, { log, system });
-  if (watchMs !== undefined) host.watch(watchMs);
+  if (watchMs !== undefined) {
+    host.watch(watchMs);
+    host.listen();
+  }
   return host;
 }
 
@@ -76,6 +80,7 @@ export class Host {
   #steps: readonly Step[];
   #trouble: string | null = null;
   #timer: NodeJS.Timeout | undefined;
+  #stopListening: () => void = () => undefined;
   /** Calls are carried out one after the other: a reload and a stop may come together. */
   #turn: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -113,6 +118,13 @@ export class Host {
     ).unref();
   }
 
+  /** Look at once when a VIP that was routed becomes one of the host's own addresses. */
+  listen(): void {
+    this.#stopListening = watchAddresses(this.#system, (address) => {
+      if (this.#steps.some(({ id }) => id === `route ${address}`)) void this.check();
+    });
+  }
+
   /**
    * Put back what others removed, then apply the difference to the model: new objects first, then the removal of old
    * ones. The difference is all or nothing.
@@ -148,6 +160,7 @@ export class Host {
       if (this.#isClosed) return;
       this.#isClosed = true;
       clearTimeout(this.#timer);
+      this.#stopListening();
       await this.#undo(this.#steps);
       this.#steps = [];
     });
@@ -168,12 +181,21 @@ export class Host {
     const added = wanted.filter((step) => !present.has(step.id));
     await refuseTakenVips(added, this.#device, state, this.#system);
     await applySteps(this.#system, added);
+    this.#sayWhatIsOwnNow(missing, added);
     const removed = this.#steps.filter((step) => !wantedIds.has(step.id));
     // Kept steps stay as they were applied: their undo knows how the host was before.
     this.#steps = [...this.#steps.filter((step) => wantedIds.has(step.id)), ...added];
     this.#model = model;
     await this.#undo(removed);
     this.#setTrouble(trouble);
+  }
+
+  #sayWhatIsOwnNow(missing: readonly Step[], added: readonly Step[]): void {
+    for (const { id } of missing) {
+      const address = id.replace(/^route /, '');
+      if (added.some((step) => step.id.includes(` to ${address} ipproto `)))
+        this.#log.info(`host: ${address} is an address of this host now; only its services are diverted`);
+    }
   }
 
   /** Returns what is wrong afterwards, or null. */

@@ -4,6 +4,9 @@
  * down, and none of them asks first. Everything is read with one `ip -batch` per IP version and one `nft -j`; what
  * the kernel shows is written as step ids, so the comparison is a set lookup per step.
  *
+ * The route of a VIP counts as missing, too, once the VIP is an address of this host: table `local` is asked before any
+ * route, so it leads nowhere. keepalived does that, and so does whoever configures the address after the service.
+ *
  * Not looked at: addrgenmode of the device, and the text of nftables rules. Their number is: a flushed chain is seen,
  * a rule rewritten in place is not.
  */
@@ -48,7 +51,7 @@ async function surveyIp(
   system: System,
 ): Promise<readonly string[]> {
   const batch =
-    `address show dev ${name}\nroute show table all proto ${protocolNumber} dev ${name}\n` +
+    `address show dev ${name}\naddress show\nroute show table all proto ${protocolNumber} dev ${name}\n` +
     'rule show\nneigh show proxy\n';
   const result = await system.run(['ip', `-${version}`, '-json', '-batch', '-'], batch);
   if (result.status !== 0)
@@ -63,11 +66,17 @@ async function surveyIp(
     .flatMap((line) => rowsOf(JSON.parse(line)));
   // Told apart by shape, not by place: some versions of iproute2 print nothing at all for an empty list.
   const rules = rows.filter((row) => row['priority'] !== undefined);
+  const own = new Set(
+    rows
+      .filter((row) => row['ifname'] !== name)
+      .flatMap((row) => rowsOf(row['addr_info']).map((info) => text(info['local']))),
+  );
   return [
     ...rows.filter((row) => row['ifname'] === name).flatMap(linkIds),
     ...rows.filter((row) => 'proxy' in row).map((row) => `proxy ${text(row['dst'])} ${text(row['dev'])}`),
     ...rows
       .filter((row) => row['dst'] !== undefined && row['priority'] === undefined && !('proxy' in row))
+      .filter((row) => !own.has(text(row['dst'])))
       .map((row) =>
         row['table'] === undefined ? `route ${text(row['dst'])}` : `table${version} ${text(row['table'])}`,
       ),

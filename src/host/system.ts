@@ -5,6 +5,8 @@
  */
 import { spawn } from 'node:child_process';
 import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 
 export interface CommandResult {
   readonly status: number;
@@ -15,6 +17,8 @@ export interface CommandResult {
 export interface System {
   /** Run a program to its end. A program that does not exist has status 127. */
   run(argv: readonly string[], stdin?: string): Promise<CommandResult>;
+  /** Start a program that goes on by itself and hear every line it prints. Returns how to stop it. */
+  follow(argv: readonly string[], heard: (line: string) => void, ended: () => void): () => void;
   /** The text of a file, or null when it is missing or closed to us. */
   read(path: string): Promise<string | null>;
   write(path: string, text: string): Promise<void>;
@@ -27,14 +31,22 @@ export interface System {
 /** Long enough for a batch of 100,000 routes, short enough that a stuck tool is noticed. */
 const commandTimeoutMs = 30_000;
 
+/** A service manager's PATH often lacks the sbin folders, where ip and nft live. */
+const environment = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`,
+  LC_ALL: 'C',
+});
+
+/** Ends the program when its stdin closes: then the process that listened is gone, be it by `kill -9`. */
+const untilStdinCloses = '"$@" & exec >&-; read -r _; kill $!; wait';
+
 export const realSystem: System = {
   run: (argv, stdin = '') =>
     new Promise((resolve) => {
       const [program = '', ...args] = argv;
-      // A service manager's PATH often lacks the sbin folders, where ip and nft live.
-      const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;
       const child = spawn(program, args, {
-        env: { ...process.env, PATH: path, LC_ALL: 'C' },
+        env: environment(),
         detached: true, // Ctrl-C goes to the whole process group, and must not cut an undo in half
       });
       // Not spawn's own timeout: that one outlives a program that does not exist, and the process with it.
@@ -60,6 +72,29 @@ export const realSystem: System = {
       );
       child.stdin.end(stdin);
     }),
+  follow: (argv, heard, ended) => {
+    const child = spawn('sh', ['-c', untilStdinCloses, 'sh', ...argv], {
+      env: environment(),
+      stdio: ['pipe', 'pipe', 'ignore'],
+      detached: true,
+    });
+    child.unref(); // whoever forgets to stop it must still be able to end
+    for (const stream of [child.stdin, child.stdout]) if (stream instanceof Socket) stream.unref();
+    let isOver = false;
+    const end = (): void => {
+      if (isOver) return;
+      isOver = true;
+      child.stdin.destroy();
+      ended();
+    };
+    child.on('error', end);
+    child.stdin.on('error', end);
+    createInterface({ input: child.stdout }).on('line', heard).on('close', end);
+    return () => {
+      isOver = true;
+      child.stdin.destroy();
+    };
+  },
   read: (path) => readFile(path, 'utf8').catch(() => null),
   write: (path, text) => writeFile(path, text),
   list: (path) => readdir(path).catch(() => []),

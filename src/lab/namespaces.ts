@@ -83,6 +83,7 @@ export class Namespace {
     };
     return {
       run: (argv, stdin) => this.run(argv, stdin),
+      follow: (argv, heard, ended) => realSystem.follow(this.argv(argv), heard, ended),
       read: (path) => output('cat', path),
       write: (path, text) => this.must(['tee', path], text).then(() => undefined),
       list: async (path) =>

@@ -81,6 +81,21 @@ suite('what others remove from the host', () => {
     expect(await isServed()).toBe(true);
   });
 
+  test('a VIP that becomes an address of the host is diverted at once, and served on', async () => {
+    await director().ip(['addr add 10.1.1.100/32 dev lo', 'addr add fd00:1:1::100/128 dev lo nodad']);
+    const rules = async (): Promise<string> =>
+      (await director().must(['ip', '-4', 'rule'])) + (await director().must(['ip', '-6', 'rule']));
+    // The look of every few seconds would take longer.
+    await until('its rules', async () => /to 10\.1\.1\.100 .*to fd00:1:1::100 /s.test(await rules()), {
+      timeoutMs: 3_000,
+    });
+    expect(await isServed()).toBe(true);
+    await director().ip(['addr del 10.1.1.100/32 dev lo', 'addr del fd00:1:1::100/128 dev lo']);
+    await lab().daemon.reload(lab().config);
+    expect(await rules()).not.toMatch(/to (10|fd00)/);
+    expect(await isServed()).toBe(true);
+  }, 60_000);
+
   test('what cannot be put back makes the daemon not ready, until the way is free', async () => {
     await director().ip(['route del 10.1.1.100/32 dev vsnat0', 'route add 10.1.1.100/32 dev srv1']);
     const { namespace } = lab().daemon.installation;

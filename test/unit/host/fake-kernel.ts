@@ -38,6 +38,9 @@ export class FakeKernel implements System {
   readonly flushedChains = new Set<string>();
   /** Every program run, for assertions about their number. */
   readonly runs: (readonly string[])[] = [];
+  /** Who follows `ip monitor address`. */
+  readonly #listeners = new Set<{ heard: (line: string) => void; ended: () => void }>();
+  readonly #newAddresses: { readonly link: string; readonly text: string }[] = [];
   /** Called with each changing line before it takes effect; throwing refuses it. */
   refuse: (line: string) => boolean = () => false;
   /** Called after each change. */
@@ -76,6 +79,30 @@ export class FakeKernel implements System {
       1,
     );
   }
+
+  get followers(): number {
+    return this.#listeners.size;
+  }
+
+  /** Somebody gives a link an address. */
+  addAddress(link: string, text: string): void {
+    this.#newAddresses.push({ link, text });
+    const family = text.includes(':') ? 'inet6' : 'inet';
+    for (const { heard } of this.#listeners) heard(`9: ${link}    ${family} ${text} scope global ${link}`);
+  }
+
+  /** The program that tells of addresses is killed. */
+  endFollowing(): void {
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    for (const { ended } of listeners) ended();
+  }
+
+  follow = (_argv: readonly string[], heard: (line: string) => void, ended: () => void): (() => void) => {
+    const listener = { heard, ended };
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
 
   read = (path: string): Promise<string | null> => Promise.resolve(this.files.get(path) ?? null);
   list = (): Promise<readonly string[]> => Promise.resolve([]);
@@ -209,6 +236,11 @@ export class FakeKernel implements System {
     return ok(JSON.stringify({ nftables }));
   }
 
+  #addressesOf(link: FakeLink): readonly string[] {
+    const later = this.#newAddresses.filter((one) => one.link === link.name).map(({ text }) => text);
+    return [...(link.addresses ?? []), ...later];
+  }
+
   #show(args: readonly string[]): unknown {
     const words = args.filter((arg) => !arg.startsWith('-'));
     const version = args.includes('-6') ? 6 : 4;
@@ -235,7 +267,7 @@ export class FakeKernel implements System {
           ];
         return this.links.map((link) => ({
           ifname: link.name,
-          addr_info: (link.addresses ?? []).map((text) => {
+          addr_info: this.#addressesOf(link).map((text) => {
             const [local, length] = text.split('/');
             return { local, prefixlen: Number(length) };
           }),

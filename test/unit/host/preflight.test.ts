@@ -41,6 +41,9 @@ function fake(host: FakeHost = {}): System {
       const answer = host.commands?.[argv.join(' ')] ?? [];
       return Promise.resolve({ status: 0, stdout: JSON.stringify(answer), stderr: '' });
     },
+    follow: () => {
+      throw new Error('preflight has nothing to wait for');
+    },
     read: (path) => Promise.resolve(files[path] ?? null),
     write: () => Promise.reject(new Error('preflight must not write')),
     list: (path) => Promise.resolve(folders[path] ?? []),
