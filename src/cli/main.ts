@@ -6,7 +6,7 @@
 import { basename } from 'node:path';
 
 import { exitCodes } from '../errors.js';
-import { runCli } from './program.js';
+import { runStartedAs } from './started-as.js';
 
 // A reader that closes early (`vsnat flows | head`) has what it wanted.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -15,5 +15,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 process.exitCode = exitCodes.failed; // until we know better: also when the loop runs dry before the answer
 const [, startedAs = '', ...words] = process.argv;
-const isIpvsadm = basename(startedAs) === 'ipvsadm'; // bin/ipvsadm, or a link of that name
-process.exitCode = await runCli(isIpvsadm ? ['ipvsadm', ...words] : words, process);
+process.exitCode = await runStartedAs(basename(startedAs), words, process);
