@@ -44,6 +44,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "base/siphash.h"
 #include "base/spinlock.h"
@@ -71,9 +72,12 @@ struct Flow {
   /** By direction: end of the sequence space seen, and highest acknowledgment sent. RSTs are held against
    * them. */
   uint32_t seq_end[2], acked[2];
+  /** Whom this flow belongs to: the index of its persistence template (flow/templates.h). */
+  uint32_t parent = kNoFlow;
   uint8_t queue;  // the queue that created it
   uint8_t flags;
-  uint8_t reserved[2];
+  uint8_t in_packets;  // of the client, as far as 255
+  uint8_t reserved;
 
   static constexpr uint8_t kReplied = 1;      // a packet of the real server was seen
   static constexpr uint8_t kRequestSeen = 2;  // seq_end/acked[request] are meaningful
@@ -110,7 +114,7 @@ class Table {
  public:
   using FlowT = Flow<Addr>;
 
-  static constexpr uint32_t kLayoutVersion = 1;
+  static constexpr uint32_t kLayoutVersion = 2;
   static constexpr unsigned kMaxProbe = 8;
   static constexpr unsigned kEvictProbes = 16;
   static constexpr unsigned kSlots = 10;
@@ -165,15 +169,23 @@ class Table {
                       const Addr& virt, wire::be16 virtual_port);
   FlowT* find_reply(uint64_t hash, uint8_t protocol, const Addr& client, wire::be16 client_port,
                     const Addr& real, wire::be16 real_port);
+  /** The first of those with this hash that `match(flow)`. */
+  template <class Match>
+  FlowT* find(uint64_t hash, Match&& match);
+
+  /** For insert(): nobody is spared. */
+  struct KeepsNone {
+    bool operator()(const FlowT&) const { return false; }
+  };
 
   /**
    * A blank flow for this client endpoint, linked in, with protocol, client and client_port set; null when
    * the table is full. The caller fills in the rest and calls touch(). `on_evict(flow)` hears of a flow given
-   * up for it.
+   * up for it; one that `keeps(flow)` is not.
    */
-  template <class OnEvict>
+  template <class OnEvict, class Keeps = KeepsNone>
   FlowT* insert(uint64_t hash, uint8_t protocol, const Addr& client, wire::be16 client_port, Tick now,
-                OnEvict&& on_evict);
+                OnEvict&& on_evict, Keeps&& keeps = {});
 
   void erase(FlowT* flow);
 
@@ -189,7 +201,8 @@ class Table {
   /**
    * Look at up to `budget` records of one shard and remove the expired, telling `on_expire(flow)` first.
    * Returns the number of records looked at: less than `budget` when the end of the shard was reached (the
-   * next call starts over). Takes the shard's lock itself.
+   * next call starts over). Takes the shard's lock itself. An `on_expire` that answers true has given the flow a new
+   * `expires_at`, and it stays.
    */
   template <class OnExpire>
   uint32_t sweep(uint32_t shard, Tick now, uint32_t budget, OnExpire&& on_expire);
@@ -200,6 +213,16 @@ class Table {
   uint32_t walk(uint32_t cursor, uint32_t limit, Visit&& visit);
 
   TableStats stats() const;
+
+  /** A record by the number it has for as long as it is in use. Under the guard of its shard. */
+  FlowT* flow_at(size_t i) const {
+    return reinterpret_cast<FlowT*>(record_base_ + i * RecordSize<Addr>::value);
+  }
+  uint32_t index_of(const FlowT* flow) const {
+    return uint32_t(size_t(reinterpret_cast<const std::byte*>(flow) - record_base_) /
+                    RecordSize<Addr>::value);
+  }
+  uint32_t shard_of(uint32_t index) const { return index / records_; }
 
  private:
   struct alignas(64) Bucket {
@@ -252,17 +275,8 @@ class Table {
   }
   Shard& shard(uint32_t i) const { return shard_base_[i]; }
   Bucket& bucket_at(uint32_t shard, uint32_t i) const { return bucket_base_[size_t(shard) * buckets_ + i]; }
-  FlowT* flow_at(size_t i) const {
-    return reinterpret_cast<FlowT*>(record_base_ + i * RecordSize<Addr>::value);
-  }
-  uint32_t index_of(const FlowT* flow) const {
-    return uint32_t(size_t(reinterpret_cast<const std::byte*>(flow) - record_base_) /
-                    RecordSize<Addr>::value);
-  }
   Tick* deadlines() const { return deadline_base_; }
 
-  template <class Match>
-  FlowT* find(uint64_t hash, Match&& match);
   bool link(uint64_t hash, uint32_t index);
   void unlink(uint64_t hash, uint32_t index);
   static uint32_t& next_free(FlowT* flow) { return flow->expires_at.count; }

@@ -57,9 +57,10 @@ void Table<Addr>::prefetch_flow(uint64_t hash) const {
 }
 
 template <class Addr>
-template <class OnEvict>
+template <class OnEvict, class Keeps>
 typename Table<Addr>::FlowT* Table<Addr>::insert(uint64_t hash, uint8_t protocol, const Addr& client,
-                                                 wire::be16 client_port, Tick now, OnEvict&& on_evict) {
+                                                 wire::be16 client_port, Tick now, OnEvict&& on_evict,
+                                                 Keeps&& keeps) {
   const uint32_t s = shard_index(hash);
   Shard& home = shard(s);
   const uint32_t first = s * records_;
@@ -70,7 +71,7 @@ typename Table<Addr>::FlowT* Table<Addr>::insert(uint64_t hash, uint8_t protocol
       const uint8_t proof = candidate->state == State::udp ? FlowT::kReplied : FlowT::kConfirmed;
       const bool dispensable = now.after(candidate->expires_at) || is_half_open(candidate->state) ||
                                is_closed(candidate->state) || (candidate->flags & proof) == 0;
-      if (candidate->protocol == 0 || !dispensable) continue;
+      if (candidate->protocol == 0 || !dispensable || keeps(*candidate)) continue;
       on_evict(*candidate);
       erase(candidate);
       ++home.evicted;
@@ -117,7 +118,14 @@ uint32_t Table<Addr>::sweep(uint32_t s, Tick now, uint32_t budget, OnExpire&& on
       deadlines()[index] = flow->expires_at;
       continue;
     }
-    on_expire(*flow);
+    if constexpr (std::is_same_v<decltype(on_expire(*flow)), bool>) {
+      if (on_expire(*flow)) {
+        deadlines()[index] = flow->expires_at;
+        continue;
+      }
+    } else {
+      on_expire(*flow);
+    }
     erase(flow);
     ++home.expired;
   }
