@@ -13,6 +13,7 @@ namespace vsnat::service {
 struct ServerLoad {
   std::atomic<uint32_t> active{0};
   std::atomic<uint32_t> inactive{0};
+  std::atomic<uint32_t> persistent{0};  // templates: in no total, and under no threshold
   std::atomic<bool> overloaded{false};
 
   uint32_t total() const {

@@ -3,13 +3,15 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 
 #include "base/time.h"
+#include "wire/headers.h"
 
 namespace vsnat::service {
 namespace {
 
-std::string at(size_t service, const char* what) {
+std::string at(size_t service, const std::string& what) {
   return "services[" + std::to_string(service) + "]." + what;
 }
 std::string at(size_t service, const char* list, size_t i, const char* what) {
@@ -41,6 +43,23 @@ std::array<uint32_t, flow::kStateCount> in_ticks(const flow::Timeouts& timeouts)
   for (size_t state = 0; state < ticks.size(); ++state)
     ticks[state] = ticks_from_seconds(timeouts.seconds[state]);
   return ticks;
+}
+
+/** Empty, or what is wrong with the parts of a service that decide whose connections belong together. */
+std::string check_grouping(const ServiceSpec& spec, size_t s) {
+  if (spec.persistence.seconds != 0) {
+    const unsigned longest = spec.listen[0].address.family == 4 ? 32 : 128;
+    if (spec.persistence.prefix_bits < 1 || spec.persistence.prefix_bits > longest)
+      return at(s, "persistence.prefixLength: must be 1.." + std::to_string(longest));
+  }
+  for (size_t i = 0; i < spec.listen.size(); ++i) {
+    const ListenSpec& listen = spec.listen[i];
+    if (listen.port == 0 && spec.persistence.seconds == 0 && spec.mark == 0)
+      return at(s, "listen", i, "port: every port (0) is for services with persistence or a mark");
+    if (spec.one_packet && spec.mark == 0 && listen.protocol != wire::kProtoUdp)
+      return at(s, "listen", i, "protocol: a one-packet service is UDP");
+  }
+  return {};
 }
 
 /** What a local plan will remember things for. The bytes stay in `spec`. */
@@ -82,6 +101,8 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
   auto snapshot = std::make_unique<Snapshot>();
   snapshot->generation = generation;
   snapshot->removed_server = spec.removed_server;
+  snapshot->expire_quiescent_template = spec.expire_quiescent_template;
+  std::set<std::pair<uint8_t, uint32_t>> marks;
   snapshot->server_at_.assign(limits.server_slots, kAbsent);
   snapshot->service_present_.assign(limits.service_slots, 0);
   snapshot->timeout_classes_.push_back(in_ticks(flow::Timeouts{}));
@@ -101,12 +122,15 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
     snapshot->service_present_[from.slot] = 1;
     if (from.listen.empty()) return at(s, "listen: needs at least one address");
     const uint8_t family = from.listen[0].address.family;
+    if (std::string wrong = check_grouping(from, s); !wrong.empty()) return wrong;
+    if (from.mark != 0 && !marks.insert({family, from.mark}).second)
+      return at(s, "mark: another service of the address family has it");
 
     for (size_t i = 0; i < from.listen.size(); ++i) {
       const ListenSpec& listen = from.listen[i];
       if (listen.address.family != family)
         return at(s, "listen", i, "address: one service has one address family");
-      if (listen.port == 0) return at(s, "listen", i, "port: must be 1..65535");
+      if (listen.port == 0) (from.mark ? snapshot->any_port_of_mark_ : snapshot->any_port_) = true;
       bool fresh;
       if (family == 4) {
         snapshot->listeners4_.insert(listen.address.v4, kVipMark, 0, 0);
@@ -128,6 +152,10 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
     if (from.plan.kind == PlanKind::local) {
       service.locality = std::make_unique<Locality>(destinations_of(from), service.server_count);
     }
+    service.persistence_ticks = ticks_from_seconds(from.persistence.seconds);
+    service.persistence_bits = from.persistence.prefix_bits;
+    service.mark = from.mark;
+    service.one_packet = from.one_packet;
     if (std::string wrong = check_plan(from.plan, from.servers.size(), s); !wrong.empty()) return wrong;
 
     for (size_t i = 0; i < from.servers.size(); ++i) {
@@ -136,7 +164,6 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
         return at(s, "servers", i, "slot: beyond the dataplane's server slots");
       if (snapshot->server_at_[server.slot] != kAbsent) return at(s, "servers", i, "slot: used twice");
       if (server.address.family != family) return at(s, "servers", i, "address: not of the service's family");
-      if (server.port == 0) return at(s, "servers", i, "port: must be 1..65535");
       if (server.weight > 65535) return at(s, "servers", i, "weight: must be 0..65535");
       snapshot->server_at_[server.slot] = uint32_t(snapshot->servers.size());
       if (family == 4) {
@@ -158,7 +185,47 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
     snapshot->timeout_class_of_[from.slot] = uint16_t(timeout_class);
     snapshot->services.push_back(std::move(service));
   }
+  snapshot->place_one_packet_replies(spec);
   return snapshot;
+}
+
+template <class Addr>
+void Snapshot::place_one_packet_reply(Listeners<Addr>& places, const Addr& server, uint16_t port,
+                                      const OnePacketReply& reply) {
+  if (places.insert(server, wire::kProtoUdp, port, uint32_t(one_packet_replies_.size()))) {
+    one_packet_replies_.push_back(reply);
+  } else {
+    one_packet_replies_[places.find(server, wire::kProtoUdp, port)->service].ambiguous = true;
+  }
+}
+
+void Snapshot::place_one_packet_replies(const SnapshotSpec& spec) {
+  size_t places[2] = {0, 0};
+  for (const ServiceSpec& service : spec.services) {
+    if (service.one_packet && !service.listen.empty())
+      places[service.listen[0].address.family == 6] += service.listen.size() * service.servers.size();
+  }
+  one_packet_places4_.reserve(places[0]);
+  one_packet_places6_.reserve(places[1]);
+  if (!spec.translate_one_packet_replies) return;
+  for (size_t s = 0; s < spec.services.size(); ++s) {
+    if (!services[s].one_packet) continue;
+    for (const ListenSpec& listen : spec.services[s].listen) {
+      if (listen.protocol != wire::kProtoUdp) continue;
+      const Listener at{&services[s], services[s].mark != 0 ? uint16_t{0} : listen.port};
+      const auto virtual_port = wire::be16::from_host(listen.port);
+      for (uint32_t i = 0; i < services[s].server_count; ++i) {
+        const Server& server = servers[services[s].first_server + i];
+        const uint16_t port = target_port(at, server, virtual_port).host();
+        const OnePacketReply reply{listen.address, virtual_port, server.slot, services[s].slot, false};
+        if (services[s].family == 4) {
+          place_one_packet_reply(one_packet_places4_, server.address.v4, port, reply);
+        } else {
+          place_one_packet_reply(one_packet_places6_, server.address.v6, port, reply);
+        }
+      }
+    }
+  }
 }
 
 std::vector<uint32_t> Snapshot::moved_servers(const Snapshot& before, const Service& service,

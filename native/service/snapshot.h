@@ -18,6 +18,7 @@
 #include "service/locality.h"
 #include "wire/address.h"
 #include "wire/endian.h"
+#include "wire/headers.h"
 
 namespace vsnat::service {
 
@@ -80,12 +81,23 @@ struct Plan {
   uint32_t forget_ticks = 0;
 };
 
+/** New connections of a client's network go where its last one went. */
+struct PersistenceSpec {
+  uint32_t seconds = 0;    // 0: not persistent
+  uint8_t prefix_bits = 0;  // of the client's address
+};
+
 struct ServiceSpec {
   uint32_t slot = 0;
   std::vector<ListenSpec> listen;
   std::vector<ServerSpec> servers;
   Plan plan;
   flow::Timeouts timeouts;
+  PersistenceSpec persistence;
+  /** Not 0: all listeners are one service, as if a firewall marked their packets with this number. */
+  uint32_t mark = 0;
+  /** Each datagram is scheduled on its own and no connection is remembered. */
+  bool one_packet = false;
 };
 
 enum class RemovedServer : uint8_t { reset, silent };
@@ -93,6 +105,10 @@ enum class RemovedServer : uint8_t { reset, silent };
 struct SnapshotSpec {
   std::vector<ServiceSpec> services;
   RemovedServer removed_server = RemovedServer::reset;
+  /** A server of weight 0 gets no new connections of persistent clients either. */
+  bool expire_quiescent_template = false;
+  /** Datagrams of a server of one one-packet service are its replies. */
+  bool translate_one_packet_replies = true;
 };
 
 struct Limits {
@@ -107,7 +123,7 @@ struct Server {
   uint32_t weight;
   uint32_t upper_threshold, lower_threshold;
   IpAddress address;
-  wire::be16 port;
+  wire::be16 port;  // 0: the one the client asked for
 };
 
 struct Service {
@@ -119,6 +135,36 @@ struct Service {
   std::unique_ptr<std::atomic<uint64_t>> cursor;
   /** Of a local plan; null otherwise. */
   std::unique_ptr<Locality> locality;
+  uint32_t persistence_ticks = 0;  // 0: not persistent
+  uint8_t persistence_bits = 0;
+  uint32_t mark = 0;
+  bool one_packet = false;
+
+  bool persistent() const { return persistence_ticks != 0; }
+};
+
+/** What is listened on, for one packet. */
+struct Listener {
+  const Service* service = nullptr;  // null: nobody listens there
+  /** Host order. 0: every port of the address, or a mark's service, which has none of its own. */
+  uint16_t port = 0;
+};
+
+/**
+ * The real server's port for a connection to `virtual_port`. A persistent service translates no port but its own, since
+ * what it holds together are the client's connections to several (ip_vs_sched_persist).
+ */
+inline wire::be16 target_port(const Listener& at, const Server& server, wire::be16 virtual_port) {
+  const bool translated = !at.service->persistent() || at.port == virtual_port.host();
+  return translated && server.port.host() != 0 ? server.port : virtual_port;
+}
+
+/** Whose replies a one-packet server's datagrams are. */
+struct OnePacketReply {
+  IpAddress virt;
+  wire::be16 virtual_port;  // 0: the one they come from
+  uint32_t server_slot = 0, service_slot = 0;
+  bool ambiguous = false;  // several services have the server
 };
 
 class Snapshot {
@@ -136,13 +182,27 @@ class Snapshot {
   /** Whether some service has a real server there. */
   template <class Addr>
   bool is_real_server(const Addr& address) const;
+  /** A mark's service first, then the one on this very port, then the one on every port. */
+  template <class Addr>
+  Listener find_listener(uint8_t protocol, const Addr& address, wire::be16 port) const;
   /** Null when nobody listens there. */
   template <class Addr>
-  const Service* find_service(uint8_t protocol, const Addr& address, wire::be16 port) const;
+  const Service* find_service(uint8_t protocol, const Addr& address, wire::be16 port) const {
+    return find_listener(protocol, address, port).service;
+  }
+  /** Null when the endpoint is no server of a one-packet service, or their replies are left alone. */
+  template <class Addr>
+  const OnePacketReply* find_one_packet_reply(const Addr& address, wire::be16 port) const;
 
   /** A server that left while its service stayed: its flows have nowhere to go. */
   bool server_gone(uint32_t server_slot, uint32_t service_slot) const {
     return server_at_[server_slot] == kAbsent && service_present_[service_slot] != 0;
+  }
+  /** Null when the slot is not one of this service's. */
+  const Server* server_of(const Service& service, uint32_t slot) const {
+    const uint32_t at = server_at_[slot];
+    const bool is_member = at >= service.first_server && at < service.first_server + service.server_count;
+    return is_member ? &servers[at] : nullptr;
   }
   /** Null when the slot is not in this snapshot. */
   const Server* server_at(uint32_t slot) const {
@@ -151,6 +211,7 @@ class Snapshot {
 
   uint64_t generation = 0;
   RemovedServer removed_server = RemovedServer::reset;
+  bool expire_quiescent_template = false;
   std::vector<Service> services;
   std::vector<Server> servers;
 
@@ -164,6 +225,7 @@ class Snapshot {
 
  private:
   static constexpr uint32_t kAbsent = 0xffffffff;
+  static constexpr OnePacketReply kAmbiguousReply{{}, {}, 0, 0, true};
   // Protocol numbers no service can have (RFC 5237: 253, 254 are for experiments).
   static constexpr uint8_t kVipMark = 253, kRealServerMark = 254;
 
@@ -172,7 +234,7 @@ class Snapshot {
   struct Listeners {
     struct Entry {
       Addr address{};
-      uint16_t port = 0;  // host order; 0 in the two marks below, which say something of an address alone
+      uint16_t port = 0;  // host order; 0: every port, and in the two marks above, which speak of an address alone
       uint8_t protocol = 0;
       bool used = false;
       uint32_t service = 0;
@@ -210,8 +272,26 @@ class Snapshot {
     }
   }
 
+  void place_one_packet_replies(const SnapshotSpec& spec);
+  template <class Addr>
+  void place_one_packet_reply(Listeners<Addr>& places, const Addr& server, uint16_t port,
+                              const OnePacketReply& reply);
+  template <class Addr>
+  const Listeners<Addr>& one_packet_places() const {
+    if constexpr (Addr::kFamily == 4) {
+      return one_packet_places4_;
+    } else {
+      return one_packet_places6_;
+    }
+  }
+
   Listeners<wire::Addr4> listeners4_;
   Listeners<wire::Addr6> listeners6_;
+  /** Whether anybody listens on every port; with a mark, and without. */
+  bool any_port_of_mark_ = false, any_port_ = false;
+  Listeners<wire::Addr4> one_packet_places4_;
+  Listeners<wire::Addr6> one_packet_places6_;
+  std::vector<OnePacketReply> one_packet_replies_;
   std::vector<uint32_t> server_at_;
   std::vector<uint8_t> service_present_;
   /** Services with equal timeouts share a class; class 0 is the kernel's defaults. */
@@ -230,9 +310,29 @@ bool Snapshot::is_real_server(const Addr& address) const {
 }
 
 template <class Addr>
-const Service* Snapshot::find_service(uint8_t protocol, const Addr& address, wire::be16 port) const {
-  const auto* e = listeners<Addr>().find(address, protocol, port.host());
-  return e ? &services[e->service] : nullptr;
+Listener Snapshot::find_listener(uint8_t protocol, const Addr& address, wire::be16 port) const {
+  const auto* exact = listeners<Addr>().find(address, protocol, port.host());
+  const Service* service = exact ? &services[exact->service] : nullptr;
+  if (service != nullptr && (service->mark != 0 || !any_port_of_mark_)) {
+    return {service, service->mark != 0 ? uint16_t{0} : port.host()};
+  }
+  if (any_port_of_mark_ || (any_port_ && service == nullptr)) {
+    const auto* whole = listeners<Addr>().find(address, protocol, 0);
+    if (whole && (service == nullptr || services[whole->service].mark != 0)) {
+      return {&services[whole->service], 0};
+    }
+  }
+  return {service, port.host()};
+}
+
+template <class Addr>
+const OnePacketReply* Snapshot::find_one_packet_reply(const Addr& address, wire::be16 port) const {
+  if (one_packet_replies_.empty()) return nullptr;
+  const auto* exact = one_packet_places<Addr>().find(address, wire::kProtoUdp, port.host());
+  const auto* whole = one_packet_places<Addr>().find(address, wire::kProtoUdp, 0);
+  if (exact == nullptr && whole == nullptr) return nullptr;
+  if (exact == nullptr || whole == nullptr) return &one_packet_replies_[(exact ? exact : whole)->service];
+  return &kAmbiguousReply;
 }
 
 }  // namespace vsnat::service

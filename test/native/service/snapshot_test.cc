@@ -56,7 +56,17 @@ TEST("a spec that cannot be is refused with the place and the reason") {
       {"services[0].servers[1].slot: beyond", [](SnapshotSpec& s) { s.services[0].servers[1].slot = 64; }},
       {"services[0].servers[0].address: not of",
        [](SnapshotSpec& s) { s.services[0].servers[0].address = ip_address(real_endpoint(6).address); }},
-      {"services[0].servers[0].port:", [](SnapshotSpec& s) { s.services[0].servers[0].port = 0; }},
+      {"built", [](SnapshotSpec& s) { s.services[0].servers[0].port = 0; }},
+      {"built", [](SnapshotSpec& s) { s.services[1].listen[0].port = 0, s.services[1].persistence = {1, 1}; }},
+      {"built", [](SnapshotSpec& s) { s.services[1].listen[0].port = 0, s.services[1].mark = 1; }},
+      {"built", [](SnapshotSpec& s) { s.services[1].one_packet = true; }},
+      {"services[0].listen[0].protocol:", [](SnapshotSpec& s) { s.services[0].one_packet = true; }},
+      {"built", [](SnapshotSpec& s) { s.services[0].one_packet = true, s.services[0].mark = 1; }},
+      {"services[0].persistence.prefixLength: must be 1..32",
+       [](SnapshotSpec& s) { s.services[0].persistence = {300, 33}; }},
+      {"services[0].persistence.prefixLength: must be 1..32",
+       [](SnapshotSpec& s) { s.services[0].persistence = {300, 0}; }},
+      {"services[1].mark: another", [](SnapshotSpec& s) { s.services[0].mark = s.services[1].mark = 7; }},
       {"services[0].servers[0].weight:", [](SnapshotSpec& s) { s.services[0].servers[0].weight = 65536; }},
       {"services[0].plan:", [](SnapshotSpec& s) { s.services[0].plan.steps[0] = 2; }},
       {"services[0].plan:", [](SnapshotSpec& s) { s.services[0].plan.steps[0] = -1; }},
@@ -126,6 +136,70 @@ TEST("a thousand listeners are found, and their neighbours are not") {
       }
     }
   }
+}
+
+TEST("a mark's service comes first, then the one on this port, then the one on every port") {
+  SnapshotSpec spec;
+  const auto add = [&](uint32_t slot, uint16_t port, uint32_t mark) {
+    ServiceSpec service = service_spec(slot, 6, {ip4(192, 0, 2, 10), port}, {});
+    service.mark = mark;
+    if (port == 0) service.persistence = {300, 32};
+    spec.services.push_back(service);
+  };
+  const auto find = [&](uint16_t port) {
+    const auto snapshot = built(spec);
+    const auto at = snapshot->find_listener(6, ip4(192, 0, 2, 10).v4(), wire::be16::from_host(port));
+    if (at.service == nullptr) return std::string("-");
+    return std::to_string(at.service->slot) + " " + std::to_string(at.port);
+  };
+  add(0, 80, 0);
+  CHECK_EQ(find(80), std::string("0 80"));
+  CHECK_EQ(find(81), std::string("-"));
+  add(1, 0, 0);
+  CHECK_EQ(find(80), std::string("0 80"));
+  CHECK_EQ(find(81), std::string("1 0"));
+  add(2, 443, 7);
+  CHECK_EQ(find(443), std::string("2 0"));
+  CHECK_EQ(find(80), std::string("0 80"));
+  CHECK_EQ(find(81), std::string("1 0"));
+  spec.services.erase(spec.services.begin() + 1);
+  add(3, 0, 8);
+  CHECK_EQ(find(80), std::string("3 0"));
+  CHECK_EQ(find(81), std::string("3 0"));
+  CHECK_EQ(find(443), std::string("2 0"));
+  const auto snapshot = built(spec);
+  CHECK(snapshot->find_service(17, ip4(192, 0, 2, 10).v4(), wire::be16::from_host(80)) == nullptr);
+}
+
+TEST("a one-packet server is known by its endpoint while exactly one service has it") {
+  SnapshotSpec spec;
+  const auto add = [&](uint32_t slot, uint16_t port, uint16_t server_port) -> ServiceSpec& {
+    spec.services.push_back(service_spec(slot, 17, {ip4(192, 0, 2, 10), port},
+                                         {server_spec(slot, {ip4(10, 0, 0, 1), server_port})}));
+    spec.services.back().one_packet = true;
+    return spec.services.back();
+  };
+  const auto find = [&](uint16_t port) {
+    const auto snapshot = built(spec);
+    const auto* reply =
+        snapshot->find_one_packet_reply(ip4(10, 0, 0, 1).v4(), wire::be16::from_host(port));
+    if (reply == nullptr) return std::string("-");
+    return reply->ambiguous ? std::string("?") : std::to_string(reply->virtual_port.host());
+  };
+  CHECK_EQ(find(5353), std::string("-"));
+  add(0, 53, 5353);
+  CHECK_EQ(find(5353), std::string("53"));
+  CHECK_EQ(find(53), std::string("-"));
+  add(1, 54, 0);  // keeps the port
+  CHECK_EQ(find(54), std::string("54"));
+  add(2, 55, 5353);
+  CHECK_EQ(find(5353), std::string("?"));
+  CHECK_EQ(find(54), std::string("54"));
+  add(3, 0, 0).persistence = {300, 32};  // every port: nothing is certain any more but what only it has
+  CHECK_EQ(find(54), std::string("?"));
+  CHECK_EQ(find(99), std::string("0"));
+  spec.translate_one_packet_replies = false;
+  CHECK_EQ(find(99), std::string("-"));
 }
 
 TEST("a server is gone when it left and its service stayed") {
