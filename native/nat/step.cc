@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nat/step.h"
 
+#include <optional>
+
 #include "nat/icmp_error.h"
+#include "nat/one_packet.h"
+#include "nat/persist.h"
 #include "nat/rewrite.h"
 #include "nat/track.h"
 
@@ -9,7 +13,9 @@ namespace vsnat::nat {
 
 using namespace wire;
 using flow::Direction;
+using flow::Ended;
 using flow::State;
+using service::Listener;
 using service::Server;
 using service::Service;
 using service::Snapshot;
@@ -76,15 +82,17 @@ struct Context {
 };
 
 template <class Addr>
-void forget(Core& core, const Snapshot& snapshot, const flow::Flow<Addr>& flow) {
+void forget(Core& core, const Snapshot& snapshot, const flow::Flow<Addr>& flow, Tick now,
+            Ended ended = Ended::in_time) {
+  leave_template<Addr>(core, flow.parent, now, ended);
   const Server* server = snapshot.server_at(flow.server_slot);
   core.loads[flow.server_slot].unbound(flow::is_active(flow.state), server ? server->upper_threshold : 0,
                                        server ? server->lower_threshold : 0);
 }
 
 template <class Addr>
-void remove(Core& core, const Snapshot& snapshot, flow::Flow<Addr>* flow) {
-  forget(core, snapshot, *flow);
+void remove(Core& core, const Snapshot& snapshot, flow::Flow<Addr>* flow, Tick now) {
+  forget(core, snapshot, *flow, now);
   core.tables.of<Addr>().erase(flow);
 }
 
@@ -92,13 +100,14 @@ void remove(Core& core, const Snapshot& snapshot, flow::Flow<Addr>* flow) {
 template <class Addr>
 flow::Flow<Addr>* live(Context& c, flow::Flow<Addr>* flow) {
   if (flow == nullptr || flow->expires_at.after(c.now.tick())) return flow;
-  remove(c.core, c.snapshot, flow);
+  remove(c.core, c.snapshot, flow, c.now.tick());
   return nullptr;
 }
 
 /** State, timeout and load after one packet of `flow`. */
 template <class Addr>
 void advance(Context& c, flow::Flow<Addr>& flow, Direction direction) {
+  bool assured = direction == Direction::reply && (flow.flags & flow::Flow<Addr>::kReplied) == 0;
   if (c.view().is_tcp()) {
     const State before = flow.state;
     if (!track_tcp(flow, direction, c.view())) {
@@ -108,7 +117,9 @@ void advance(Context& c, flow::Flow<Addr>& flow, Direction direction) {
     if (flow::is_active(before) != flow::is_active(flow.state)) {
       c.core.loads[flow.server_slot].moved(flow::is_active(flow.state));
     }
+    assured = flow.state == State::established && before != State::established;
   }
+  if (assured && flow.parent != flow::kNoFlow) c.core.tables.templates_of<Addr>().assure(flow.parent);
   if (direction == Direction::reply) flow.flags |= flow::Flow<Addr>::kReplied;
   if (flow.queue != c.core.queue) c.core.tally.foreign_flows.add(1);
   const uint32_t ticks = c.snapshot.timeout_ticks(flow.service_slot, flow.state);
@@ -117,13 +128,14 @@ void advance(Context& c, flow::Flow<Addr>& flow, Direction direction) {
 
 /** Does this server's reply tuple belong to another live connection of the same client port? */
 template <class Addr>
-bool reply_tuple_taken(Context& c, const Server& server) {
+bool reply_tuple_taken(Context& c, const Listener& at, const Server& server) {
   auto& table = c.core.tables.of<Addr>();
   auto* other = table.find_reply(c.pending.hash, c.view().protocol, saddr<Addr>(c.view()),
-                                 source_port(c.view()), server.address.get<Addr>(), server.port);
+                                 source_port(c.view()), server.address.get<Addr>(),
+                                 target_port(at, server, destination_port(c.view())));
   if (live(c, other) == nullptr) return false;
   if (!flow::is_closed(other->state)) return true;
-  remove(c.core, c.snapshot, other);
+  remove(c.core, c.snapshot, other, c.now.tick());
   return false;
 }
 
@@ -154,10 +166,29 @@ DropReason refuses_to_begin(const tcp_hdr& tcp) {
   return flags == tcp_hdr::kSyn ? kNoDrop : DropReason::no_flow;
 }
 
+/** A datagram of a one-packet service: a connection as far as counting goes. */
+template <class Addr>
+Outcome forward_once(Context& c, const Listener& at, const Server& server) {
+  flow::Flow<Addr> flow{};
+  lead_flow(flow, at, server, daddr<Addr>(c.view()), destination_port(c.view()));
+  service::ServerLoad& load = c.core.loads[server.slot];
+  load.bound(server.upper_threshold);
+  load.unbound(false, server.upper_threshold, server.lower_threshold);
+  ServerTally& tally = c.core.tally.server(server.slot);
+  tally.connections.add(1);
+  tally.in_packets.add(1);
+  tally.in_bytes.add(c.view().length);
+  c.core.tally.service(at.service->slot).connections.add(1);
+  c.fragment_server = server.slot;
+  rewrite_request(c.view(), flow);
+  return c.forward();
+}
+
 template <class Addr>
 Outcome schedule(Context& c) {
   const PacketView& view = c.view();
-  const Service* service = c.snapshot.find_service(view.protocol, daddr<Addr>(view), destination_port(view));
+  const Listener at = c.snapshot.find_listener(view.protocol, daddr<Addr>(view), destination_port(view));
+  const Service* service = at.service;
   if (service == nullptr) {
     if (view.is_udp()) return c.answer_port_unreachable(DropReason::no_service);
     if (view.tcp().flags & tcp_hdr::kRst) return dropped(DropReason::no_service);
@@ -177,42 +208,71 @@ Outcome schedule(Context& c) {
   const service::ClientKey key{saddr<Addr>(view).fold(), source_port(view).host()};
   const auto* destination = reinterpret_cast<const uint8_t*>(&daddr<Addr>(view));
   const service::Occasion occasion{{destination, sizeof(Addr)}, c.now.tick(), &c.core.prng};
-  const Server* server = service::pick(c.snapshot, *service, key, c.core.loads, occasion);
+  std::optional<Persistence<Addr>> persistence;
+  if (service->persistent()) {
+    persistence.emplace(c.core, c.snapshot, at, view.protocol, saddr<Addr>(view), daddr<Addr>(view),
+                        c.now.tick());
+  }
+  const Server* server = persistence ? persistence->find() : nullptr;
+  const bool is_remembered = server != nullptr;
+  if (!is_remembered) server = service::pick(c.snapshot, *service, key, c.core.loads, occasion);
   if (server == nullptr) {
     service_tally.schedule_failures.add(1);
     return c.answer_port_unreachable(DropReason::no_server);
   }
-  if (is_the_client<Addr>(c, *server) || reply_tuple_taken<Addr>(c, *server)) {
+  if (is_the_client<Addr>(c, *server) || reply_tuple_taken<Addr>(c, at, *server)) {
     // Replies of two VIPs' flows would look alike. Another server keeps them apart; IPVS would mix them.
     const DropReason otherwise = is_the_client<Addr>(c, *server) ? DropReason::land : DropReason::reply_taken;
+    if (is_remembered) return dropped(otherwise);  // elsewhere its session would be unknown
     const Server* free_one = nullptr;
     for (uint32_t i = 0; i < service->server_count && free_one == nullptr; ++i) {
       const Server& other = c.snapshot.servers[service->first_server + i];
       if (service::usable(other, c.core.loads) && !is_the_client<Addr>(c, other) &&
-          !reply_tuple_taken<Addr>(c, other)) {
+          !reply_tuple_taken<Addr>(c, at, other)) {
         free_one = &other;
       }
     }
     if (free_one == nullptr) return dropped(otherwise);
     server = free_one;
   }
+  uint32_t parent = flow::kNoFlow;
+  if (persistence) {
+    const Server* chosen = server;
+    parent = persistence->join(server);
+    if (parent == flow::kNoFlow) return dropped(DropReason::table_full);
+    if (server != chosen && (is_the_client<Addr>(c, *server) || reply_tuple_taken<Addr>(c, at, *server))) {
+      leave_template<Addr>(c.core, parent, c.now.tick(), Ended::in_time);
+      return dropped(DropReason::reply_taken);
+    }
+  }
+  if (service->one_packet && view.is_udp()) {
+    leave_template<Addr>(c.core, parent, c.now.tick(), Ended::in_time);
+    return forward_once<Addr>(c, at, *server);
+  }
   auto* flow = c.core.tables.of<Addr>().insert(
       c.pending.hash, view.protocol, saddr<Addr>(view), source_port(view), c.now.tick(),
-      [&](const flow::Flow<Addr>& evicted) { forget(c.core, c.snapshot, evicted); });
-  if (flow == nullptr) return dropped(DropReason::table_full);
-  flow->virt = daddr<Addr>(view);
-  flow->virtual_port = destination_port(view);
-  flow->real = server->address.get<Addr>();
-  flow->real_port = server->port;
+      [&](const flow::Flow<Addr>& evicted) {
+        forget(c.core, c.snapshot, evicted, c.now.tick(), Ended::given_up);
+      });
+  if (flow == nullptr) {
+    leave_template<Addr>(c.core, parent, c.now.tick(), Ended::given_up);
+    return dropped(DropReason::table_full);
+  }
+  lead_flow(*flow, at, *server, daddr<Addr>(view), destination_port(view));
   flow->state = view.is_tcp() ? State::none : State::udp;
-  flow->server_slot = server->slot;
-  flow->service_slot = service->slot;
+  flow->parent = parent;
   flow->queue = c.core.queue;
-  compute_deltas(*flow);
   c.core.loads[server->slot].bound(server->upper_threshold);
   service_tally.connections.add(1);
   c.core.tally.server(server->slot).connections.add(1);
   return forward_request(c, *flow);
+}
+
+/** A connection that keeps its place although its client begins another: what was learnt of the old one goes. */
+template <class Addr>
+void begin_anew(flow::Flow<Addr>& flow) {
+  flow.flags = 0;
+  for (const int direction : {0, 1}) flow.seq_end[direction] = flow.acked[direction] = 0;
 }
 
 template <class Addr>
@@ -225,17 +285,45 @@ Outcome request(Context& c) {
   if (flow == nullptr) return schedule<Addr>(c);
   const bool begins = view.is_tcp() && refuses_to_begin(view.tcp()) == kNoDrop;
   if (begins && flow::is_closed(flow->state)) {  // the client port is used again (conn_reuse_mode 1)
-    remove(c.core, c.snapshot, flow);
-    return schedule<Addr>(c);
+    // Not for one that has a parent, which would send it to the same server again: the kernel keeps it.
+    if (flow->parent == flow::kNoFlow) {
+      remove(c.core, c.snapshot, flow, c.now.tick());
+      return schedule<Addr>(c);
+    }
+    begin_anew(*flow);
   }
   if (c.snapshot.server_gone(flow->server_slot, flow->service_slot)) {
     if (c.snapshot.removed_server == service::RemovedServer::silent) return dropped(DropReason::server_gone);
-    remove(c.core, c.snapshot, flow);
+    remove(c.core, c.snapshot, flow, c.now.tick());
     if (view.is_udp() || begins) return schedule<Addr>(c);
     if (view.tcp().flags & tcp_hdr::kRst) return dropped(DropReason::server_gone);
     return c.answer_reset(DropReason::server_gone);
   }
   return forward_request(c, *flow);
+}
+
+template <class Addr>
+const service::OnePacketReply* one_packet_reply(Context& c, uint8_t protocol, const Addr& real,
+                                                be16 real_port) {
+  if (protocol != kProtoUdp) return nullptr;
+  const service::OnePacketReply* found = c.snapshot.find_one_packet_reply(real, real_port);
+  if (found == nullptr || !found->ambiguous) return found;
+  c.core.tally.ambiguous_replies.add(1);
+  return nullptr;
+}
+
+/** From a real server to a client without a flow: not ours, unless it may be from a one-packet service. */
+template <class Addr>
+Outcome reply_without_flow(Context& c) {
+  const PacketView& view = c.view();
+  const auto* found = one_packet_reply<Addr>(c, view.protocol, saddr<Addr>(view), source_port(view));
+  if (found == nullptr) return c.pass();
+  ServerTally& tally = c.core.tally.server(found->server_slot);
+  tally.out_packets.add(1);
+  tally.out_bytes.add(view.length);
+  c.fragment_server = found->server_slot;
+  rewrite_reply(view, one_packet_flow<Addr>(*found, saddr<Addr>(view), source_port(view)));
+  return c.forward();
 }
 
 template <class Addr>
@@ -245,7 +333,7 @@ Outcome reply(Context& c) {
   typename flow::Table<Addr>::Guard guard(table, c.pending.hash);
   auto* flow = live(c, table.find_reply(c.pending.hash, view.protocol, daddr<Addr>(view),
                                         destination_port(view), saddr<Addr>(view), source_port(view)));
-  if (flow == nullptr) return c.pass();
+  if (flow == nullptr) return reply_without_flow<Addr>(c);
   ServerTally& tally = c.core.tally.server(flow->server_slot);
   tally.out_packets.add(1);
   tally.out_bytes.add(view.length);
@@ -312,7 +400,13 @@ Outcome error_from_servers(Context& c) {
   typename flow::Table<Addr>::Guard guard(table, hash);
   auto* flow = live(c, table.find_reply(hash, quote.protocol, quoted.source, quote.sport(),
                                         quoted.destination, quote.dport()));
-  if (flow == nullptr) return c.pass();
+  flow::Flow<Addr> once{};
+  if (flow == nullptr) {
+    const auto* found = one_packet_reply<Addr>(c, quote.protocol, quoted.destination, quote.dport());
+    if (found == nullptr) return c.pass();
+    once = one_packet_flow<Addr>(*found, quoted.destination, quote.dport());
+    flow = &once;
+  }
   if (!icmp_checksum_ok(c.view())) return dropped(DropReason::icmp_csum);
   if (!icmp_mtu_ok(c.view())) return dropped(DropReason::icmp_mtu);
   ServerTally& tally = c.core.tally.server(flow->server_slot);
@@ -475,11 +569,17 @@ Outcome finish(Core& core, const Snapshot& snapshot, Now now, Packet& packet, Pe
 }
 
 bool expire(Core& core, const Snapshot& snapshot, uint32_t shard, Tick now, uint32_t budget) {
-  const auto gone = [&](const auto& flow) { forget(core, snapshot, flow); };
-  const uint32_t v4_shards = core.tables.v4.shard_count();
-  const uint32_t looked = shard < v4_shards ? core.tables.v4.sweep(shard, now, budget, gone)
-                                            : core.tables.v6.sweep(shard - v4_shards, now, budget, gone);
-  return looked == budget;
+  const auto gone = [&](const auto& flow) { forget(core, snapshot, flow, now); };
+  const auto sweep = [&](auto& table, auto&& on_expire) {
+    return table.sweep(shard, now, budget, on_expire) == budget;
+  };
+  FlowTables& tables = core.tables;
+  if (shard < tables.v4.shard_count()) return sweep(tables.v4, gone);
+  shard -= tables.v4.shard_count();
+  if (shard < tables.v6.shard_count()) return sweep(tables.v6, gone);
+  shard -= tables.v6.shard_count();
+  if (shard < tables.templates4.table().shard_count()) return sweep(tables.templates4, template_gone(core));
+  return sweep(tables.templates6, template_gone(core));
 }
 
 }  // namespace vsnat::nat

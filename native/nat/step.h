@@ -11,13 +11,15 @@
 //   │    flow known ────────────▶ server gone: RST / new pick / silence; else rewrite to RIP:rport, forward
 //   │    unknown ──▶ service? ──▶ no_service (RST, port unreachable)
 //   │              ├─ begins a connection? ──▶ no_flow (RST when a host would), tcp_flags
-//   │              ├─ pick a server ─▶ no_server (port unreachable), reply_taken
+//   │              ├─ a server: the one its network has (persist.h), or pick ─▶ no_server (port unreachable), reply_taken
+//   │              ├─ one packet only ─▶ rewrite, forward, forget (one_packet.h)
 //   │              └─ insert ──────▶ table_full;  else rewrite, forward
 //   ├─ yes, ICMP echo ──────────▶ answered;  ICMP error about a reply ─▶ translated, forward;  else icmp_*
 //   ├─ yes, anything else ──────▶ proto
 //   ├─ a later fragment: as its first fared, else ▶ fragment
 //   └─ no
 //        TCP or UDP of a known flow, from its real server: rewrite to VIP:vport, forward
+//        UDP from a server of a one-packet service: the same without a flow
 //        ICMP error quoting a request we forwarded: translate, forward
 //        else ──────────────────▶ pass: not ours, goes back as it came (but for the hop)
 //
@@ -32,6 +34,7 @@
 #include "base/prng.h"
 #include "base/time.h"
 #include "flow/table.h"
+#include "flow/templates.h"
 #include "nat/answer.h"
 #include "nat/fragments.h"
 #include "nat/tally.h"
@@ -65,6 +68,8 @@ struct Outcome {
 struct FlowTables {
   flow::Table<wire::Addr4> v4;
   flow::Table<wire::Addr6> v6;
+  flow::Templates<wire::Addr4> templates4;
+  flow::Templates<wire::Addr6> templates6;
 
   template <class Addr>
   flow::Table<Addr>& of() {
@@ -72,6 +77,14 @@ struct FlowTables {
       return v4;
     } else {
       return v6;
+    }
+  }
+  template <class Addr>
+  flow::Templates<Addr>& templates_of() {
+    if constexpr (Addr::kFamily == 4) {
+      return templates4;
+    } else {
+      return templates6;
     }
   }
 };
@@ -109,13 +122,14 @@ inline Outcome step(Core& core, const service::Snapshot& snapshot, Now now, Pack
   return finish(core, snapshot, now, packet, pending);
 }
 
-/** Shards of both tables, to be numbered through: the IPv4 table's, then the IPv6 table's. */
+/** Shards of all tables, to be numbered through: flows of IPv4 and IPv6, then templates of both. */
 inline uint32_t expirable_shards(const FlowTables& tables) {
-  return tables.v4.shard_count() + tables.v6.shard_count();
+  return tables.v4.shard_count() + tables.v6.shard_count() + tables.templates4.table().shard_count() +
+         tables.templates6.table().shard_count();
 }
 
 /**
- * Remove expired flows of one shard, looking at no more than `budget` records. True when there is more to look at;
+ * Remove what has expired in one shard, looking at no more than `budget` records. True when there is more to look at;
  * after false the shard's next round begins.
  */
 bool expire(Core& core, const service::Snapshot& snapshot, uint32_t shard, Tick now, uint32_t budget);

@@ -30,6 +30,8 @@ class Tally {
 
   /** Flows another queue made, and RSTs whose sequence number was no endpoint's. */
   Counter foreign_flows, suspect_resets;
+  /** Replies of a one-packet server that several services have: nobody knows whose they are. */
+  Counter ambiguous_replies;
 
  private:
   std::unique_ptr<ServerTally[]> servers_;

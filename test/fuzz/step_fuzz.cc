@@ -40,8 +40,38 @@ const std::vector<Packet>& opening() {
   return packets;
 }
 
+/** 192.0.2.12 and 2001:db8::82: every TCP port, a UDP port of one packet each, and two ports of a mark. */
+Endpoint grouped_endpoint(int family, uint16_t port) {
+  Endpoint e = virtual_endpoint(family);
+  e.address.bytes[family == 4 ? 3 : 15] = uint8_t(e.address.bytes[family == 4 ? 3 : 15] + 2);
+  e.port = port;
+  return e;
+}
+
+/** Beside the lab's own: services whose connections have a memory, or none. */
+void add_grouped_services(service::SnapshotSpec& spec) {
+  for (const int f : {4, 6}) {
+    const uint32_t slot = f == 4 ? 8 : 12, server = f == 4 ? 32 : 48;
+    const auto prefix = uint8_t(f == 4 ? 24 : 64);
+    const auto add = [&](uint32_t n, uint8_t protocol, uint16_t port, uint16_t server_port) -> auto& {
+      spec.services.push_back(service_spec(slot + n, protocol, grouped_endpoint(f, port),
+                                           {server_spec(server + 2 * n, {web_server(f, 0).address, server_port}),
+                                            server_spec(server + 2 * n + 1, {web_server(f, 1).address, server_port})}));
+      return spec.services.back();
+    };
+    add(0, kTcp, 0, 0).persistence = {60, prefix};
+    add(1, kUdp, 54, 5400).one_packet = true;
+    auto& group = add(2, kUdp, 1000, 0);
+    group.mark = 7;
+    group.persistence = {60, prefix};
+    group.listen.push_back({kTcp, ip_address(grouped_endpoint(f, 1001).address), 1001});
+  }
+}
+
 std::unique_ptr<NatLab> warm_lab() {
   auto lab = std::make_unique<NatLab>(16);
+  add_grouped_services(lab->spec);
+  lab->publish();
   for (const Packet& packet : opening()) lab->send(packet);
   return lab;
 }
@@ -197,6 +227,10 @@ std::vector<Bytes> step_seeds() {
          error(tcp(f).to(web_server(f, 0))).from(web_server(f, 0)).to(client_endpoint(f))},
         {udp(f).destination_port(99).payload_bytes(50), tcp(f).destination_port(99).flags(kSyn),
          protocol(f, 47)},
+        {tcp(f).to(grouped_endpoint(f, 99)).flags(kSyn), tcp(f).to(grouped_endpoint(f, 1001)).flags(kSyn),
+         tcp(f).from({web_server(f, 0).address, 99}).to(client_endpoint(f)).flags(kSyn | kAck)},
+        {udp(f).to(grouped_endpoint(f, 54)), udp(f).to(grouped_endpoint(f, 1000)),
+         udp(f).from({web_server(f, 0).address, 5400}).to(client_endpoint(f)).payload_bytes(5)},
         {tcp(f).to(other_virtual_endpoint(f)).flags(kSyn),
          tcp(f).from(other_virtual_endpoint(f)).flags(kSyn)},
     };

@@ -51,9 +51,12 @@ Endpoint endpoint_of(const Packet& packet, bool destination) {
           a.has_ports() ? get16(packet.bytes, a.l4 + (destination ? 2 : 0)) : uint16_t{0}};
 }
 
-NatLab::NatLab(uint32_t capacity) : v4_(capacity, kKey), v6_(capacity, kKey) {
+NatLab::NatLab(uint32_t capacity)
+    : v4_(capacity, kKey), templates4_(capacity, kKey), v6_(capacity, kKey), templates6_(capacity, kKey) {
   tables->v4.attach(v4_.memory(), flow::Sharing::exclusive);
   tables->v6.attach(v6_.memory(), flow::Sharing::exclusive);
+  tables->templates4.table().attach(templates4_.memory(), flow::Sharing::exclusive);
+  tables->templates6.table().attach(templates6_.memory(), flow::Sharing::exclusive);
   for (const int family : {4, 6}) {
     const uint32_t base = family == 4 ? 0 : 16, slot = family == 4 ? 0 : 4;
     spec.services.push_back(three_servers(family, slot, kTcp, virtual_endpoint(family), base, web_server));
@@ -143,8 +146,37 @@ void NatLab::check_books() {
   for (const uint64_t n : generated) all_generated += n;
   CHECK_EQ(rx, forwarded + passed + all_dropped);
   CHECK_EQ(tx, forwarded + passed + all_generated);
-  for (const service::ServerLoad& load : loads) carried += uint64_t(load.active) + load.inactive;
+  uint64_t remembered = 0;
+  for (const service::ServerLoad& load : loads) {
+    carried += uint64_t(load.active) + load.inactive;
+    remembered += load.persistent;
+  }
   CHECK_EQ(carried, tables->v4.stats().flows + tables->v6.stats().flows);
+  CHECK_EQ(remembered, templates());
+  uint64_t with_parent = 0, children = 0;
+  const auto count = [&](const auto& flow) { with_parent += flow.parent != flow::kNoFlow; };
+  const auto count_children = [&](const auto& record) {
+    children += flow::Templates<std::remove_cvref_t<decltype(record.client)>>::children(record);
+  };
+  tables->v4.walk(0, flow::kNoFlow, count);
+  tables->v6.walk(0, flow::kNoFlow, count);
+  tables->templates4.table().walk(0, flow::kNoFlow, count_children);
+  tables->templates6.table().walk(0, flow::kNoFlow, count_children);
+  CHECK_EQ(children, with_parent);
+}
+
+std::string NatLab::template_of(uint32_t slot) {
+  std::string found = "-";
+  const auto look = [&](const auto& record) {
+    using Of = flow::Templates<std::remove_cvref_t<decltype(record.client)>>;
+    if (record.server_slot != slot) return;
+    found = std::string(Of::is_stale(record) ? "STALE " : Of::is_assured(record) ? "ASSURED " : "NONE ") +
+            std::to_string(record.expires_at.since(now.tick()) / int(kTicksPerSecond)) + " " +
+            std::to_string(Of::children(record));
+  };
+  tables->templates4.table().walk(0, flow::kNoFlow, look);
+  tables->templates6.table().walk(0, flow::kNoFlow, look);
+  return found;
 }
 
 int Handshake::open(NatLab& lab, int family, Endpoint client, Endpoint virt) {

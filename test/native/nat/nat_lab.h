@@ -45,6 +45,11 @@ class NatLab {
   void expire();
   void advance_seconds(uint32_t seconds) { now.ms += uint64_t(seconds) * 1000; }
 
+  uint64_t templates() { return templates4_.table.stats().flows + templates6_.table.stats().flows; }
+  uint32_t persistent(uint32_t slot) const { return loads[slot].persistent; }
+  /** The template that remembers this server, "NONE 360 1" (state, seconds left, children); "-" without one. */
+  std::string template_of(uint32_t slot);
+
   uint64_t flows() { return v4_.table.stats().flows + v6_.table.stats().flows; }
   uint32_t active(uint32_t slot) const { return loads[slot].active; }
   uint32_t inactive(uint32_t slot) const { return loads[slot].inactive; }
@@ -60,7 +65,7 @@ class NatLab {
   /** Name of its state, "-" without a flow. */
   std::string state(int family, uint8_t protocol = 6);
 
-  /** Both conservation equations, and loads that add up to the flows. */
+  /** Both conservation equations, loads that add up to the flows, and templates with as many children as there are. */
   void check_books();
 
   service::SnapshotSpec spec;
@@ -77,8 +82,8 @@ class NatLab {
   std::array<uint64_t, kGeneratedCount> generated{};
 
  private:
-  Lab<wire::Addr4> v4_;
-  Lab<wire::Addr6> v6_;
+  Lab<wire::Addr4> v4_, templates4_;
+  Lab<wire::Addr6> v6_, templates6_;
   uint64_t generation_ = 0;
 };
 

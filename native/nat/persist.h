@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Persistence of one new connection: which server its client's network has, and the connection's place among the
+// children of that memory. What a template is and how long it lives: flow/templates.h. This file knows what
+// belongs together, as ip_vs_core.c ip_vs_sched_persist does:
+//
+//   service                         template found by                 its target port
+//   on a port                       protocol, network, VIP:port       the server's
+//   on every port, or FTP's (21)    protocol, network, VIP:0          0
+//   of a mark                       any protocol, network, mark:0     0
+//
+// Weight and thresholds do not matter to a network that has a server; only one that has left the service, or is drained
+// while expire_quiescent_template is set, is exchanged for another.
+#pragma once
+
+#include "nat/step.h"
+
+namespace vsnat::nat {
+
+/** The first `bits` bits of an address, the rest zero. */
+template <class Addr>
+Addr network_of(const Addr& address, unsigned bits) {
+  Addr network = address;
+  auto* bytes = reinterpret_cast<uint8_t*>(&network);
+  for (unsigned i = 0; i < sizeof(Addr); ++i) {
+    const unsigned kept = bits < 8 * i ? 0 : bits - 8 * i;
+    if (kept < 8) bytes[i] &= uint8_t(0xff00 >> kept);
+  }
+  return network;
+}
+
+template <class Addr>
+typename flow::Templates<Addr>::Key template_key(const service::Listener& at, uint8_t protocol,
+                                                 const Addr& client, const Addr& virt) {
+  constexpr uint16_t kFtp = 21;
+  const service::Service& service = *at.service;
+  typename flow::Templates<Addr>::Key key;
+  key.protocol = protocol;
+  key.client = network_of(client, service.persistence_bits);
+  key.virt = virt;
+  key.virtual_port = wire::be16::from_host(at.port == kFtp ? 0 : at.port);
+  key.service_slot = service.slot;
+  if (service.mark != 0) {
+    // Where an address would be, its first four bytes, as the kernel keeps and shows it.
+    const auto mark = wire::be32::from_host(service.mark);
+    key.protocol = flow::Templates<Addr>::kAnyProtocol;
+    key.virt = Addr{};
+    std::memcpy(&key.virt, &mark, sizeof(mark));
+  }
+  return key;
+}
+
+/** What to do when a template ends. */
+inline auto template_gone(Core& core) {
+  return [&core](const auto& record) {
+    core.loads[record.server_slot].persistent.fetch_sub(1, std::memory_order_relaxed);
+  };
+}
+
+/** One of its connections has ended. */
+template <class Addr>
+void leave_template(Core& core, uint32_t parent, Tick now, flow::Ended ended) {
+  if (parent == flow::kNoFlow) return;
+  core.tables.templates_of<Addr>().release(parent, now, ended, template_gone(core));
+}
+
+template <class Addr>
+class Persistence {
+ public:
+  Persistence(Core& core, const service::Snapshot& snapshot, const service::Listener& at, uint8_t protocol,
+              const Addr& client, const Addr& virt, Tick now)
+      : core_(core),
+        snapshot_(snapshot),
+        at_(at),
+        now_(now),
+        templates_(core.tables.templates_of<Addr>()),
+        key_(template_key(at, protocol, client, virt)),
+        hash_(templates_.hash(key_)) {}
+
+  /** The server this client's network has; null when it has none, or none it may go on with. */
+  const service::Server* find() {
+    typename flow::Table<Addr>::Guard guard(templates_.table(), hash_);
+    const service::Server* server = nullptr;
+    look(server);
+    return server;
+  }
+
+  /**
+   * Enter a new connection, which begins the memory if there is none. Another queue may have been faster: `server`
+   * is then the one it chose. kNoFlow when there is no room.
+   */
+  uint32_t join(const service::Server*& server) {
+    typename flow::Table<Addr>::Guard guard(templates_.table(), hash_);
+    const service::Server* remembered = nullptr;
+    auto* record = look(remembered);
+    if (record == nullptr) {
+      record = templates_.create(hash_, key_, now_, at_.service->persistence_ticks, template_gone(core_));
+      if (record == nullptr) return flow::kNoFlow;
+      record->real = server->address.get<Addr>();
+      if (key_.virtual_port.host() != 0) record->real_port = server->port;
+      record->server_slot = server->slot;
+      record->queue = core_.queue;
+      core_.loads[server->slot].persistent.fetch_add(1, std::memory_order_relaxed);
+    } else {
+      server = remembered;
+    }
+    return templates_.adopt(*record, now_);
+  }
+
+ private:
+  /** A template that may be followed, and its server. */
+  typename flow::Templates<Addr>::Record* look(const service::Server*& server) {
+    auto* record = templates_.find(hash_, key_, now_, template_gone(core_));
+    if (record == nullptr) return nullptr;
+    server = snapshot_.server_of(*at_.service, record->server_slot);
+    if (server != nullptr && !(snapshot_.expire_quiescent_template && server->weight == 0)) return record;
+    server = nullptr;
+    flow::Templates<Addr>::invalidate(*record);
+    return nullptr;
+  }
+
+  Core& core_;
+  const service::Snapshot& snapshot_;
+  const service::Listener at_;
+  const Tick now_;
+  flow::Templates<Addr>& templates_;
+  const typename flow::Templates<Addr>::Key key_;
+  const uint64_t hash_;
+};
+
+}  // namespace vsnat::nat
