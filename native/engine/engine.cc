@@ -71,6 +71,16 @@ Result<bool> Engine::map_tables(flow::Sharing sharing) {
   memory6_.prefer_huge_pages();
   tables_.v4.format(memory4_.bytes(), capacity, key_, sharing);
   tables_.v6.format(memory6_.bytes(), capacity, key_, sharing);
+
+  // As many networks as connections. Not in huge pages: what no template ever touched costs nothing.
+  auto template4 = Mapping::anonymous(flow::Table<wire::Addr4>::bytes_for(capacity), "the IPv4 templates");
+  if (!template4) return template4.error();
+  auto template6 = Mapping::anonymous(flow::Table<wire::Addr6>::bytes_for(capacity), "the IPv6 templates");
+  if (!template6) return template6.error();
+  template_memory4_ = std::move(template4.value());
+  template_memory6_ = std::move(template6.value());
+  tables_.templates4.table().format(template_memory4_.bytes(), capacity, key_, sharing);
+  tables_.templates6.table().format(template_memory6_.bytes(), capacity, key_, sharing);
   return true;
 }
 
@@ -238,39 +248,58 @@ flow::TableStats Engine::table_stats() const {
   return sum;
 }
 
+uint64_t Engine::template_count() const {
+  return tables_.templates4.table().stats().flows + tables_.templates6.table().stats().flows;
+}
+
+namespace {
+
+void set_address(service::IpAddress& to, const wire::Addr4& from) {
+  to.family = 4;
+  to.v4 = from;
+}
+void set_address(service::IpAddress& to, const wire::Addr6& from) {
+  to.family = 6;
+  to.v6 = from;
+}
+
+template <class Addr>
+FlowRow row_of(const flow::Flow<Addr>& flow, Now now, bool is_template) {
+  FlowRow row{};
+  row.protocol = flow.protocol;
+  row.state = flow.state;
+  row.is_template = is_template;
+  row.is_assured = is_template && flow::Templates<Addr>::is_assured(flow);
+  row.expires_in_ticks = std::max(0, flow.expires_at.since(now.tick()));
+  set_address(row.client, flow.client);
+  set_address(row.virt, flow.virt);
+  set_address(row.real, flow.real);
+  row.client_port = is_template ? 0 : flow.client_port.host();
+  row.virtual_port = flow.virtual_port.host();
+  row.real_port = flow.real_port.host();
+  row.service_slot = flow.service_slot;
+  row.server_slot = flow.server_slot;
+  row.queue = flow.queue;
+  return row;
+}
+
+}  // namespace
+
 uint64_t Engine::walk(uint64_t cursor, uint32_t limit, Now now, std::vector<FlowRow>& rows) {
-  constexpr uint64_t kSixes = uint64_t{1} << 32;
   rows.reserve(rows.size() + limit);  // not while a shard is locked
-  const auto visit = [&](const auto& flow) {
-    FlowRow row{};
-    row.protocol = flow.protocol;
-    row.state = flow.state;
-    row.expires_in_ticks = std::max(0, flow.expires_at.since(now.tick()));
-    const auto set = [](service::IpAddress& to, const auto& from) {
-      to.family = uint8_t(std::remove_reference_t<decltype(from)>::kFamily);
-      if constexpr (std::remove_reference_t<decltype(from)>::kFamily == 4) {
-        to.v4 = from;
-      } else {
-        to.v6 = from;
-      }
-    };
-    set(row.client, flow.client);
-    set(row.virt, flow.virt);
-    set(row.real, flow.real);
-    row.client_port = flow.client_port.host();
-    row.virtual_port = flow.virtual_port.host();
-    row.real_port = flow.real_port.host();
-    row.service_slot = flow.service_slot;
-    row.server_slot = flow.server_slot;
-    row.queue = flow.queue;
-    rows.push_back(row);
+  // The upper half of a cursor numbers the table, the lower the record.
+  const uint64_t table = cursor >> 32;
+  const auto walk_table = [&](auto& records, bool is_template) {
+    return records.walk(uint32_t(cursor), limit,
+                        [&](const auto& flow) { rows.push_back(row_of(flow, now, is_template)); });
   };
-  if (cursor < kSixes) {
-    const uint32_t next = tables_.v4.walk(uint32_t(cursor), limit, visit);
-    return next == flow::kNoFlow ? kSixes : next;
-  }
-  const uint32_t next = tables_.v6.walk(uint32_t(cursor - kSixes), limit, visit);
-  return next == flow::kNoFlow ? kWalkEnd : kSixes + next;
+  uint32_t next = flow::kNoFlow;
+  if (table == 0) next = walk_table(tables_.v4, false);
+  if (table == 1) next = walk_table(tables_.v6, false);
+  if (table == 2) next = walk_table(tables_.templates4.table(), true);
+  if (table == 3) next = walk_table(tables_.templates6.table(), true);
+  if (next != flow::kNoFlow) return table << 32 | next;
+  return table < 3 ? (table + 1) << 32 : kWalkEnd;
 }
 
 }  // namespace vsnat::engine

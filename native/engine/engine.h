@@ -44,8 +44,10 @@ struct MemoryPacket {
 
 /** One row of the connection table, for people. */
 struct FlowRow {
-  uint8_t protocol;
+  uint8_t protocol;  // kAnyProtocol of flow/templates.h: a mark's template
   flow::State state;
+  /** A persistence template, which has no state but this. */
+  bool is_template, is_assured;
   int32_t expires_in_ticks;
   service::IpAddress client, virt, real;
   uint16_t client_port, virtual_port, real_port;
@@ -88,6 +90,7 @@ class Engine {
   const service::ServerLoad& load(uint32_t slot) const { return loads_[slot]; }
   service::Limits limits() const { return options_.limits; }
   flow::TableStats table_stats() const;
+  uint64_t template_count() const;
 
   /** Rows from `cursor` on, looking at up to `limit` records; returns the next cursor or kWalkEnd. */
   static constexpr uint64_t kWalkEnd = ~uint64_t{0};
@@ -113,7 +116,7 @@ class Engine {
   std::vector<std::array<uint8_t, 16>> steered_vips_;
 
   // Before the workers, so that it goes after them.
-  Mapping memory4_, memory6_;
+  Mapping memory4_, memory6_, template_memory4_, template_memory6_;
   nat::FlowTables tables_;
   std::unique_ptr<service::ServerLoad[]> loads_;
   uint64_t next_generation_ = 1;

@@ -37,6 +37,12 @@ class Fields {
     return value;
   }
 
+  /** Whether an optional field is given. */
+  bool has(const char* name) {
+    const Napi::Value value = get(name);
+    return ok() && !value.IsUndefined();
+  }
+
   double number(const char* name, double low, double high) {
     const Napi::Value value = get(name);
     if (!ok()) return 0;
@@ -202,6 +208,18 @@ void decode_timeouts(Fields timeouts, flow::Timeouts& out) {
   set(flow::State::udp, "udp");
 }
 
+/** Keys that a service may leave out. */
+void decode_grouping(Fields& service, service::ServiceSpec& out, std::string& problem) {
+  const Napi::Value persistence = service.get("persistence");
+  if (service.ok() && !persistence.IsUndefined()) {
+    Fields fields(persistence, service.at("persistence"), problem);
+    out.persistence.seconds = fields.u32("timeoutSeconds", 1, kMaxSeconds);
+    out.persistence.prefix_bits = uint8_t(fields.u32("prefixLength", 1, 128));
+  }
+  if (service.has("mark")) out.mark = service.u32("mark", 1, 0xffffffff);
+  if (service.has("onePacket")) out.one_packet = service.boolean("onePacket");
+}
+
 void decode_service(Fields service, service::ServiceSpec& out, std::string& problem) {
   out.slot = service.u32("slot", 0, 1u << 24);
   service.array("listen", [&](Napi::Value value, const std::string& path) {
@@ -209,7 +227,7 @@ void decode_service(Fields service, service::ServiceSpec& out, std::string& prob
     service::ListenSpec spec;
     spec.protocol = listen.word("protocol", {"tcp", "udp"}) == 0 ? wire::kProtoTcp : wire::kProtoUdp;
     spec.address = listen.address("address");
-    spec.port = uint16_t(listen.u32("port", 1, 65535));
+    spec.port = uint16_t(listen.u32("port", 0, 65535));
     out.listen.push_back(spec);
   });
   service.array("servers", [&](Napi::Value value, const std::string& path) {
@@ -217,7 +235,7 @@ void decode_service(Fields service, service::ServiceSpec& out, std::string& prob
     service::ServerSpec spec;
     spec.slot = server.u32("slot", 0, 1u << 24);
     spec.address = server.address("address");
-    spec.port = uint16_t(server.u32("port", 1, 65535));
+    spec.port = uint16_t(server.u32("port", 0, 65535));
     spec.weight = server.u32("weight", 0, 65535);
     spec.upper_threshold = server.u32("upperThreshold", 0, 0x7fffffff);
     spec.lower_threshold = server.u32("lowerThreshold", 0, 0x7fffffff);
@@ -226,6 +244,7 @@ void decode_service(Fields service, service::ServiceSpec& out, std::string& prob
   if (service.ok()) decode_plan(Fields(service.get("plan"), service.at("plan"), problem), out.plan);
   if (service.ok())
     decode_timeouts(Fields(service.get("timeouts"), service.at("timeouts"), problem), out.timeouts);
+  decode_grouping(service, out, problem);
 }
 
 /** Bytes of a Uint8Array. False when it is something else. */
@@ -249,6 +268,10 @@ std::string decode_snapshot(Napi::Value value, service::SnapshotSpec& spec) {
   spec.removed_server = snapshot.word("removedServer", {"reset", "silent"}) == 0
                             ? service::RemovedServer::reset
                             : service::RemovedServer::silent;
+  if (snapshot.has("expireQuiescentTemplate"))
+    spec.expire_quiescent_template = snapshot.boolean("expireQuiescentTemplate");
+  if (snapshot.has("onePacketReplies"))
+    spec.translate_one_packet_replies = snapshot.word("onePacketReplies", {"translate", "pass"}) == 0;
   return problem;
 }
 

@@ -49,6 +49,7 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
   out.Set("syscallsPoll", number(env, c.polls.read()));
   out.Set("foreignFlows", number(env, lane.tally.foreign_flows.read()));
   out.Set("suspectResets", number(env, lane.tally.suspect_resets.read()));
+  out.Set("ambiguousReplies", number(env, lane.tally.ambiguous_replies.read()));
   out.Set("busyNanoseconds", number(env, c.busy_ns.read()));
   out.Set("generation", number(env, engine.adopted_generation(queue)));
   return out;
@@ -57,7 +58,8 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
 /** Sums over the queues for one server slot; false when it is neither configured nor carrying connections. */
 bool encode_server(Napi::Env env, engine::Engine& engine, uint32_t slot, bool configured, Napi::Object& out) {
   const service::ServerLoad& load = engine.load(slot);
-  if (!configured && load.total() == 0) return false;
+  const uint32_t persistent = load.persistent.load(std::memory_order_relaxed);
+  if (!configured && load.total() == 0 && persistent == 0) return false;
   uint64_t connections = 0, in_packets = 0, in_bytes = 0, out_packets = 0, out_bytes = 0;
   for (size_t q = 0; q < engine.queue_count(); ++q) {
     const nat::ServerTally& tally = engine.lane(q).tally.server(slot);
@@ -71,6 +73,7 @@ bool encode_server(Napi::Env env, engine::Engine& engine, uint32_t slot, bool co
   out.Set("slot", number(env, slot));
   out.Set("active", number(env, load.active.load(std::memory_order_relaxed)));
   out.Set("inactive", number(env, load.inactive.load(std::memory_order_relaxed)));
+  out.Set("persistent", number(env, persistent));
   out.Set("overloaded", Napi::Boolean::New(env, load.overloaded.load(std::memory_order_relaxed)));
   out.Set("connections", number(env, connections));
   out.Set("inPackets", number(env, in_packets));
@@ -95,10 +98,16 @@ Napi::Object encode_service(Napi::Env env, engine::Engine& engine, const service
   return out;
 }
 
+const char* protocol_name(uint8_t protocol) {
+  if (protocol == wire::kProtoTcp) return "tcp";
+  return protocol == wire::kProtoUdp ? "udp" : "ip";
+}
+
 Napi::Object encode_row(Napi::Env env, const engine::FlowRow& row) {
   Napi::Object out = Napi::Object::New(env);
-  out.Set("protocol", Napi::String::New(env, row.protocol == wire::kProtoTcp ? "tcp" : "udp"));
-  out.Set("state", Napi::String::New(env, flow::state_name(row.state)));
+  out.Set("protocol", Napi::String::New(env, protocol_name(row.protocol)));
+  const char* state = row.is_assured ? "ASSURED" : flow::state_name(row.state);
+  out.Set("state", Napi::String::New(env, state));
   out.Set("expiresInSeconds", Napi::Number::New(env, double(row.expires_in_ticks) / kTicksPerSecond));
   out.Set("clientAddress", Napi::String::New(env, text_of(row.client)));
   out.Set("clientPort", number(env, row.client_port));
@@ -240,6 +249,7 @@ Napi::Value EngineBinding::counters(const Napi::CallbackInfo& info) {
   table.Set("expired", number(env, stats.expired));
   table.Set("evicted", number(env, stats.evicted));
   table.Set("bytes", number(env, stats.bytes));
+  table.Set("templates", number(env, engine_->template_count()));
   out.Set("flowTable", table);
   return out;
 }

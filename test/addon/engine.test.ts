@@ -210,7 +210,7 @@ describe('garbage arguments', () => {
       [
         ['services', 0, 'listen', 0, 'port'],
         0,
-        'services[0].listen[0].port: must be a whole number from 1 to 65535',
+        'services[0].listen[0].port: every port (0) is for services with persistence or a mark',
       ],
       [
         ['services', 0, 'listen', 0, 'address'],
@@ -229,6 +229,22 @@ describe('garbage arguments', () => {
       [['services', 0, 'plan', 'loop'], [0.5], 'services[0].plan.loop[0]: must be a server index'],
       [['services', 0, 'plan', 'kind'], 'magic', 'services[0].plan.kind: must be one of cycle, hash, least'],
       [['services', 0, 'timeouts', 'udp'], 0, 'services[0].timeouts.udp: must be a whole number from 1'],
+      [['services', 0, 'persistence'], 300, 'services[0].persistence: must be an object'],
+      [
+        ['services', 0, 'persistence'],
+        { timeoutSeconds: 0, prefixLength: 32 },
+        'services[0].persistence.timeoutSeconds: must be a whole number from 1 to 2678400',
+      ],
+      [
+        ['services', 0, 'persistence'],
+        { timeoutSeconds: 1, prefixLength: 33 },
+        'services[0].persistence.prefixLength: must be 1..32',
+      ],
+      [['services', 0, 'mark'], 0, 'services[0].mark: must be a whole number from 1 to 4294967295'],
+      [['services', 0, 'onePacket'], 1, 'services[0].onePacket: must be true or false'],
+      [['services', 0, 'onePacket'], true, 'services[0].listen[0].protocol: a one-packet service is UDP'],
+      [['expireQuiescentTemplate'], 'no', 'expireQuiescentTemplate: must be true or false'],
+      [['onePacketReplies'], 'drop', 'onePacketReplies: must be one of translate, pass'],
       [['removedServer'], 'explode', 'removedServer: must be one of reset, silent'],
     ];
     for (const [path, value, message] of rows) {
