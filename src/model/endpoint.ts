@@ -10,11 +10,11 @@ export type Protocol = 'tcp' | 'udp';
 
 export interface Endpoint {
   readonly address: IpAddress;
-  /** Host order, 1..65535. */
+  /** Host order, 1..65535; 0 of a real server: the port the client asked for. */
   readonly port: number;
 }
 
-/** Where a virtual service listens: protocol, VIP and port. */
+/** Where a virtual service listens: protocol, VIP and port. Port 0 is every port of the VIP. */
 export interface Listen extends Endpoint {
   readonly protocol: Protocol;
 }
@@ -24,6 +24,11 @@ const listenForm = 'be protocol://address:port like tcp://10.9.0.1:80 or udp://[
 
 export function parseEndpoint(text: string): Parsed<Endpoint> {
   return readEndpoint(text, endpointForm);
+}
+
+/** As an endpoint, and port 0 as well: a real server that is asked on the port its client asked for. */
+export function parseServer(text: string): Parsed<Endpoint> {
+  return readEndpoint(text, endpointForm, 0);
 }
 
 export function parseListen(text: string): Parsed<Listen> {
@@ -36,7 +41,8 @@ export function parseListen(text: string): Parsed<Listen> {
   if (protocol !== 'tcp' && protocol !== 'udp') {
     return mistake('start with tcp:// or udp://', protocol === 'sctp' ? 'SCTP is not supported' : undefined);
   }
-  const endpoint = readEndpoint(rest, listenForm);
+  const isWhole = parseAddress(rest.replace(/^\[(.*)\]$/, '$1')).ok && /^\[|^[^:]*$/.test(rest);
+  const endpoint = readEndpoint(isWhole ? `${rest}:0` : rest, listenForm, 0);
   return endpoint.ok ? good({ protocol, ...endpoint.value }) : endpoint;
 }
 
@@ -45,7 +51,7 @@ export const formatEndpoint = ({ address, port }: Endpoint): string =>
 
 export const formatListen = (listen: Listen): string => `${listen.protocol}://${formatEndpoint(listen)}`;
 
-function readEndpoint(text: string, form: string): Parsed<Endpoint> {
+function readEndpoint(text: string, form: string, leastPort = 1): Parsed<Endpoint> {
   const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):([^:]*)$/.exec(text);
   if (match === null) return mistake(form, missingPart(text));
   const [, bracketed, bare, portText = ''] = match;
@@ -54,13 +60,13 @@ function readEndpoint(text: string, form: string): Parsed<Endpoint> {
   if ((bracketed !== undefined) !== (familyOf(address.value) === 'ipv6')) {
     return mistake(form, 'use brackets for IPv6 only');
   }
-  const port = parsePort(portText);
+  const port = parsePort(portText, leastPort);
   return port.ok ? good({ address: address.value, port: port.value }) : port;
 }
 
-function parsePort(text: string): Parsed<number> {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  return port >= 1 && port <= 65535 ? good(port) : mistake('have a port of 1..65535');
+function parsePort(text: string, least: number): Parsed<number> {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : -1;
+  return port >= least && port <= 65535 ? good(port) : mistake(`have a port of ${least}..65535`);
 }
 
 /** Why a text without the overall form of an endpoint fails, for the two common slips. */

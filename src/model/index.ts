@@ -4,6 +4,7 @@ export * from './address.js';
 export * from './endpoint.js';
 export * from './model.js';
 export * from './parsed.js';
+export * from './persistence.js';
 export * from './plan.js';
 export * from './prefix.js';
 export * from './service.js';

@@ -27,5 +27,7 @@ export interface Model {
   readonly ipvs: {
     /** What becomes of a live connection whose server left the configuration. */
     readonly removedServers: 'reset' | 'silent';
+    /** Whether a datagram of a one-packet service's server is taken for its reply. */
+    readonly onePacketReplies: 'translate' | 'pass';
   };
 }

@@ -6,8 +6,9 @@
  */
 import { VsnatError } from '../errors.js';
 import { familyOf, type Family } from './address.js';
-import { formatEndpoint, parseEndpoint, parseListen, type Endpoint, type Listen } from './endpoint.js';
+import { formatEndpoint, parseListen, parseServer, type Endpoint, type Listen } from './endpoint.js';
 import type { Parsed } from './parsed.js';
+import { persistenceOf, type Persistence } from './persistence.js';
 import { kernelTimeouts, type Timeouts } from './timeouts.js';
 import { parseWeight, type Weight } from './weight.js';
 
@@ -38,6 +39,12 @@ export interface VirtualService {
   /** In the order of the configuration. The kernel's list, newest first, is this order reversed. */
   readonly servers: readonly RealServer[];
   readonly timeouts: Timeouts;
+  /** null: every connection is scheduled on its own. */
+  readonly persistence: Persistence | null;
+  /** Not null: all of `listen` is one service, as if a firewall gave these packets this mark. */
+  readonly mark: number | null;
+  /** Every datagram is scheduled on its own, and none is remembered. UDP only. */
+  readonly onePacket: boolean;
 }
 
 /** Identity of a real server within its service, and its label in metrics: "10.2.1.2:8080". */
@@ -49,6 +56,19 @@ export function serviceFamily(service: VirtualService): Family {
   return first === undefined ? 'ipv4' : familyOf(first.address);
 }
 
+/**
+ * The port of `server` for connections that come in at `listen`; 0 is the port the client asked for. A persistent
+ * service on every port, or of a mark, leaves all ports as they are.
+ */
+export function targetPort(
+  { persistence = null, mark = null }: Partial<Pick<VirtualService, 'persistence' | 'mark'>>,
+  listen: Endpoint,
+  server: Endpoint,
+): number {
+  const isLeft = persistence !== null && (mark !== null || listen.port === 0);
+  return isLeft || server.port === 0 ? listen.port : server.port;
+}
+
 export interface RealServerOptions {
   readonly weight?: number;
   readonly upperThreshold?: number;
@@ -58,7 +78,7 @@ export interface RealServerOptions {
 
 export function realServer(address: string, options: RealServerOptions = {}): RealServer {
   return {
-    ...required(`server ${JSON.stringify(address)}`, parseEndpoint(address)),
+    ...required(`server ${JSON.stringify(address)}`, parseServer(address)),
     weight: required(`weight of server ${address}`, parseWeight(options.weight ?? 1)),
     upperThreshold: options.upperThreshold ?? 0,
     lowerThreshold: options.lowerThreshold ?? 0,
@@ -73,17 +93,29 @@ export interface VirtualServiceOptions {
   readonly scheduler?: SchedulerName;
   readonly flags?: readonly SchedulerFlag[];
   readonly timeouts?: Partial<Timeouts>;
+  /** `{}` has the kernel's defaults. */
+  readonly persistence?: Partial<Persistence>;
+  readonly mark?: number;
+  readonly onePacket?: boolean;
 }
 
 export function virtualService(options: VirtualServiceOptions): VirtualService {
   const listen = typeof options.listen === 'string' ? [options.listen] : options.listen;
+  const places = listen.map((text) => required(`listen ${JSON.stringify(text)}`, parseListen(text)));
+  const [first] = places;
   return {
     name: options.name,
-    listen: listen.map((text) => required(`listen ${JSON.stringify(text)}`, parseListen(text))),
+    listen: places,
     scheduler: options.scheduler ?? 'wlc',
     flags: options.flags ?? [],
     servers: options.servers.map((server) => (typeof server === 'string' ? realServer(server) : server)),
     timeouts: { ...kernelTimeouts, ...options.timeouts },
+    persistence:
+      options.persistence === undefined || first === undefined
+        ? null
+        : persistenceOf(familyOf(first.address), options.persistence),
+    mark: options.mark ?? null,
+    onePacket: options.onePacket ?? false,
   };
 }
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { VsnatError } from '../../../src/errors.js';
 import { formatEndpoint, formatListen, parseEndpoint, parseListen } from '../../../src/model/endpoint.js';
-import { realServer, serverId, serviceFamily, virtualService } from '../../../src/model/service.js';
+import { realServer, serverId, serviceFamily, targetPort, virtualService } from '../../../src/model/service.js';
 import { kernelTimeouts } from '../../../src/model/timeouts.js';
 import { parseWeight } from '../../../src/model/weight.js';
 
@@ -41,6 +41,9 @@ describe('endpoints', () => {
   test.each([
     ['tcp://10.9.0.1:80', 'tcp://10.9.0.1:80'],
     ['udp://[2001:db8:0::1]:53', 'udp://[2001:db8::1]:53'],
+    ['tcp://10.9.0.1', 'tcp://10.9.0.1:0'],
+    ['tcp://10.9.0.1:0', 'tcp://10.9.0.1:0'],
+    ['udp://[2001:db8::1]', 'udp://[2001:db8::1]:0'],
   ])('%s is where a service listens: %s', (text, canonical) => {
     const parsed = parseListen(text);
     expect(parsed.ok && formatListen(parsed.value)).toBe(canonical);
@@ -51,7 +54,9 @@ describe('endpoints', () => {
     ['sctp://10.9.0.1:80', 'SCTP is not supported'],
     ['http://10.9.0.1:80', undefined],
     ['TCP://10.9.0.1:80', undefined],
-    ['tcp://10.9.0.1', 'add a port: 10.9.0.1:80'],
+    ['tcp://10.9.0.1:', undefined],
+    ['tcp://2001:db8::1', 'add a port: [2001:db8::1]:80'],
+    ['tcp://[10.9.0.1]', 'use brackets for IPv6 only'],
     ['tcp:10.9.0.1:80', undefined],
   ])('%j is no place to listen, and the hint is %j', (text, hint) => {
     const parsed = parseListen(text);
@@ -86,6 +91,9 @@ describe('services made by code', () => {
         { address: '10.2.2.2', port: 8080, weight: 3, upperThreshold: 0, lowerThreshold: 0, routed: false },
       ],
       timeouts: { ...kernelTimeouts, udp: 30 },
+      persistence: null,
+      mark: null,
+      onePacket: false,
     });
     expect(serviceFamily(web)).toBe('ipv4');
   });
@@ -93,6 +101,26 @@ describe('services made by code', () => {
   test('identify a server by address and port', () => {
     expect(web.servers.map(serverId)).toEqual(['10.2.1.2:8080', '10.2.2.2:8080']);
     expect(serverId(realServer('[2001:DB8::2]:8080'))).toBe('[2001:db8::2]:8080');
+  });
+
+  test("have the kernel's persistence when they ask for any", () => {
+    const persistent = (listen: string) => virtualService({ name: 'p', listen, servers: [], persistence: {} });
+    expect(persistent('tcp://10.9.0.1:80').persistence).toEqual({ timeoutSeconds: 360, prefixLength: 32 });
+    expect(persistent('tcp://[2001:db8::1]').persistence).toEqual({ timeoutSeconds: 360, prefixLength: 128 });
+  });
+
+  test.each([
+    ['one port', {}, 80, 8080, 8080],
+    ['one port, persistent', { persistence: {} }, 80, 8080, 8080],
+    ['one port, a server without', { persistence: {} }, 80, 0, 80],
+    ['every port', { persistence: {} }, 0, 8080, 0],
+    ['a mark', { mark: 7 }, 80, 8080, 8080],
+    ['a mark on every port, a server without', { mark: 7 }, 0, 0, 0],
+    ['a mark, persistent', { mark: 7, persistence: {} }, 80, 8080, 80],
+  ])('on %s are translated to the port the dataplane takes', (_, options, port, serverPort, expected) => {
+    const service = virtualService({ name: 's', listen: `tcp://10.9.0.1:${port}`, servers: [], ...options });
+    const [listen] = service.listen;
+    expect(listen && targetPort(service, listen, realServer(`10.2.1.2:${serverPort}`))).toBe(expected);
   });
 
   test('refuse a bad address in a sentence', () => {
