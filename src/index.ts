@@ -32,6 +32,7 @@ export type {
   Listen,
   LocalPlan,
   Model,
+  Persistence,
   Plan,
   RealServer,
   RealServerOptions,

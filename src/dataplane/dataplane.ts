@@ -12,17 +12,18 @@ export interface ListenSpec {
   readonly protocol: ProtocolName;
   /** IPv4 or IPv6 address as text; the VIP. */
   readonly address: string;
-  /** Host order, 1..65535. */
+  /** Host order; 0 is every port, for services with persistence or a mark. */
   readonly port: number;
 }
 
 export interface ServerSpec {
   /**
    * Stable identity of this real server within the dataplane, 0..limits.serverSlots-1: counters and live flows hang
-   * on it across snapshots. A slot may be given to another server only when its active + inactive counts are zero.
+   * on it across snapshots. A slot may be given to another server only when its active, inactive and persistent counts are zero.
    */
   readonly slot: number;
   readonly address: string;
+  /** 0: the port the client asked for. */
   readonly port: number;
   /** 0..65535; 0 takes no new connections. */
   readonly weight: number;
@@ -52,6 +53,15 @@ export interface ServiceSpec {
   readonly servers: readonly ServerSpec[];
   readonly plan: Plan;
   readonly timeouts: TimeoutSpec;
+  /** Left out: each connection is scheduled on its own. */
+  readonly persistence?: {
+    readonly timeoutSeconds: number;
+    readonly prefixLength: number;
+  };
+  /** All listeners are one service: persistence holds over every one of them. 1..2^32-1, once per address family. */
+  readonly mark?: number;
+  /** UDP only: each datagram is scheduled on its own, and none is remembered. */
+  readonly onePacket?: boolean;
 }
 
 export interface SnapshotSpec {
@@ -61,6 +71,10 @@ export interface SnapshotSpec {
    * reset: TCP is answered with RST and UDP is scheduled anew.
    */
   readonly removedServer: 'silent' | 'reset';
+  /** Whether weight 0 keeps new connections of persistent clients away as well; false when left out. */
+  readonly expireQuiescentTemplate?: boolean;
+  /** 'translate' when left out. */
+  readonly onePacketReplies?: 'translate' | 'pass';
 }
 
 /** Packets and bytes are 64-bit in C++ and doubles here: exact up to 2^53. */
@@ -90,6 +104,8 @@ export interface QueueCounters {
   readonly foreignFlows: number;
   /** RSTs whose sequence number cannot be right: forwarded, but without effect on the connection here. */
   readonly suspectResets: number;
+  /** Datagrams of a server that several one-packet services have: passed, since nobody knows whose they are. */
+  readonly ambiguousReplies: number;
   readonly busyNanoseconds: number;
   /** Generation of the snapshot this queue works with. */
   readonly generation: number;
@@ -99,6 +115,8 @@ export interface ServerCounters {
   readonly slot: number;
   readonly active: number;
   readonly inactive: number;
+  /** Client networks remembered for it; no connections, so in neither count and under no threshold. */
+  readonly persistent: number;
   readonly overloaded: boolean;
   readonly connections: number;
   readonly inPackets: number;
@@ -122,6 +140,8 @@ export interface FlowTableCounters {
   readonly expired: number;
   readonly evicted: number;
   readonly bytes: number;
+  /** Client networks whose server is remembered. */
+  readonly templates: number;
 }
 
 export interface Counters {
@@ -132,9 +152,11 @@ export interface Counters {
   readonly flowTable: FlowTableCounters;
 }
 
+/** A connection; or a persistence template, which has client port 0, as in the kernel's listing. */
 export interface FlowRow {
-  readonly protocol: ProtocolName;
-  /** ipvsadm's state names: ESTABLISHED, SYN_RECV, FIN_WAIT, ..., UDP. */
+  /** ip: the template of a mark, whose virtual address is the mark's number. */
+  readonly protocol: ProtocolName | 'ip';
+  /** ipvsadm's state names: ESTABLISHED, SYN_RECV, FIN_WAIT, ..., UDP; NONE and ASSURED of a template. */
   readonly state: string;
   readonly expiresInSeconds: number;
   readonly clientAddress: string;
@@ -180,7 +202,7 @@ export interface Dataplane {
   /** Swap in a whole new snapshot at once. Returns its generation. Throws and changes nothing when it is invalid. */
   publish(snapshot: SnapshotSpec): number;
   counters(): Counters;
-  /** Walk the flow table a page at a time; rows are copied shard by shard, so the walk never stops traffic. */
+  /** Walk the flow table, then the templates, a page at a time; rows are copied shard by shard, so the walk never stops traffic. */
   flows(cursor: number, limit: number): FlowPage;
   /** Why packets can no longer be moved (the device was deleted under us), or null while all is well. */
   failure(): string | null;

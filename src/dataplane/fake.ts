@@ -15,6 +15,7 @@ import type {
   QueueCounters,
   ServerCounters,
   ServiceCounters,
+  ServiceSpec,
   SnapshotSpec,
 } from './dataplane.js';
 
@@ -64,7 +65,7 @@ export class FakeDataplane implements Dataplane {
       steering: 'none',
     };
     this.#queues = Array.from({ length: queues }, (_, queue) => emptyQueue(queue));
-    this.#flowTable = { capacity, flows: 0, expired: 0, evicted: 0, bytes: capacity * 128 };
+    this.#flowTable = { capacity, flows: 0, expired: 0, evicted: 0, bytes: capacity * 128, templates: 0 };
   }
 
   publish(snapshot: SnapshotSpec): number {
@@ -143,7 +144,21 @@ function assertSlots(snapshot: SnapshotSpec, limits: Limits): void {
   for (const service of snapshot.services) {
     assertSlot('service', service.slot, limits.serviceSlots, services);
     for (const server of service.servers) assertSlot('server', server.slot, limits.serverSlots, servers);
+    assertGrouping(service);
   }
+}
+
+/** What src/config has checked already: ports and protocols that only some services may have. */
+function assertGrouping({ listen, persistence, mark, onePacket = false }: ServiceSpec): void {
+  const isGroup = persistence !== undefined || mark !== undefined;
+  const isWrong = listen.some(
+    ({ port, protocol }) => (port === 0 && !isGroup) || (onePacket && mark === undefined && protocol !== 'udp'),
+  );
+  if (isWrong)
+    throw new VsnatError(
+      'VSNAT_DATAPLANE',
+      'snapshot: every port needs persistence or a mark, and one packet needs udp',
+    );
 }
 
 function assertSlot(what: string, slot: number, slots: number, taken: Set<number>): void {
@@ -175,6 +190,7 @@ function emptyQueue(queue: number): QueueCounters {
     syscallsPoll: 0,
     foreignFlows: 0,
     suspectResets: 0,
+    ambiguousReplies: 0,
     busyNanoseconds: 0,
     generation: 0,
   };
@@ -185,6 +201,7 @@ function emptyServer(slot: number): ServerCounters {
     slot,
     active: 0,
     inactive: 0,
+    persistent: 0,
     overloaded: false,
     connections: 0,
     inPackets: 0,

@@ -39,7 +39,9 @@ export const nothingCompiled: Compiled = {
 };
 
 export function compile(model: Model, before: Compiled, counters: Counters, limits: Limits): Compiled {
-  const busy = new Set(counters.servers.filter((it) => it.active + it.inactive > 0).map((it) => it.slot));
+  const busy = new Set(
+    counters.servers.filter((it) => it.active + it.inactive + it.persistent > 0).map((it) => it.slot),
+  );
   const serverSlots = assignSlots(before.serverSlots, model.services.flatMap(serverKeys), {
     what: 'server',
     limit: limits.serverSlots,
@@ -63,7 +65,11 @@ export function compile(model: Model, before: Compiled, counters: Counters, limi
     spec: specOf(it, serviceSlots, serverSlots),
   }));
   return {
-    snapshot: { services: specs.map(({ spec }) => spec), removedServer: model.ipvs.removedServers },
+    snapshot: {
+      services: specs.map(({ spec }) => spec),
+      removedServer: model.ipvs.removedServers,
+      onePacketReplies: model.ipvs.onePacketReplies,
+    },
     placed: specs.map(({ service, spec }) => placeOf(service, spec)),
     serviceSlots,
     serverSlots,
@@ -120,15 +126,22 @@ function specOf(
     })),
     plan: resume(plan, stepsBefore),
     timeouts: service.timeouts,
+    ...(service.persistence === null ? {} : { persistence: service.persistence }),
+    ...(service.mark === null ? {} : { mark: service.mark }),
+    ...(service.onePacket ? { onePacket: true } : {}),
   };
 }
 
-function placeOf({ name, scheduler, servers }: VirtualService, spec: ServiceSpec): PlacedService {
+function placeOf(service: VirtualService, spec: ServiceSpec): PlacedService {
+  const { name, scheduler, persistence, mark, onePacket, servers } = service;
   return {
     service: name,
     slot: spec.slot,
     listen: spec.listen,
     scheduler,
+    persistence,
+    mark,
+    onePacket,
     servers: servers.map((server, index) => ({
       server: serverId(server),
       slot: spec.servers[index]?.slot ?? -1,

@@ -80,6 +80,7 @@ const settings: readonly (readonly [
   ['log.format', 'restart', ({ log }) => log.format],
   ['log.level', 'now', ({ log }) => log.level],
   ['ipvs.removed_servers', 'now', ({ ipvs }) => ipvs.removedServers],
+  ['ipvs.one_packet_replies', 'now', ({ ipvs }) => ipvs.onePacketReplies],
 ];
 
 function* diffSettings(running: Model, wanted: Model): Generator<Change> {
@@ -109,6 +110,9 @@ function* diffServices(
     } else {
       yield* changed('service', service.name, 'listen', listens(old), listens(service));
       yield* changed('service', service.name, 'scheduler', scheduling(old), scheduling(service));
+      yield* changed('service', service.name, 'persistence', persistenceText(old), persistenceText(service));
+      yield* changed('service', service.name, 'mark', String(old.mark ?? 'none'), String(service.mark ?? 'none'));
+      yield* changed('service', service.name, 'one packet', String(old.onePacket), String(service.onePacket));
       yield* diffTimeouts(old, service);
     }
     yield* diffServers(service.name, old?.servers ?? [], service.servers);
@@ -192,3 +196,6 @@ const listens = (service: VirtualService): string => service.listen.map(formatLi
 
 const scheduling = ({ scheduler, flags }: VirtualService): string =>
   flags.length === 0 ? scheduler : `${scheduler}(${flags.join(',')})`;
+
+const persistenceText = ({ persistence }: VirtualService): string =>
+  persistence === null ? 'none' : `${persistence.timeoutSeconds}s/${persistence.prefixLength}`;

@@ -4,6 +4,7 @@
  * Slots end here; outside the director everything has its name.
  */
 import type { Counters, FlowRow, ListenSpec } from '../dataplane/dataplane.js';
+import type { Persistence } from '../model/index.js';
 
 export interface ServerReport {
   /** address:port, the server's identity. */
@@ -11,6 +12,8 @@ export interface ServerReport {
   readonly weight: number;
   readonly active: number;
   readonly inactive: number;
+  /** Client networks remembered for it. */
+  readonly persistent: number;
   readonly overloaded: boolean;
   readonly connections: number;
   readonly inPackets: number;
@@ -23,6 +26,9 @@ export interface ServiceReport {
   readonly service: string;
   readonly listen: readonly ListenSpec[];
   readonly scheduler: string;
+  readonly persistence: Persistence | null;
+  readonly mark: number | null;
+  readonly onePacket: boolean;
   readonly connections: number;
   readonly scheduleFailures: number;
   readonly servers: readonly ServerReport[];
@@ -34,6 +40,9 @@ export interface PlacedService {
   readonly slot: number;
   readonly listen: readonly ListenSpec[];
   readonly scheduler: string;
+  readonly persistence: Persistence | null;
+  readonly mark: number | null;
+  readonly onePacket: boolean;
   readonly servers: readonly { readonly server: string; readonly slot: number; readonly weight: number }[];
 }
 
@@ -44,12 +53,16 @@ export function reportServices(
 ): readonly ServiceReport[] {
   const services = new Map(counters.services.map((service) => [service.slot, service]));
   const servers = new Map(counters.servers.map((server) => [server.slot, server]));
-  return placed.map(({ service, slot, listen, scheduler, servers: members }) => {
+  return placed.map((place) => {
+    const { slot, servers: members } = place;
     const counted = services.get(slot);
     return {
-      service,
-      listen,
-      scheduler,
+      service: place.service,
+      listen: place.listen,
+      scheduler: place.scheduler,
+      persistence: place.persistence,
+      mark: place.mark,
+      onePacket: place.onePacket,
       connections: counted?.connections ?? 0,
       scheduleFailures: counted?.scheduleFailures ?? 0,
       servers: members.map((member) => {
@@ -59,6 +72,7 @@ export function reportServices(
           weight: member.weight,
           active: numbers?.active ?? 0,
           inactive: numbers?.inactive ?? 0,
+          persistent: numbers?.persistent ?? 0,
           overloaded: numbers?.overloaded ?? false,
           connections: numbers?.connections ?? 0,
           inPackets: numbers?.inPackets ?? 0,

@@ -25,6 +25,22 @@ describe('the fake dataplane', () => {
     },
   );
 
+  it('refuses every port without what holds its connections together, and single packets of TCP', () => {
+    const dataplane = new FakeDataplane();
+    const [service] = snapshot(0).services;
+    if (service === undefined) throw new Error('no service');
+    const publish = (protocol: 'tcp' | 'udp', port: number, more: Partial<typeof service>): number =>
+      dataplane.publish({
+        removedServer: 'reset',
+        services: [{ ...service, listen: [{ protocol, address: '10.9.0.1', port }], ...more }],
+      });
+    const persistence = { timeoutSeconds: 60, prefixLength: 32 };
+    expect(() => publish('tcp', 0, {})).toThrow(/every port needs persistence or a mark/);
+    expect(() => publish('tcp', 80, { onePacket: true })).toThrow(/one packet needs udp/);
+    expect(publish('tcp', 0, { persistence })).toBe(1);
+    expect(publish('tcp', 80, { mark: 7, onePacket: true })).toBe(2);
+  });
+
   it('refuses everything after close()', () => {
     const dataplane = new FakeDataplane();
     dataplane.close();

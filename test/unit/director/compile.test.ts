@@ -54,6 +54,35 @@ describe('a compiled model', () => {
     });
   });
 
+  it('tells the dataplane what belongs together, and nothing of services that are plain', () => {
+    const grouped = web('a', {
+      name: 'group',
+      listen: 'udp://10.9.0.1',
+      persistence: { prefixLength: 24 },
+      mark: 7,
+      onePacket: true,
+    });
+    const { snapshot, placed } = publish(new FakeDataplane(), modelWith(web('a'), grouped));
+    expect(snapshot.onePacketReplies).toBe('translate');
+    expect(snapshot.services[0]).not.toHaveProperty('persistence');
+    expect(snapshot.services[1]).toMatchObject({
+      listen: [{ protocol: 'udp', address: '10.9.0.1', port: 0 }],
+      persistence: { timeoutSeconds: 360, prefixLength: 24 },
+      mark: 7,
+      onePacket: true,
+    });
+    expect(placed[1]).toMatchObject({ persistence: { prefixLength: 24 }, mark: 7, onePacket: true });
+  });
+
+  it('keeps a server slot from others while a client is remembered for it', () => {
+    const dataplane = new FakeDataplane({ limits: { serverSlots: 1, serviceSlots: 4 } });
+    const first = publish(dataplane, modelWith(web('a')));
+    dataplane.setServer(0, { persistent: 1 });
+    expect(() => publish(dataplane, modelWith(web('b')), first)).toThrow(/^servers: must fit/);
+    dataplane.setServer(0, { persistent: 0 });
+    expect(publish(dataplane, modelWith(web('b')), first).placed[0]?.servers[0]?.slot).toBe(0);
+  });
+
   it('gives the same server in two services two slots: their counters are two', () => {
     const dns = web('a', { name: 'dns', listen: 'udp://10.9.0.1:53' });
     const { placed } = publish(new FakeDataplane(), modelWith(web('a'), dns));

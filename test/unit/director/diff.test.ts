@@ -66,18 +66,33 @@ describe('the difference between two configurations', () => {
     ]);
   });
 
+  it('says what becomes of connections that belong together', () => {
+    const plain = { listen: 'udp://10.9.0.1:53' } as const;
+    const before = modelWith(web('a', { ...plain, persistence: {}, mark: 7 }));
+    const after = modelWith(
+      web('a', { ...plain, persistence: { timeoutSeconds: 60, prefixLength: 24 }, onePacket: true }),
+    );
+    expect(lines(before, after)).toEqual([
+      '~ service web persistence 360s/32 -> 60s/24',
+      '~ service web mark 7 -> none',
+      '~ service web one packet false -> true',
+    ]);
+    expect(lines(after, modelWith(web('a', plain)))[0]).toBe('~ service web persistence 60s/24 -> none');
+  });
+
   it('marks settings that wait for the next start, and keeps their old value until then', () => {
     const wanted: Model = {
       ...emptyModel,
       tun: { ...emptyModel.tun, queues: 2 },
       log: { level: 'debug', format: 'json' },
-      ipvs: { removedServers: 'silent' },
+      ipvs: { removedServers: 'silent', onePacketReplies: 'pass' },
     };
     const running: Model = { ...emptyModel, log: { level: 'info', format: 'json' } };
     expect(lines(running, wanted)).toEqual([
       '~ setting tun.queues auto -> 2 (at the next start)',
       '~ setting log.level info -> debug',
       '~ setting ipvs.removed_servers reset -> silent',
+      '~ setting ipvs.one_packet_replies translate -> pass',
     ]);
     const model = withoutRestart(running, wanted);
     expect(model.tun.queues).toBe('auto');
