@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What one key cannot say about another: duplicates, address families, addresses that cannot be, flags that do not fit. */
 import { familyOf, scopeOf, type Family, type IpAddress } from '../model/address.js';
-import { formatEndpoint, formatListen } from '../model/endpoint.js';
+import { formatListen } from '../model/endpoint.js';
 import { serverId } from '../model/service.js';
 import { mostServersOfMh } from '../scheduler/index.js';
 import type { Draft, ServiceDraft } from './draft.js';
 import type { Field } from './field.js';
+import { checkGrouping } from './grouping.js';
 
 /** What the dataplane's slot numbers and memory are made for; docs/limits.md. */
 export const maxima = { services: 65_536, servers: 1_048_576 } as const;
@@ -14,6 +15,7 @@ export function checkBetweenKeys({ root, services, metricsListen }: Draft): void
   checkCounts(root.get('services'), services);
   checkNames(services);
   checkListens(services);
+  checkGrouping(services);
   const vips = vipsOf(services);
   for (const service of services) {
     checkFamily(service);
@@ -160,7 +162,8 @@ function checkMetricsListen(
   const taken = services
     .flatMap(({ listen }) => listen)
     .find(
-      (listen) => listen.value.protocol === 'tcp' && formatEndpoint(listen.value) === formatEndpoint(value),
+      ({ value: { protocol, address, port } }) =>
+        protocol === 'tcp' && address === value.address && (port === value.port || port === 0),
     );
   if (taken === undefined) return;
   at.refuse({ must: `not be where ${taken.at.label} listens`, hint: 'choose another port' });

@@ -3,9 +3,11 @@
  * Document to drafts: every text read into what it means, each with its field, so that the checks between services
  * can run over whatever was readable. When nothing was wrong at all, a draft is complete and becomes the model.
  */
-import { parseEndpoint, parseListen, type Endpoint, type Listen } from '../model/endpoint.js';
+import { familyOf, type Family } from '../model/address.js';
+import { parseEndpoint, parseListen, parseServer, type Endpoint, type Listen } from '../model/endpoint.js';
 import type { Model } from '../model/model.js';
 import { mistake, type Parsed } from '../model/parsed.js';
+import { longestPrefix, parseNetmask, type Persistence } from '../model/persistence.js';
 import type { RealServer, SchedulerFlag, SchedulerName, VirtualService } from '../model/service.js';
 import { kernelTimeouts, type Timeouts } from '../model/timeouts.js';
 import { parseWeight } from '../model/weight.js';
@@ -32,6 +34,9 @@ export interface ServiceDraft {
   readonly flags: readonly Located<SchedulerFlag>[];
   readonly servers: readonly ServerDraft[];
   readonly timeouts: Timeouts;
+  readonly persistence: Persistence | null;
+  readonly mark: Located<number> | undefined;
+  readonly onePacket: Located<true> | undefined;
 }
 
 export interface Draft {
@@ -71,7 +76,10 @@ export function modelOf({ root, services, flowCapacity, metricsListen }: Draft):
       level: log.get('level').word('trace', 'debug', 'info', 'warn', 'error', 'fatal') ?? 'info',
       format: log.get('format').word('text', 'json') ?? 'text',
     },
-    ipvs: { removedServers: root.get('ipvs').get('removed_servers').word('reset', 'silent') ?? 'reset' },
+    ipvs: {
+      removedServers: root.get('ipvs').get('removed_servers').word('reset', 'silent') ?? 'reset',
+      onePacketReplies: root.get('ipvs').get('one_packet_replies').word('translate', 'pass') ?? 'translate',
+    },
   };
 }
 
@@ -83,6 +91,9 @@ function serviceOf(service: ServiceDraft): VirtualService {
     flags: service.flags.map(({ value }) => value),
     servers: service.servers.map(({ value }) => value),
     timeouts: service.timeouts,
+    persistence: service.persistence,
+    mark: service.mark?.value ?? null,
+    onePacket: service.onePacket !== undefined,
   };
 }
 
@@ -90,12 +101,16 @@ function draftService(at: Field): ServiceDraft {
   const name = at.get('name');
   const listen = at.get('listen');
   const routed = at.get('routed').isTrue();
+  const mark = at.get('mark');
+  const onePacket = at.get('one_packet');
+  const places = (listen.text() === undefined ? listen.items() : [listen]).flatMap((item) =>
+    several(item, item.parse(parseListen)),
+  );
+  const [first] = places;
   return {
     at,
     name: locate(name, name.text()),
-    listen: (listen.text() === undefined ? listen.items() : [listen]).flatMap((item) =>
-      several(item, item.parse(parseListen)),
-    ),
+    listen: places,
     scheduler: at.get('scheduler').word(...schedulerNames),
     flags: at
       .get('flags')
@@ -106,12 +121,29 @@ function draftService(at: Field): ServiceDraft {
       .items()
       .flatMap((server) => draftServer(server, routed)),
     timeouts: readTimeouts(at.get('timeouts')),
+    persistence: readPersistence(at.get('persistence'), first && familyOf(first.value.address)),
+    mark: locate(mark, mark.integer(1, 0xffffffff)),
+    onePacket: onePacket.isTrue() ? { value: true, at: onePacket } : undefined,
   };
+}
+
+/** Without a readable VIP the family is not known, and any netmask goes. */
+function readPersistence(at: Field, family: Family = 'ipv6'): Persistence | null {
+  if (at.value === undefined) return null;
+  const netmask = at.get('netmask');
+  const text = netmask.textOrNumber();
+  let prefixLength = longestPrefix(family);
+  if (text !== undefined) {
+    const parsed = parseNetmask(text, family);
+    if (parsed.ok) prefixLength = parsed.value;
+    else netmask.refuse(parsed);
+  }
+  return { timeoutSeconds: readSeconds(at.get('timeout')), prefixLength };
 }
 
 function draftServer(at: Field, serviceIsRouted: boolean): readonly ServerDraft[] {
   const address = at.text() === undefined ? at.get('address') : at;
-  const endpoint = address.parse(parseEndpoint);
+  const endpoint = address.parse(parseServer);
   if (endpoint === undefined) return [];
   // The short form has no keys to read a weight from, and so the weight every server has.
   const weight = parseWeight(at.text() === undefined ? at.get('weight').value : 1);

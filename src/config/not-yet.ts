@@ -8,7 +8,6 @@ const later = (subject: string, verb = 'is'): string =>
   `${subject} ${verb} not supported in this version yet`;
 
 const serviceKeys: Readonly<Record<string, string>> = {
-  persistence: later('persistence'),
   health: later('health checks', 'are'),
   slow_start: later('slow start'),
   drain: later('a drain deadline'),

@@ -8,6 +8,7 @@
  */
 import { Type, type Static, type TSchema, type SchemaOptions } from '@sinclair/typebox';
 import { kernelTimeouts } from '../model/timeouts.js';
+import { kernelPersistenceSeconds } from '../model/persistence.js';
 import { maxWeight } from '../model/weight.js';
 import { schedulerFlags, schedulerNames } from '../scheduler/index.js';
 
@@ -64,8 +65,31 @@ const timeouts = Type.Optional(
   ),
 );
 
+const persistence = Type.Optional(
+  Type.Object(
+    {
+      timeout: seconds(
+        kernelPersistenceSeconds,
+        'How long a client is remembered after its last new connection; longer while it has any.',
+      ),
+      netmask: Type.Optional(
+        textOrNumber({
+          description:
+            'How much of a client address counts: 24 or 255.255.255.0 for all clients of a /24 together. The whole address when left out.',
+          errorMessage: 'must be a prefix length like 24 or a mask like 255.255.255.0',
+        }),
+      ),
+    },
+    {
+      ...map,
+      description:
+        'New connections of a client go to the real server of its last one. `{}` for the defaults; persistence.md tells the details.',
+    },
+  ),
+);
+
 const serverAddress = Type.String({
-  description: 'RIP and port. IPv6 in brackets, and in quotes: "[2001:db8::2]:8080".',
+  description: 'RIP and port; port 0 is the one the client asked for. IPv6 in brackets, and in quotes: "[2001:db8::2]:8080".',
   errorMessage: 'must be text like 10.2.1.2:8080',
   examples: ['10.2.1.2:8080'],
 });
@@ -128,7 +152,7 @@ const service = Type.Object(
     }),
     listen: Type.Union([listenAddress, Type.Array(listenAddress, { minItems: 1 })], {
       description:
-        'VIP and port, as `tcp://10.9.0.1:80` or `udp://[2001:db8::1]:53`; or a list of them, of one address family.',
+        'VIP and port, as `tcp://10.9.0.1:80` or `udp://[2001:db8::1]:53`; or a list of them, of one address family. Without a port, every port: for services with `persistence` or a `mark`.',
       errorMessage: 'must be text like tcp://10.9.0.1:80 or a list of such',
       examples: ['tcp://10.9.0.1:80'],
     }),
@@ -167,6 +191,23 @@ const service = Type.Object(
       }),
     ),
     timeouts,
+    persistence,
+    mark: Type.Optional(
+      Type.Integer({
+        description:
+          'Makes all of `listen` one service, as a firewall mark of this number does for IPVS: persistence holds over all of it.',
+        minimum: 1,
+        maximum: 0xffffffff,
+        errorMessage: 'must be 1..4294967295',
+      }),
+    ),
+    one_packet: Type.Optional(
+      Type.Boolean({
+        description: 'UDP only: every datagram is scheduled on its own, and no connection is remembered.',
+        default: false,
+        errorMessage: 'must be true or false',
+      }),
+    ),
   },
   map,
 );
@@ -303,6 +344,13 @@ export const configSchema = Type.Object(
               description:
                 'A live connection whose server left the configuration: `reset` answers TCP with RST and gives UDP to another server; `silent` drops its packets until it times out, as the kernel does.',
               default: 'reset',
+            }),
+          ),
+          one_packet_replies: Type.Optional(
+            oneOf(['translate', 'pass'], {
+              description:
+                "`translate`: what a server of exactly one `one_packet` service sends is that service's reply, and leaves with its VIP; `pass`: it leaves as it is, as from the kernel.",
+              default: 'translate',
             }),
           ),
         },

@@ -184,9 +184,49 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       '5:12: services[0].flags: must be a list of sh-port, sh-fallback, mh-port, mh-fallback, each once, got a list',
     ),
     row(
-      'persistence',
-      service('    persistence: { timeout: 300s }\n    servers: []'),
-      '4:5: services[0].persistence: must be left out, got a map; persistence is not supported in this version yet',
+      'persistence without a map',
+      service('    persistence: 300s\n    servers: []'),
+      '4:18: services[0].persistence: must be a map, got "300s"',
+    ),
+    row(
+      'persistence for less than a second',
+      service('    persistence: { timeout: 0 }\n    servers: []'),
+      '4:29: services[0].persistence.timeout: must be 1s..30d in whole seconds, got 0',
+    ),
+    row(
+      'a netmask with a hole',
+      service('    persistence: { netmask: 255.0.255.0 }\n    servers: []'),
+      '4:29: services[0].persistence.netmask: must be a prefix length like 24 or a mask like 255.255.255.0, got "255.0.255.0"',
+    ),
+    row(
+      'a netmask that is longer than an address',
+      service('    persistence: { netmask: 33 }\n    servers: []'),
+      '4:29: services[0].persistence.netmask: must be a prefix length of 1..32, got 33',
+    ),
+    row(
+      'every port without anything that holds them together',
+      'services:\n  - name: web\n    listen: tcp://10.9.0.1\n    servers: []',
+      '3:13: services[0].listen: must have a port, got "tcp://10.9.0.1"; every port of an address is for services with persistence: {} or a mark',
+    ),
+    row(
+      'a port that would never be used',
+      'services:\n  - name: web\n    listen: tcp://10.9.0.1\n    persistence: {}\n    servers: [10.2.1.2:80]',
+      '5:15: services[0].servers[0]: must have port 0, got "10.2.1.2:80"; a persistent service on every port, or of a mark, keeps the port the client asked for',
+    ),
+    row(
+      'one packet of TCP',
+      service('    one_packet: true\n    servers: []'),
+      '4:17: services[0].one_packet: must be false while services[0].listen is not udp://, got true; make a service of its own for UDP',
+    ),
+    row(
+      'a mark of nothing',
+      service('    mark: 0\n    servers: []'),
+      '4:11: services[0].mark: must be 1..4294967295, got 0',
+    ),
+    row(
+      'a mark twice',
+      service('    mark: 7\n    servers: []\n  - { name: b, listen: tcp://10.9.0.2:1, mark: 7, servers: [] }'),
+      '6:48: services[1].mark: must differ from services[0].mark, got 7; list all of it in one service',
     ),
     row(
       'health checks',

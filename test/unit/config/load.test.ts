@@ -46,7 +46,7 @@ describe('a good file', () => {
       admin: { socket: '/run/vsnat/vsnat.sock' },
       metrics: { listen: { address: '127.0.0.1', port: 9191 } },
       log: { level: 'info', format: 'text' },
-      ipvs: { removedServers: 'reset' },
+      ipvs: { removedServers: 'reset', onePacketReplies: 'translate' },
     });
   });
 
@@ -66,14 +66,25 @@ services:
   - name: web.6
     listen: tcp://[2001:DB8::0:1]:80
     servers: ["[2001:db8:1::2]:8080", { address: "[2001:db8:1::3]:8080", routed: true }]
+  - name: group
+    listen: [tcp://10.9.0.2, udp://10.9.0.2:0, tcp://10.9.0.3:21]
+    mark: 4294967295
+    persistence: { timeout: 5m, netmask: 255.255.254.0 }
+    servers: [10.2.1.2:0]
+  - name: dns
+    listen: udp://10.9.0.1:53
+    one_packet: true
+    servers: []
+  - { name: whole, listen: "tcp://[2001:db8::2]", persistence: {}, servers: [] }
 tun: { name: v0, queues: 2, offload: off, persist: false, mtu: 1500, steering: random }
 flows: { capacity: 1M }
 admin: { socket: /tmp/v.sock }
 metrics: { listen: off }
 log: { level: debug, format: json }
-ipvs: { removed_servers: silent }
+ipvs: { removed_servers: silent, one_packet_replies: pass }
 `);
     const plain = { weight: 1, upperThreshold: 0, lowerThreshold: 0 };
+    const ungrouped = { persistence: null, mark: null, onePacket: false };
     expect(model).toEqual({
       services: [
         {
@@ -106,6 +117,7 @@ ipvs: { removed_servers: silent }
             tcpLastAck: 7,
             udp: 2_592_000,
           },
+          ...ungrouped,
         },
         {
           name: 'web.6',
@@ -117,6 +129,42 @@ ipvs: { removed_servers: silent }
             { address: '2001:db8:1::3', port: 8080, ...plain, routed: true },
           ],
           timeouts: kernelTimeouts,
+          ...ungrouped,
+        },
+        {
+          name: 'group',
+          listen: [
+            { protocol: 'tcp', address: '10.9.0.2', port: 0 },
+            { protocol: 'udp', address: '10.9.0.2', port: 0 },
+            { protocol: 'tcp', address: '10.9.0.3', port: 21 },
+          ],
+          scheduler: 'wlc',
+          flags: [],
+          servers: [{ address: '10.2.1.2', port: 0, ...plain, routed: false }],
+          timeouts: kernelTimeouts,
+          persistence: { timeoutSeconds: 300, prefixLength: 23 },
+          mark: 4294967295,
+          onePacket: false,
+        },
+        {
+          name: 'dns',
+          listen: [{ protocol: 'udp', address: '10.9.0.1', port: 53 }],
+          scheduler: 'wlc',
+          flags: [],
+          servers: [],
+          timeouts: kernelTimeouts,
+          ...ungrouped,
+          onePacket: true,
+        },
+        {
+          name: 'whole',
+          listen: [{ protocol: 'tcp', address: '2001:db8::2', port: 0 }],
+          scheduler: 'wlc',
+          flags: [],
+          servers: [],
+          timeouts: kernelTimeouts,
+          ...ungrouped,
+          persistence: { timeoutSeconds: 360, prefixLength: 128 },
         },
       ],
       tun: { name: 'v0', queues: 2, offload: 'off', mtu: 1500, steering: 'random', persist: false },
@@ -124,7 +172,7 @@ ipvs: { removed_servers: silent }
       admin: { socket: '/tmp/v.sock' },
       metrics: { listen: null },
       log: { level: 'debug', format: 'json' },
-      ipvs: { removedServers: 'silent' },
+      ipvs: { removedServers: 'silent', onePacketReplies: 'pass' },
     });
   });
 
