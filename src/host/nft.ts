@@ -8,7 +8,7 @@
  */
 import { nftTableOf } from './ownership.js';
 
-export type NftSet = 'servers4' | 'servers6' | 'addresses4' | 'addresses6' | 'own4' | 'own6';
+export type NftSet = 'servers4' | 'servers6' | 'whole4' | 'whole6' | 'addresses4' | 'addresses6' | 'own4' | 'own6';
 
 interface NftChain {
   readonly name: string;
@@ -28,6 +28,8 @@ export function nftChains(device: string, mark: number): readonly NftChain[] {
       rules: [
         `ip saddr . meta l4proto . th sport @servers4 ${divert}`,
         `ip6 saddr . meta l4proto . th sport @servers6 ${divert}`,
+        `ip saddr . meta l4proto @whole4 ${divert}`,
+        `ip6 saddr . meta l4proto @whole6 ${divert}`,
         `ip frag-off & 0x3fff != 0 ip saddr @addresses4 ${divert}`,
         `exthdr frag exists ip6 saddr @addresses6 ${divert}`,
       ],
@@ -60,6 +62,8 @@ export function nftTable(device: string, mark: number): string {
   return `table inet ${nftTableOf(device)} {
   set servers4 { type ipv4_addr . inet_proto . inet_service; }
   set servers6 { type ipv6_addr . inet_proto . inet_service; }
+  set whole4 { type ipv4_addr . inet_proto; }
+  set whole6 { type ipv6_addr . inet_proto; }
   set addresses4 { type ipv4_addr; }
   set addresses6 { type ipv6_addr; }
   set own4 { type ipv4_addr; }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the planners of src/host share: the model and the host's state, boiled down to what they ask again and again. */
 import type { DeviceFacts } from '../dataplane/dataplane.js';
-import type { Listen, TunSettings, VirtualService } from '../model/index.js';
+import { VsnatError } from '../errors.js';
+import { targetPort, type Listen, type TunSettings, type VirtualService } from '../model/index.js';
 import { routingIdOf } from './ownership.js';
 import type { HostState } from './state.js';
 import { versionOf, type IpVersion } from './step.js';
@@ -9,7 +10,8 @@ import { versionOf, type IpVersion } from './step.js';
 /** The part of the model that the host has to know. */
 export interface HostModel {
   readonly tun: Pick<TunSettings, 'name' | 'mtu'>;
-  readonly services: readonly Pick<VirtualService, 'listen' | 'servers'>[];
+  readonly services: readonly (Pick<VirtualService, 'listen' | 'servers'> &
+    Partial<Pick<VirtualService, 'persistence' | 'mark'>>)[];
 }
 
 export type HostDevice = Pick<DeviceFacts, 'name' | 'index'>;
@@ -22,7 +24,7 @@ export interface Context {
   readonly versions: readonly IpVersion[];
   readonly listen: readonly Listen[];
   readonly ownVips: ReadonlySet<string>;
-  /** One row per RIP, protocol and port: replies to look for. */
+  /** One row per RIP, protocol and port: replies to look for. Port 0 is any. */
   readonly replies: readonly Listen[];
 }
 
@@ -31,15 +33,17 @@ export function gather(model: HostModel, device: HostDevice, state: HostState): 
   const replies = unique(
     model.services.flatMap((service) =>
       service.servers.flatMap((server) =>
-        [...new Set(service.listen.map((spec) => spec.protocol))].map((protocol) => ({
-          protocol,
+        service.listen.map((spec) => ({
+          protocol: spec.protocol,
           address: server.address,
-          port: server.port,
+          port: targetPort(service, spec, server),
         })),
       ),
     ),
   );
   const local = new Set(state.addresses.filter((a) => a.interface !== device.name).map((a) => a.address));
+  const ownVips = new Set(listen.map((spec) => spec.address).filter((address) => local.has(address)));
+  refuseWholeHost(listen, ownVips);
   const present = new Set(listen.map((spec) => versionOf(spec.address)));
   return {
     device,
@@ -48,8 +52,19 @@ export function gather(model: HostModel, device: HostDevice, state: HostState): 
     versions: ([4, 6] as const).filter((version) => present.has(version)),
     listen,
     replies,
-    ownVips: new Set(listen.map((spec) => spec.address).filter((address) => local.has(address))),
+    ownVips,
   };
+}
+
+/** Every port of an address the host uses itself includes the one its administrator comes in by. */
+function refuseWholeHost(listen: readonly Listen[], ownVips: ReadonlySet<string>): void {
+  const whole = listen.find(({ address, port }) => port === 0 && ownVips.has(address));
+  if (whole === undefined) return;
+  throw new VsnatError(
+    'VSNAT_HOST_REFUSED',
+    `host: ${whole.address} is this host's own address, and a service on every ${whole.protocol} port of it would take ` +
+      'the host its own (ssh, for one); list the ports, or give the service an address that no interface has',
+  );
 }
 
 function unique(specs: readonly Listen[]): readonly Listen[] {

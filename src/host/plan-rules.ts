@@ -71,8 +71,8 @@ function planReplyRules(
   return [
     ...mine.map((reply) =>
       toTun(
-        `from ${reply.address} ipproto ${reply.protocol} sport ${reply.port}`,
-        `replies of ${reply.address} port ${reply.port} go through the director`,
+        `from ${reply.address} ipproto ${reply.protocol}${reply.port === 0 ? '' : ` sport ${reply.port}`}`,
+        `replies of ${reply.address} port ${reply.port === 0 ? 'any' : reply.port} go through the director`,
       ),
     ),
     // Always behind `local`: neighbour discovery is ICMPv6 too and must reach the host untouched.

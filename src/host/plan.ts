@@ -118,11 +118,17 @@ function planNft({ device, mark, replies, ownVips }: Context): readonly Step[] {
       undo: { tool: 'nft', line: deleteTable(table) },
     },
     ...replies.map((reply) =>
-      element(
-        `servers${versionOf(reply.address)}`,
-        `${reply.address} . ${reply.protocol} . ${reply.port}`,
-        `replies of ${reply.address} port ${reply.port} go through the director`,
-      ),
+      reply.port === 0
+        ? element(
+            `whole${versionOf(reply.address)}`,
+            `${reply.address} . ${reply.protocol}`,
+            `replies of ${reply.address} from any ${reply.protocol} port go through the director`,
+          )
+        : element(
+            `servers${versionOf(reply.address)}`,
+            `${reply.address} . ${reply.protocol} . ${reply.port}`,
+            `replies of ${reply.address} port ${reply.port} go through the director`,
+          ),
     ),
     // Only the first fragment of a datagram has ports, so fragments are recognised by their address alone.
     ...addresses.map((address) =>

@@ -103,6 +103,31 @@ describe('the plan', () => {
     ]);
   });
 
+  test('of a service on every port takes all that a server sends of its protocol', async () => {
+    const whole = {
+      tun: { name: 'vsnat0', mtu: 65535 },
+      services: [
+        virtualService({ name: 'w', listen: 'tcp://10.9.0.1', servers: ['10.2.1.2:0'], persistence: {} }),
+        virtualService({ name: 'd', listen: 'udp://10.9.0.1:53', servers: ['10.2.1.2:0'] }),
+      ],
+    };
+    const lines = await linesOf(whole);
+    expect(lines).toContain('add element inet vsnat_vsnat0 whole4 { 10.2.1.2 . tcp }');
+    expect(lines).toContain('add element inet vsnat_vsnat0 servers4 { 10.2.1.2 . udp . 53 }');
+    const plain = await linesOf(whole, new FakeKernel(links, { hasNft: false }));
+    expect(plain).toContain(`-4 rule add pref 118 from 10.2.1.2 ipproto tcp lookup ${table} protocol 118`);
+  });
+
+  test("never takes every port of the host's own address", async () => {
+    const whole = {
+      tun: { name: 'vsnat0', mtu: 65535 },
+      services: [virtualService({ name: 'w', listen: 'tcp://10.1.0.1', servers: [], mark: 7 })],
+    };
+    await expect(linesOf(whole)).rejects.toThrow(
+      "host: 10.1.0.1 is this host's own address, and a service on every tcp port of it would take the host its own (ssh, for one); list the ports",
+    );
+  });
+
   test('without nftables has one rule per real server, behind one that keeps packets from circling', async () => {
     const kernel = new FakeKernel(links, { hasNft: false });
     expect(
