@@ -2,7 +2,8 @@
 /** `vsnat status` and `vsnat services` as text. Pure: an answer and a clock in, lines out. */
 import type { ServicesAnswer, StatusAnswer } from '../admin/api.js';
 import type { DeviceFacts } from '../dataplane/dataplane.js';
-import { formatListen, type Listen } from '../model/index.js';
+import type { ServiceReport } from '../director/report.js';
+import { familyOf, formatListen, formatNetmask, longestPrefix, type Listen } from '../model/index.js';
 import { formatBytes, formatDuration, plural, table, type Column } from './table.js';
 
 export function statusLines(status: StatusAnswer, now: number): string[] {
@@ -68,6 +69,7 @@ const serverColumns: readonly Column[] = [
   { title: 'weight', align: 'right' },
   { title: 'active', align: 'right' },
   { title: 'inactive', align: 'right' },
+  { title: 'persistent', align: 'right' },
   { title: 'connections', align: 'right' },
   { title: 'in', align: 'right' },
   { title: 'out', align: 'right' },
@@ -84,7 +86,7 @@ export function serviceTexts({ services }: ServicesAnswer): ServiceText[] {
     title: [
       service.service,
       service.listen.map((listen) => formatListen(listen as Listen)).join(' '),
-      service.scheduler,
+      [service.scheduler, ...flagsOf(service)].join(' '),
       `${plural(service.connections, 'connection')}, ${service.scheduleFailures} refused`,
     ].join('  '),
     lines:
@@ -97,6 +99,7 @@ export function serviceTexts({ services }: ServicesAnswer): ServiceText[] {
               String(server.weight),
               String(server.active),
               String(server.inactive),
+              String(server.persistent),
               String(server.connections),
               formatBytes(server.inBytes),
               formatBytes(server.outBytes),
@@ -104,4 +107,17 @@ export function serviceTexts({ services }: ServicesAnswer): ServiceText[] {
             ]),
           ),
   }));
+}
+
+/** In ipvsadm's words: persistent 360 mask 255.255.255.0 ops. */
+function flagsOf({ listen, persistence, mark, onePacket }: ServiceReport): readonly string[] {
+  const [first] = listen as readonly Listen[];
+  const family = first === undefined ? 'ipv4' : familyOf(first.address);
+  const hasMask = persistence !== null && persistence.prefixLength < longestPrefix(family);
+  return [
+    ...(mark === null ? [] : [`mark ${mark}`]),
+    ...(persistence === null ? [] : [`persistent ${persistence.timeoutSeconds}`]),
+    ...(hasMask ? [`mask ${formatNetmask(persistence.prefixLength, family)}`] : []),
+    ...(onePacket ? ['ops'] : []),
+  ];
 }

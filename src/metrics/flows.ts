@@ -25,6 +25,13 @@ export const flowMetrics: readonly MetricDefinition[] = [
     series: ({ counters }) => single(counters.flowTable.bytes),
   },
   {
+    name: 'vsnat_persistence_templates',
+    help: 'Client networks whose real server is remembered.',
+    type: 'gauge',
+    labels: [],
+    series: ({ counters }) => single(counters.flowTable.templates),
+  },
+  {
     name: 'vsnat_flows_expired_total',
     help: 'Connections forgotten because their timeout ran out.',
     type: 'counter',

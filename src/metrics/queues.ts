@@ -103,6 +103,11 @@ export const queueMetrics: readonly MetricDefinition[] = [
     (queue) => queue.suspectResets,
   ),
   counter(
+    'vsnat_queue_ambiguous_replies_total',
+    'Datagrams of a server that several one-packet services have: passed, since nobody knows whose replies they are.',
+    (queue) => queue.ambiguousReplies,
+  ),
+  counter(
     'vsnat_queue_busy_seconds_total',
     'Time the queue was at work and not waiting for packets.',
     (queue) => queue.busyNanoseconds / 1e9,

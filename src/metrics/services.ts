@@ -80,6 +80,13 @@ export const serviceMetrics: readonly MetricDefinition[] = [
     series: (sample) => perServer(sample, (server) => [[server.inactive]]),
   },
   {
+    name: 'vsnat_server_persistent_clients',
+    help: 'Client networks that persistence remembers this real server for.',
+    type: 'gauge',
+    labels: ofServer,
+    series: (sample) => perServer(sample, (server) => [[server.persistent]]),
+  },
+  {
     name: 'vsnat_server_packets_total',
     help: 'Packets carried for the real server: in is from clients to it, out is its answers.',
     type: 'counter',

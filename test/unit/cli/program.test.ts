@@ -6,6 +6,8 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { serviceTexts } from '../../../src/cli/show-status.js';
+import type { ServiceReport } from '../../../src/director/report.js';
 import { startDaemon, type Daemon } from '../../../src/cli/daemon.js';
 import { laterCommands } from '../../../src/cli/later.js';
 import { splitAtIpvsadm } from '../../../src/cli/ipvsadm-command.js';
@@ -188,7 +190,21 @@ describe('commands to a daemon', () => {
     machine.dataplane.setServer(0, { active: 12, inactive: 3, connections: 617, inBytes: 1_234_567 });
     const { out } = await ask('services');
     expect(out).toMatch(/^web {2}tcp:\/\/10\.9\.0\.1:80/);
-    expect(out).toMatch(/10\.2\.1\.2:8080 +1 +12 +3 +617 +1\.2 MB +0 B/);
+    expect(out).toMatch(/10\.2\.1\.2:8080 +1 +12 +3 +0 +617 +1\.2 MB +0 B/);
+  });
+
+  it('services tells of persistence, marks and single packets in the words of ipvsadm', () => {
+    const report = { service: 's', listen: [], scheduler: 'rr', connections: 0, scheduleFailures: 0, servers: [] };
+    const title = (more: Partial<ServiceReport>): string | undefined =>
+      serviceTexts({
+        services: [{ ...report, persistence: null, mark: null, onePacket: false, ...more }],
+      })[0]?.title.split('  ')[2];
+    expect(title({})).toBe('rr');
+    expect(title({ persistence: { timeoutSeconds: 360, prefixLength: 32 } })).toBe('rr persistent 360');
+    expect(title({ mark: 7, persistence: { timeoutSeconds: 1, prefixLength: 20 } })).toBe(
+      'rr mark 7 persistent 1 mask 255.255.240.0',
+    );
+    expect(title({ onePacket: true })).toBe('rr ops');
   });
 
   it('flows draws the table as ipvsadm does, filters it and says when there is more', async () => {
