@@ -130,9 +130,9 @@ void advance(Context& c, flow::Flow<Addr>& flow, Direction direction) {
 template <class Addr>
 bool reply_tuple_taken(Context& c, const Listener& at, const Server& server) {
   auto& table = c.core.tables.of<Addr>();
-  auto* other = table.find_reply(c.pending.hash, c.view().protocol, saddr<Addr>(c.view()),
-                                 source_port(c.view()), server.address.get<Addr>(),
-                                 target_port(at, server, destination_port(c.view())));
+  auto* other =
+      table.find_reply(c.pending.hash, c.view().protocol, saddr<Addr>(c.view()), source_port(c.view()),
+                       server.address.get<Addr>(), target_port(at, server, destination_port(c.view())));
   if (live(c, other) == nullptr) return false;
   if (!flow::is_closed(other->state)) return true;
   remove(c.core, c.snapshot, other, c.now.tick());
@@ -249,11 +249,11 @@ Outcome schedule(Context& c) {
     leave_template<Addr>(c.core, parent, c.now.tick(), Ended::in_time);
     return forward_once<Addr>(c, at, *server);
   }
-  auto* flow = c.core.tables.of<Addr>().insert(
-      c.pending.hash, view.protocol, saddr<Addr>(view), source_port(view), c.now.tick(),
-      [&](const flow::Flow<Addr>& evicted) {
-        forget(c.core, c.snapshot, evicted, c.now.tick(), Ended::given_up);
-      });
+  auto* flow =
+      c.core.tables.of<Addr>().insert(c.pending.hash, view.protocol, saddr<Addr>(view), source_port(view),
+                                      c.now.tick(), [&](const flow::Flow<Addr>& evicted) {
+                                        forget(c.core, c.snapshot, evicted, c.now.tick(), Ended::given_up);
+                                      });
   if (flow == nullptr) {
     leave_template<Addr>(c.core, parent, c.now.tick(), Ended::given_up);
     return dropped(DropReason::table_full);
@@ -579,6 +579,7 @@ bool expire(Core& core, const Snapshot& snapshot, uint32_t shard, Tick now, uint
   if (shard < tables.v6.shard_count()) return sweep(tables.v6, gone);
   shard -= tables.v6.shard_count();
   if (shard < tables.templates4.table().shard_count()) return sweep(tables.templates4, template_gone(core));
+  shard -= tables.templates4.table().shard_count();
   return sweep(tables.templates6, template_gone(core));
 }
 

@@ -83,7 +83,7 @@ struct Plan {
 
 /** New connections of a client's network go where its last one went. */
 struct PersistenceSpec {
-  uint32_t seconds = 0;    // 0: not persistent
+  uint32_t seconds = 0;     // 0: not persistent
   uint8_t prefix_bits = 0;  // of the client's address
 };
 
@@ -234,7 +234,8 @@ class Snapshot {
   struct Listeners {
     struct Entry {
       Addr address{};
-      uint16_t port = 0;  // host order; 0: every port, and in the two marks above, which speak of an address alone
+      uint16_t port =
+          0;  // host order; 0: every port, and in the two marks above, which speak of an address alone
       uint8_t protocol = 0;
       bool used = false;
       uint32_t service = 0;

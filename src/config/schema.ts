@@ -89,7 +89,8 @@ const persistence = Type.Optional(
 );
 
 const serverAddress = Type.String({
-  description: 'RIP and port; port 0 is the one the client asked for. IPv6 in brackets, and in quotes: "[2001:db8::2]:8080".',
+  description:
+    'RIP and port; port 0 is the one the client asked for. IPv6 in brackets, and in quotes: "[2001:db8::2]:8080".',
   errorMessage: 'must be text like 10.2.1.2:8080',
   examples: ['10.2.1.2:8080'],
 });

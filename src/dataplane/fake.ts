@@ -152,7 +152,8 @@ function assertSlots(snapshot: SnapshotSpec, limits: Limits): void {
 function assertGrouping({ listen, persistence, mark, onePacket = false }: ServiceSpec): void {
   const isGroup = persistence !== undefined || mark !== undefined;
   const isWrong = listen.some(
-    ({ port, protocol }) => (port === 0 && !isGroup) || (onePacket && mark === undefined && protocol !== 'udp'),
+    ({ port, protocol }) =>
+      (port === 0 && !isGroup) || (onePacket && mark === undefined && protocol !== 'udp'),
   );
   if (isWrong)
     throw new VsnatError(

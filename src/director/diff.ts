@@ -111,7 +111,13 @@ function* diffServices(
       yield* changed('service', service.name, 'listen', listens(old), listens(service));
       yield* changed('service', service.name, 'scheduler', scheduling(old), scheduling(service));
       yield* changed('service', service.name, 'persistence', persistenceText(old), persistenceText(service));
-      yield* changed('service', service.name, 'mark', String(old.mark ?? 'none'), String(service.mark ?? 'none'));
+      yield* changed(
+        'service',
+        service.name,
+        'mark',
+        String(old.mark ?? 'none'),
+        String(service.mark ?? 'none'),
+      );
       yield* changed('service', service.name, 'one packet', String(old.onePacket), String(service.onePacket));
       yield* diffTimeouts(old, service);
     }

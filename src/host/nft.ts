@@ -8,7 +8,8 @@
  */
 import { nftTableOf } from './ownership.js';
 
-export type NftSet = 'servers4' | 'servers6' | 'whole4' | 'whole6' | 'addresses4' | 'addresses6' | 'own4' | 'own6';
+export type NftSet =
+  'servers4' | 'servers6' | 'whole4' | 'whole6' | 'addresses4' | 'addresses6' | 'own4' | 'own6';
 
 interface NftChain {
   readonly name: string;

@@ -36,7 +36,9 @@ export function parseNetmask(value: string | number, family: Family): Parsed<num
     if (/^1+0*$/.test(bits)) return good(bits.lastIndexOf('1') + 1);
   }
   return mistake(
-    family === 'ipv4' ? 'be a prefix length like 24 or a mask like 255.255.255.0' : 'be a prefix length like 64',
+    family === 'ipv4'
+      ? 'be a prefix length like 24 or a mask like 255.255.255.0'
+      : 'be a prefix length like 64',
   );
 }
 

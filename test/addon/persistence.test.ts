@@ -5,7 +5,10 @@ import { describe, expect, it } from 'vitest';
 import type { SnapshotSpec } from '../../src/dataplane/dataplane.js';
 import { addon, memoryOptions, oneService, syn } from './support.js';
 
-const open = (more: Partial<SnapshotSpec['services'][number]>, replies: 'translate' | 'pass' = 'translate') => {
+const open = (
+  more: Partial<SnapshotSpec['services'][number]>,
+  replies: 'translate' | 'pass' = 'translate',
+) => {
   const engine = new addon.Engine(memoryOptions);
   const services = oneService.services.map((service) => ({ ...service, ...more }));
   engine.publish({ ...oneService, services, onePacketReplies: replies, expireQuiescentTemplate: false });
@@ -20,7 +23,7 @@ describe('a persistent service', () => {
     for (const port of [1000, 1001])
       engine.process({ packet: syn('198.51.100.7', port, '192.0.2.10', 80), nowMs: 0 });
     const rows = [];
-    for (let cursor: number | null = 0; cursor !== null; ) {
+    for (let cursor: number | null = 0; cursor !== null;) {
       const page = engine.flows(cursor, 1);
       rows.push(...page.rows);
       cursor = page.next;
@@ -53,7 +56,10 @@ describe('a persistent service', () => {
     });
     engine.expire(1_000_000);
     engine.expire(2_000_000);
-    expect(engine.counters()).toMatchObject({ servers: [{ persistent: 0 }, {}], flowTable: { templates: 0 } });
+    expect(engine.counters()).toMatchObject({
+      servers: [{ persistent: 0 }, {}],
+      flowTable: { templates: 0 },
+    });
     engine.close();
   });
 
@@ -69,7 +75,11 @@ describe('a persistent service', () => {
   });
 
   it('shows the template of a mark as the kernel does: protocol IP, and the mark where the VIP would be', () => {
-    const engine = open({ persistence, mark: 7, listen: [{ protocol: 'tcp', address: '192.0.2.10', port: 0 }] });
+    const engine = open({
+      persistence,
+      mark: 7,
+      listen: [{ protocol: 'tcp', address: '192.0.2.10', port: 0 }],
+    });
     engine.process({ packet: syn('198.51.100.7', 1000, '192.0.2.10', 443), nowMs: 0 });
     expect(engine.flows(0, 10).rows).toMatchObject([{ virtualPort: 443, realPort: 443 }]);
     expect(engine.flows(2 * 2 ** 32, 10).rows).toMatchObject([

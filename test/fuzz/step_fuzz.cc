@@ -54,9 +54,10 @@ void add_grouped_services(service::SnapshotSpec& spec) {
     const uint32_t slot = f == 4 ? 8 : 12, server = f == 4 ? 32 : 48;
     const auto prefix = uint8_t(f == 4 ? 24 : 64);
     const auto add = [&](uint32_t n, uint8_t protocol, uint16_t port, uint16_t server_port) -> auto& {
-      spec.services.push_back(service_spec(slot + n, protocol, grouped_endpoint(f, port),
-                                           {server_spec(server + 2 * n, {web_server(f, 0).address, server_port}),
-                                            server_spec(server + 2 * n + 1, {web_server(f, 1).address, server_port})}));
+      spec.services.push_back(
+          service_spec(slot + n, protocol, grouped_endpoint(f, port),
+                       {server_spec(server + 2 * n, {web_server(f, 0).address, server_port}),
+                        server_spec(server + 2 * n + 1, {web_server(f, 1).address, server_port})}));
       return spec.services.back();
     };
     add(0, kTcp, 0, 0).persistence = {60, prefix};

@@ -8,7 +8,10 @@ import { suite, useLab } from './support/suite.js';
 
 const vips = { v4: '10.9.0.7', v6: 'fd00:9::7' } as const;
 const rip = (family: Family, i: number): string => (family === 'v4' ? `10.2.${i}.2` : `fd00:2:${i}::2`);
-const others = { v4: ['10.1.1.21', '10.1.1.22', '10.1.1.23'], v6: ['fd00:1:1::21', 'fd00:1:1::22', 'fd00:1:1::23'] };
+const others = {
+  v4: ['10.1.1.21', '10.1.1.22', '10.1.1.23'],
+  v6: ['fd00:1:1::21', 'fd00:1:1::22', 'fd00:1:1::23'],
+};
 
 const servers = (family: Family, port: number) => [1, 2, 3].map((i) => at(rip(family, i), port));
 
@@ -50,7 +53,8 @@ suite('connections that belong together', () => {
     prepare: async ({ client }) => {
       const lines = families.flatMap((family) =>
         others[family].map(
-          (address) => `addr add ${address}/${family === 'v4' ? '24' : '64'} dev up0${family === 'v6' ? ' nodad' : ''}`,
+          (address) =>
+            `addr add ${address}/${family === 'v4' ? '24' : '64'} dev up0${family === 'v6' ? ' nodad' : ''}`,
         ),
       );
       await client.namespace.ip(lines);
@@ -103,8 +107,18 @@ suite('connections that belong together', () => {
     });
 
     test(`${family} datagrams of one port are shared out one by one, and every one is answered`, async () => {
-      const result = await lab().load('udp', { to: at(vips[family], 53), sources: 2, datagrams: 30, window: 1 });
-      expect(result).toMatchObject({ received: 60, lost: 0, corrupted: 0, byServer: { rs1: 20, rs2: 20, rs3: 20 } });
+      const result = await lab().load('udp', {
+        to: at(vips[family], 53),
+        sources: 2,
+        datagrams: 30,
+        window: 1,
+      });
+      expect(result).toMatchObject({
+        received: 60,
+        lost: 0,
+        corrupted: 0,
+        byServer: { rs1: 20, rs2: 20, rs3: 20 },
+      });
       expect((await flows()).filter(({ service }) => service === `datagrams-${family}`)).toEqual([]);
     });
   }

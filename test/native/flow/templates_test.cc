@@ -28,14 +28,14 @@ class Model {
   using Templates = flow::Templates<Addr>;
   using Key = typename Templates::Key;
 
-  Model(uint32_t start, Random& random) : now_{start}, memory_(kNetworks * kServices), random_(random) {
+  Model(uint32_t start, Random& random) : now_{start}, memory_(4096), random_(random) {
     templates_.table().attach(memory_.memory(), flow::Sharing::exclusive);
   }
 
   bool run(int operations) {
     for (int i = 0; i < operations && good_; ++i) {
       const uint32_t dice = random_.below(100);
-      if (dice < 35) {
+      if (dice < 30) {
         connect();
       } else if (dice < 60) {
         end_one();

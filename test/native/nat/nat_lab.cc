@@ -170,7 +170,9 @@ std::string NatLab::template_of(uint32_t slot) {
   const auto look = [&](const auto& record) {
     using Of = flow::Templates<std::remove_cvref_t<decltype(record.client)>>;
     if (record.server_slot != slot) return;
-    found = std::string(Of::is_stale(record) ? "STALE " : Of::is_assured(record) ? "ASSURED " : "NONE ") +
+    found = std::string(Of::is_stale(record)     ? "STALE "
+                        : Of::is_assured(record) ? "ASSURED "
+                                                 : "NONE ") +
             std::to_string(record.expires_at.since(now.tick()) / int(kTicksPerSecond)) + " " +
             std::to_string(Of::children(record));
   };

@@ -20,7 +20,8 @@ class OnePacketLab : public NatLab {
   service::ServiceSpec& dns(int family) { return spec.services[family == 4 ? 1 : 4]; }
 };
 
-TEST("datagrams of one client port take the servers in turn, count as connections, and leave nothing behind") {
+TEST(
+    "datagrams of one client port take the servers in turn, count as connections, and leave nothing behind") {
   for (const int f : {4, 6}) {
     OnePacketLab lab;
     for (int i = 0; i < 7; ++i) {
@@ -48,8 +49,7 @@ TEST("a reply goes out with the VIP, whatever checksum it carries, and so does a
           udp(f).from(dns_server(f, 2)).to(client_endpoint(f)).payload_bytes(33).checksum(kind).build();
       const Result result = lab.send(before);
       CHECK(result.forwarded());
-      CHECK(result.packet.bytes ==
-            reference_nat(before, {dns_endpoint(f), client_endpoint(f), 1}).bytes);
+      CHECK(result.packet.bytes == reference_nat(before, {dns_endpoint(f), client_endpoint(f), 1}).bytes);
     }
     CHECK_EQ(lab.tally.server(f == 4 ? 6 : 22).out_packets.read(), uint64_t{3});
     const PacketBuilder quoted = udp(f).to(dns_server(f, 1));

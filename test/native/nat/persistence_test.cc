@@ -24,8 +24,7 @@ class PersistentLab : public NatLab {
  public:
   explicit PersistentLab(uint32_t seconds = 360, int bits4 = 32, int bits6 = 128, uint32_t capacity = 64)
       : NatLab(capacity) {
-    for (const int family : {4, 6})
-      web(family).persistence = {seconds, uint8_t(family == 4 ? bits4 : bits6)};
+    for (const int family : {4, 6}) web(family).persistence = {seconds, uint8_t(family == 4 ? bits4 : bits6)};
     publish();
   }
   service::ServiceSpec& web(int family) { return spec.services[family == 4 ? 0 : 3]; }
@@ -84,7 +83,9 @@ TEST("a netmask makes one client of a whole network, to the bit") {
   }
 }
 
-TEST("weight, thresholds and drains do not matter to a client that has a server, unless quiescent ones expire") {
+TEST(
+    "weight, thresholds and drains do not matter to a client that has a server, unless quiescent ones "
+    "expire") {
   for (const int f : {4, 6}) {
     PersistentLab lab;
     CHECK_EQ(connect(lab, client(f, 1, 1, 1)), 0);
@@ -176,7 +177,9 @@ TEST("a template is assured by an established connection or an answered datagram
   }
 }
 
-TEST("a persistent client port that is used again goes on with its entry and its server, RSTs believed afresh") {
+TEST(
+    "a persistent client port that is used again goes on with its entry and its server, RSTs believed "
+    "afresh") {
   for (const int f : {4, 6}) {
     PersistentLab lab;
     Handshake::open(lab, f);
@@ -195,7 +198,9 @@ TEST("a persistent client port that is used again goes on with its entry and its
   }
 }
 
-TEST("a table full of templates gives up those of clients that never answered, and refuses when there are none") {
+TEST(
+    "a table full of templates gives up those of clients that never answered, and refuses when there are "
+    "none") {
   PersistentLab lab(360, 32, 128, 2);
   CHECK_EQ(connect(lab, client(4, 1, 1)), 0);
   CHECK_EQ(connect(lab, client(4, 1, 2)), 1);
@@ -225,7 +230,8 @@ TEST("a client whose server cannot tell its connections apart is refused, not se
 
 // ---- every port of an address ----
 
-service::ServiceSpec every_port(int f, uint32_t slot, uint8_t protocol, uint32_t server_slot, uint16_t server_port) {
+service::ServiceSpec every_port(int f, uint32_t slot, uint8_t protocol, uint32_t server_slot,
+                                uint16_t server_port) {
   Endpoint whole = virtual_endpoint(f);
   whole.port = 0;
   auto spec = service_spec(slot, protocol, whole,
@@ -266,7 +272,8 @@ TEST("a server without a port is asked on the service's, persistent or not") {
     lab.publish();
     const Result there = lab.send(tcp4().flags(kSyn));
     CHECK(endpoint_of(there.packet, true) == (Endpoint{web_server(4, 0).address, 80}));
-    CHECK(lab.send(tcp4().from({web_server(4, 0).address, 80}).to(client_endpoint(4)).flags(kAck)).forwarded());
+    CHECK(
+        lab.send(tcp4().from({web_server(4, 0).address, 80}).to(client_endpoint(4)).flags(kAck)).forwarded());
   }
 }
 
@@ -302,7 +309,9 @@ TEST("a mark's persistence holds over all its addresses, ports and protocols") {
   }
 }
 
-TEST("a mark without persistence translates to the server's port, and takes every port of an address if told so") {
+TEST(
+    "a mark without persistence translates to the server's port, and takes every port of an address if told "
+    "so") {
   NatLab lab;
   service::ServiceSpec group = lab.spec.services[0];
   group.mark = 7;

@@ -57,15 +57,22 @@ TEST("a spec that cannot be is refused with the place and the reason") {
       {"services[0].servers[0].address: not of",
        [](SnapshotSpec& s) { s.services[0].servers[0].address = ip_address(real_endpoint(6).address); }},
       {"built", [](SnapshotSpec& s) { s.services[0].servers[0].port = 0; }},
-      {"built", [](SnapshotSpec& s) { s.services[1].listen[0].port = 0, s.services[1].persistence = {1, 1}; }},
+      {"built",
+       [](SnapshotSpec& s) {
+         s.services[1].listen[0].port = 0, s.services[1].persistence = {1, 1};
+       }},
       {"built", [](SnapshotSpec& s) { s.services[1].listen[0].port = 0, s.services[1].mark = 1; }},
       {"built", [](SnapshotSpec& s) { s.services[1].one_packet = true; }},
       {"services[0].listen[0].protocol:", [](SnapshotSpec& s) { s.services[0].one_packet = true; }},
       {"built", [](SnapshotSpec& s) { s.services[0].one_packet = true, s.services[0].mark = 1; }},
       {"services[0].persistence.prefixLength: must be 1..32",
-       [](SnapshotSpec& s) { s.services[0].persistence = {300, 33}; }},
+       [](SnapshotSpec& s) {
+         s.services[0].persistence = {300, 33};
+       }},
       {"services[0].persistence.prefixLength: must be 1..32",
-       [](SnapshotSpec& s) { s.services[0].persistence = {300, 0}; }},
+       [](SnapshotSpec& s) {
+         s.services[0].persistence = {300, 0};
+       }},
       {"services[1].mark: another", [](SnapshotSpec& s) { s.services[0].mark = s.services[1].mark = 7; }},
       {"services[0].servers[0].weight:", [](SnapshotSpec& s) { s.services[0].servers[0].weight = 65536; }},
       {"services[0].plan:", [](SnapshotSpec& s) { s.services[0].plan.steps[0] = 2; }},
@@ -181,8 +188,7 @@ TEST("a one-packet server is known by its endpoint while exactly one service has
   };
   const auto find = [&](uint16_t port) {
     const auto snapshot = built(spec);
-    const auto* reply =
-        snapshot->find_one_packet_reply(ip4(10, 0, 0, 1).v4(), wire::be16::from_host(port));
+    const auto* reply = snapshot->find_one_packet_reply(ip4(10, 0, 0, 1).v4(), wire::be16::from_host(port));
     if (reply == nullptr) return std::string("-");
     return reply->ambiguous ? std::string("?") : std::to_string(reply->virtual_port.host());
   };

@@ -194,7 +194,14 @@ describe('commands to a daemon', () => {
   });
 
   it('services tells of persistence, marks and single packets in the words of ipvsadm', () => {
-    const report = { service: 's', listen: [], scheduler: 'rr', connections: 0, scheduleFailures: 0, servers: [] };
+    const report = {
+      service: 's',
+      listen: [],
+      scheduler: 'rr',
+      connections: 0,
+      scheduleFailures: 0,
+      servers: [],
+    };
     const title = (more: Partial<ServiceReport>): string | undefined =>
       serviceTexts({
         services: [{ ...report, persistence: null, mark: null, onePacket: false, ...more }],

@@ -225,7 +225,9 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
     ),
     row(
       'a mark twice',
-      service('    mark: 7\n    servers: []\n  - { name: b, listen: tcp://10.9.0.2:1, mark: 7, servers: [] }'),
+      service(
+        '    mark: 7\n    servers: []\n  - { name: b, listen: tcp://10.9.0.2:1, mark: 7, servers: [] }',
+      ),
       '6:48: services[1].mark: must differ from services[0].mark, got 7; list all of it in one service',
     ),
     row(

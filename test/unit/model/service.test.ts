@@ -2,7 +2,13 @@
 import { describe, expect, test } from 'vitest';
 import { VsnatError } from '../../../src/errors.js';
 import { formatEndpoint, formatListen, parseEndpoint, parseListen } from '../../../src/model/endpoint.js';
-import { realServer, serverId, serviceFamily, targetPort, virtualService } from '../../../src/model/service.js';
+import {
+  realServer,
+  serverId,
+  serviceFamily,
+  targetPort,
+  virtualService,
+} from '../../../src/model/service.js';
 import { kernelTimeouts } from '../../../src/model/timeouts.js';
 import { parseWeight } from '../../../src/model/weight.js';
 
@@ -104,7 +110,8 @@ describe('services made by code', () => {
   });
 
   test("have the kernel's persistence when they ask for any", () => {
-    const persistent = (listen: string) => virtualService({ name: 'p', listen, servers: [], persistence: {} });
+    const persistent = (listen: string) =>
+      virtualService({ name: 'p', listen, servers: [], persistence: {} });
     expect(persistent('tcp://10.9.0.1:80').persistence).toEqual({ timeoutSeconds: 360, prefixLength: 32 });
     expect(persistent('tcp://[2001:db8::1]').persistence).toEqual({ timeoutSeconds: 360, prefixLength: 128 });
   });
