@@ -13,6 +13,8 @@
 // while expire_quiescent_template is set, is exchanged for another.
 #pragma once
 
+#include <cstring>
+
 #include "nat/step.h"
 
 namespace vsnat::nat {
@@ -45,7 +47,7 @@ typename flow::Templates<Addr>::Key template_key(const service::Listener& at, ui
     const auto mark = wire::be32::from_host(service.mark);
     key.protocol = flow::Templates<Addr>::kAnyProtocol;
     key.virt = Addr{};
-    std::memcpy(&key.virt, &mark, sizeof(mark));
+    std::memcpy(reinterpret_cast<uint8_t*>(&key.virt), &mark, sizeof(mark));
   }
   return key;
 }

@@ -133,7 +133,7 @@ function readPersistence(at: Field, family: Family = 'ipv6'): Persistence | null
   const netmask = at.get('netmask');
   const text = netmask.textOrNumber();
   let prefixLength = longestPrefix(family);
-  if (text !== undefined) {
+  if (text !== undefined && text !== 'full') {
     const parsed = parseNetmask(text, family);
     if (parsed.ok) prefixLength = parsed.value;
     else netmask.refuse(parsed);

@@ -75,8 +75,9 @@ const persistence = Type.Optional(
       netmask: Type.Optional(
         textOrNumber({
           description:
-            'How much of a client address counts: 24 or 255.255.255.0 for all clients of a /24 together. The whole address when left out.',
-          errorMessage: 'must be a prefix length like 24 or a mask like 255.255.255.0',
+            'How much of a client address counts: 24 or 255.255.255.0 for all clients of a /24 together; `full` for all of it.',
+          default: 'full',
+          errorMessage: 'must be full, a prefix length like 24 or a mask like 255.255.255.0',
         }),
       ),
     },
@@ -196,10 +197,11 @@ const service = Type.Object(
     mark: Type.Optional(
       Type.Integer({
         description:
-          'Makes all of `listen` one service, as a firewall mark of this number does for IPVS: persistence holds over all of it.',
-        minimum: 1,
+          'Makes all of `listen` one service, as a firewall mark of this number does for IPVS: persistence holds over all of it. 0: no mark.',
+        default: 0,
+        minimum: 0,
         maximum: 0xffffffff,
-        errorMessage: 'must be 1..4294967295',
+        errorMessage: 'must be 0..4294967295',
       }),
     ),
     one_packet: Type.Optional(

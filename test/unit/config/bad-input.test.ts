@@ -204,11 +204,6 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       '4:29: services[0].persistence.netmask: must be a prefix length of 1..32, got 33',
     ),
     row(
-      'every port without anything that holds them together',
-      'services:\n  - name: web\n    listen: tcp://10.9.0.1\n    servers: []',
-      '3:13: services[0].listen: must have a port, got "tcp://10.9.0.1"; every port of an address is for services with persistence: {} or a mark',
-    ),
-    row(
       'a port that would never be used',
       'services:\n  - name: web\n    listen: tcp://10.9.0.1\n    persistence: {}\n    servers: [10.2.1.2:80]',
       '5:15: services[0].servers[0]: must have port 0, got "10.2.1.2:80"; a persistent service on every port, or of a mark, keeps the port the client asked for',
@@ -220,8 +215,8 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
     ),
     row(
       'a mark of nothing',
-      service('    mark: 0\n    servers: []'),
-      '4:11: services[0].mark: must be 1..4294967295, got 0',
+      service('    mark: -1\n    servers: []'),
+      '4:11: services[0].mark: must be 0..4294967295, got -1',
     ),
     row(
       'a mark twice',
@@ -285,17 +280,17 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
     row(
       'no port',
       'services: [{ name: a, listen: tcp://10.9.0.1, servers: [] }]',
-      `1:31: services[0].listen: ${listenForm}, got "tcp://10.9.0.1"; add a port: 10.9.0.1:80`,
+      '1:31: services[0].listen: must have a port, got "tcp://10.9.0.1"; every port of an address is for services with persistence: {} or a mark',
     ),
     row(
       'port 0',
       'services: [{ name: a, listen: tcp://10.9.0.1:0, servers: [] }]',
-      '1:31: services[0].listen: must have a port of 1..65535, got "tcp://10.9.0.1:0"',
+      '1:31: services[0].listen: must have a port, got "tcp://10.9.0.1:0"; every port of an address is for services with persistence: {} or a mark',
     ),
     row(
       'port 65536',
       'services: [{ name: a, listen: tcp://10.9.0.1:65536, servers: [] }]',
-      '1:31: services[0].listen: must have a port of 1..65535, got "tcp://10.9.0.1:65536"',
+      '1:31: services[0].listen: must have a port of 0..65535, got "tcp://10.9.0.1:65536"',
     ),
     row(
       'an empty list',
@@ -375,14 +370,14 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       `4:15: services[0].servers[0]: ${endpointForm}, got "10.2.1.2"; add a port: 10.2.1.2:80`,
     ),
     row(
-      'port 0',
-      withServers('[10.2.1.2:0]'),
-      '4:15: services[0].servers[0]: must have a port of 1..65535, got "10.2.1.2:0"',
+      'a port below 0',
+      withServers('[10.2.1.2:-1]'),
+      '4:15: services[0].servers[0]: must have a port of 0..65535, got "10.2.1.2:-1"',
     ),
     row(
       'a port too great',
       withServers('[{ address: 10.2.1.2:70000 }]'),
-      '4:26: services[0].servers[0].address: must have a port of 1..65535, got "10.2.1.2:70000"',
+      '4:26: services[0].servers[0].address: must have a port of 0..65535, got "10.2.1.2:70000"',
     ),
     row(
       'a host name',
