@@ -17,11 +17,12 @@ export function documentOf(model: Model): ConfigDocument {
     admin: { ...admin },
     metrics: { listen: metrics.listen === null ? 'off' : formatEndpoint(metrics.listen) },
     log: { ...log },
-    ipvs: { removed_servers: ipvs.removedServers },
+    ipvs: { removed_servers: ipvs.removedServers, one_packet_replies: ipvs.onePacketReplies },
   };
 }
 
-function serviceDocument({ name, listen, scheduler, flags, servers, timeouts }: VirtualService) {
+function serviceDocument(service: VirtualService) {
+  const { name, listen, scheduler, flags, servers, timeouts, persistence, mark, onePacket } = service;
   return {
     name,
     listen: listen.map(formatListen),
@@ -39,6 +40,11 @@ function serviceDocument({ name, listen, scheduler, flags, servers, timeouts }: 
       tcp_last_ack: timeouts.tcpLastAck,
       udp: timeouts.udp,
     },
+    ...(persistence === null
+      ? {}
+      : { persistence: { timeout: persistence.timeoutSeconds, netmask: persistence.prefixLength } }),
+    mark: mark ?? 0,
+    one_packet: onePacket,
   };
 }
 

@@ -133,6 +133,9 @@ class Draft {
         servers: [],
         // Rules say nothing of timeouts: a service that is cleared and restored keeps those it had.
         timeouts: known?.timeouts ?? withSet(kernelTimeouts, this.#timeouts),
+        persistence: null,
+        mark: null,
+        onePacket: false,
       },
     ];
   }

@@ -13,13 +13,15 @@ services:
     flags: [mh-port]
     timeouts: { udp: 10s, tcp_established: 2h }
     servers: [10.2.1.2:8080, { address: 10.2.1.3:8080, weight: 0, max_connections: 9, resume_connections: 3, routed: true }]
-  - { name: six, listen: "tcp://[2001:db8::1]:80", servers: ["[2001:db8::2]:80"] }
+  - { name: six, listen: "tcp://[2001:db8::1]:80", servers: ["[2001:db8::2]:80"], persistence: { netmask: 64 } }
+  - { name: group, listen: [tcp://10.9.0.2, udp://10.9.0.2:53], mark: 7, persistence: { timeout: 60 }, servers: [10.2.1.2:0] }
+  - { name: dns, listen: udp://10.9.0.3:53, one_packet: true, servers: [] }
 tun: { name: v0, queues: 2, offload: off, mtu: 1500, steering: random }
 flows: { capacity: 4k }
 admin: { socket: /tmp/v.sock }
 metrics: { listen: off }
 log: { level: warn, format: json }
-ipvs: { removed_servers: silent }
+ipvs: { removed_servers: silent, one_packet_replies: pass }
 `;
 
 describe('the document of a model', () => {
@@ -38,9 +40,9 @@ describe('a model made by other means', () => {
     const twice = virtualService({ name: 'web', listen: 'tcp://10.9.0.1:80', servers: ['10.9.0.1:81'] });
     const found = problemsOf({ ...model, services: [...model.services, twice] });
     expect(found.map(({ path, message }) => `${path} ${message.split(',')[0] ?? ''}`)).toEqual([
-      'services[2].name must differ from services[0].name',
-      'services[2].listen[0] must differ from services[0].listen[0]',
-      'services[2].servers[0].address must not be a VIP',
+      'services[4].name must differ from services[0].name',
+      'services[4].listen[0] must differ from services[0].listen[0]',
+      'services[4].servers[0].address must not be a VIP',
     ]);
   });
 });
