@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Plays one scenario in a world and writes down what happened:
+ *
+ *   > ipvsadm -A -t vip:80 -s rr                     a step
+ *   > client sends tcp client:40000 > vip:80 …
+ *   rs3 gets tcp client:40000 > rs3:8080 …           what left anywhere because of it
+ *
+ * The order of packets that arrive at one place is kept, that between places is not: they are sorted.
+ */
+import { describe } from './describe.js';
+import { hosts, type Host } from './lab.js';
+import { Names } from './names.js';
+import { compose, type Packet } from './packet.js';
+import type { Scenario } from './scenario.js';
+import type { Capture, World } from './world.js';
+
+export class Play {
+  readonly lines: string[] = [];
+  readonly names: Names;
+  readonly #world: World;
+
+  constructor(world: World, scenarioNumber: number) {
+    this.#world = world;
+    this.names = new Names(scenarioNumber);
+  }
+
+  async ipvsadm(...lines: readonly string[]): Promise<void> {
+    for (const line of lines) {
+      this.lines.push(`> ipvsadm ${line}`);
+      await this.#world.ipvsadm(this.names.expand(line));
+    }
+  }
+
+  /** Sends and writes down. The packet may be bytes, for what cannot be composed. */
+  async send(from: Host, packet: Packet | Buffer): Promise<readonly Capture[]> {
+    const bytes = Buffer.isBuffer(packet) ? packet : compose(packet, this.names);
+    this.lines.push(`> ${from} sends ${describe(bytes, this.names)}`);
+    return this.#arrived(await this.#world.send(from, bytes));
+  }
+
+  async wait(milliseconds: number): Promise<void> {
+    this.lines.push(`> wait ${milliseconds} ms`);
+    this.#arrived(await this.#world.wait(milliseconds));
+  }
+
+  /**
+   * The connections of this scenario's clients, as `ipvsadm -Lnc` has them. What is left of their time is rounded up to
+   * tens of seconds, so that the few seconds a scenario takes do not show and the timeout of the state does.
+   */
+  async connections(roundedTo = 10): Promise<void> {
+    this.lines.push('> connections');
+    const rows = (await this.#world.connections())
+      .filter(({ virtual }) => this.names.shorten(virtual).startsWith('vip'))
+      .map(({ protocol, state, client, virtual, real, expiresInSeconds }) => {
+        const seconds = Math.ceil(expiresInSeconds / roundedTo) * roundedTo;
+        const [from, to, via] = [client, virtual, real].map((endpoint) => this.names.shorten(endpoint));
+        return `${protocol} ${state} ${from ?? ''} ${to ?? ''} ${via ?? ''} ${seconds} s`;
+      });
+    this.#tell(rows.sort());
+  }
+
+  /** Servers of a service with weight and connection counts, as `ipvsadm -Ln` has them. */
+  async servers(service: string): Promise<void> {
+    this.lines.push(`> servers ${service}`);
+    const rows = (await this.#world.servers(this.names.expand(service))).map(
+      ({ server, weight, active, inactive }) =>
+        `${this.names.shorten(server)} weight=${weight} active=${active} inactive=${inactive}`,
+    );
+    this.#tell(rows.sort());
+  }
+
+  note(text: string): void {
+    this.lines.push(`# ${text}`);
+  }
+
+  #arrived(captures: readonly Capture[]): readonly Capture[] {
+    const sorted = hosts.flatMap((host) => captures.filter(({ at }) => at === host));
+    this.#tell(
+      sorted.length === 0
+        ? ['nothing']
+        : sorted.map(({ at, bytes }) => `${at} gets ${describe(bytes, this.names)}`),
+    );
+    return sorted;
+  }
+
+  #tell(rows: readonly string[]): void {
+    this.lines.push(...rows.map((row) => `    ${row}`));
+  }
+}
+
+export async function playScenario(world: World, scenario: Scenario, scenarioNumber: number): Promise<readonly string[]> {
+  const play = new Play(world, scenarioNumber);
+  await world.begin(scenario.vsnat ?? {});
+  await scenario.play(play);
+  return play.lines;
+}
