@@ -7,7 +7,8 @@ export const protocols = { icmp: 1, tcp: 6, udp: 17, icmp6: 58 } as const;
 export function addressBytes(text: string): Buffer {
   if (!isIPv6(text)) return Buffer.from(text.split('.').map(Number));
   const [head = '', tail] = text.split('::');
-  const groups = (part: string): number[] => (part === '' ? [] : part.split(':').map((group) => parseInt(group, 16)));
+  const groups = (part: string): number[] =>
+    part === '' ? [] : part.split(':').map((group) => parseInt(group, 16));
   const [left, right] = [groups(head), groups(tail ?? '')];
   const all = [...left, ...Array.from({ length: 8 - left.length - right.length }, () => 0), ...right];
   return Buffer.from(all.flatMap((group) => [group >> 8, group & 0xff]));

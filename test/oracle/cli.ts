@@ -12,7 +12,13 @@ import { whatIsMissing } from './kernel-image.js';
 import { playScenario } from './play.js';
 import type { Scenario, Topic } from './scenario.js';
 import { topics } from './topics.js';
-import { formatTrace, parseTrace, showDifference, type RecordedScenario, type TraceFile } from './trace-file.js';
+import {
+  formatTrace,
+  parseTrace,
+  showDifference,
+  type RecordedScenario,
+  type TraceFile,
+} from './trace-file.js';
 import { VsnatWorld } from './vsnat-world.js';
 import type { World } from './world.js';
 
@@ -24,9 +30,14 @@ const usage = `usage: node tools/oracle.mjs record [WORD...]            ask the 
                                                           --accept: write down what differs where a
                                                           scenario says that it may`;
 
+/** A word that is a topic means that topic; any other is looked for in the names. */
 function chosen(words: readonly string[]): readonly Topic[] {
+  const isTopic = (word: string): boolean => topics.some(({ name }) => name === word);
   const wanted = (topic: Topic, { name }: Scenario): boolean =>
-    words.length === 0 || words.some((word) => topic.name === word || name.toLowerCase().includes(word.toLowerCase()));
+    words.length === 0 ||
+    words.some((word) =>
+      isTopic(word) ? topic.name === word : name.toLowerCase().includes(word.toLowerCase()),
+    );
   return topics
     .map((topic) => ({ ...topic, scenarios: topic.scenarios.filter((scenario) => wanted(topic, scenario)) }))
     .filter((topic) => topic.scenarios.length > 0);
@@ -65,7 +76,9 @@ async function playAll(
         throw new Error(`${topic.name}: ${scenario.name}`, { cause: error });
       }
       if (process.env.VSNAT_ORACLE_TIMES !== undefined)
-        console.log(`${(performance.now() - began).toFixed(0).padStart(6)} ms  ${topic.name}: ${scenario.name}`);
+        console.log(
+          `${(performance.now() - began).toFixed(0).padStart(6)} ms  ${topic.name}: ${scenario.name}`,
+        );
     }
   }
 }
@@ -81,7 +94,7 @@ async function record(words: readonly string[]): Promise<number> {
     return process.env.VSNAT_REQUIRE_ALL === undefined ? 0 : 1;
   }
   const chosenTopics = chosen(words);
-  const world = await KernelWorld.start();
+  const world = await KernelWorld.start(count(chosenTopics));
   const fresh = new Map<string, RecordedScenario[]>();
   const before = new Map<string, TraceFile | null>();
   for (const topic of chosenTopics) before.set(topic.name, await recorded(topic));
@@ -95,7 +108,10 @@ async function record(words: readonly string[]): Promise<number> {
         changed += 1;
         console.log(`${old === undefined ? 'new' : 'CHANGED'}: ${topic.name}: ${scenario.name}`);
       }
-      fresh.set(topic.name, [...(fresh.get(topic.name) ?? []), { name: scenario.name, differs, kernel, vsnat }]);
+      fresh.set(topic.name, [
+        ...(fresh.get(topic.name) ?? []),
+        { name: scenario.name, differs, kernel, vsnat },
+      ]);
     });
   } finally {
     await world.close();

@@ -38,7 +38,10 @@ export class Conversation {
   }
 
   /** The connection table is written down after every packet when `states` is set. */
-  async say(text: string, { states = false, ...fields }: Partial<TcpPacket> & { states?: boolean } = {}): Promise<void> {
+  async say(
+    text: string,
+    { states = false, ...fields }: Partial<TcpPacket> & { states?: boolean } = {},
+  ): Promise<void> {
     for (const token of text.trim().split(/\s+/)) {
       const [, direction, flags = '', , bytes] = /^([<>])([A-Z]+|-)(\+(\d+))?$/.exec(token) ?? [];
       if (direction === undefined) throw new Error(`conversation: cannot read ${token}`);

@@ -27,7 +27,8 @@ interface Datagram {
 
 function ip(bytes: Buffer, names: Names, isQuote: boolean): string {
   const version = (bytes[0] ?? 0) >> 4;
-  if ((version !== 4 && version !== 6) || bytes.length < (version === 4 ? 20 : 40)) return `?${bytes.toString('hex')}`;
+  if ((version !== 4 && version !== 6) || bytes.length < (version === 4 ? 20 : 40))
+    return `?${bytes.toString('hex')}`;
   const datagram = version === 4 ? parse4(bytes, isQuote) : parse6(bytes, isQuote);
   const { kind, ports, words } = transport(datagram, names, isQuote);
   const endpoint = (address: Buffer, port: number | undefined): string =>
@@ -53,7 +54,10 @@ function parse4(bytes: Buffer, isQuote: boolean): Datagram {
     `ttl=${bytes.readUInt8(8)}`,
     ...unless(bytes.readUInt8(1) === 0, `tos=${bytes.readUInt8(1)}`),
     ...unless((fragment & 0x4000) === 0, 'df'),
-    ...unless((fragment & 0x3fff) === 0, `fragment=${(fragment & 0x1fff) * 8}${(fragment & 0x2000) === 0 ? '' : '+'}`),
+    ...unless(
+      (fragment & 0x3fff) === 0,
+      `fragment=${(fragment & 0x1fff) * 8}${(fragment & 0x2000) === 0 ? '' : '+'}`,
+    ),
     `len=${total}`,
     ...unless(isQuote || bytes.length === total, `frame=${bytes.length}`),
     ...unless(options.length === 0, `ipopts=${options.toString('hex')}`),
@@ -76,7 +80,10 @@ function parse6(bytes: Buffer, isQuote: boolean): Datagram {
   const total = bytes.readUInt16BE(4) + 40;
   const words = [
     `ttl=${bytes.readUInt8(7)}`,
-    ...unless((bytes.readUInt32BE(0) & 0x0fffffff) === 0, `class+label=${(bytes.readUInt32BE(0) & 0x0fffffff).toString(16)}`),
+    ...unless(
+      (bytes.readUInt32BE(0) & 0x0fffffff) === 0,
+      `class+label=${(bytes.readUInt32BE(0) & 0x0fffffff).toString(16)}`,
+    ),
     `len=${total}`,
     ...unless(isQuote || bytes.length === total, `frame=${bytes.length}`),
   ];
@@ -85,7 +92,9 @@ function parse6(bytes: Buffer, isQuote: boolean): Datagram {
     const size = protocol === 44 ? 8 : (bytes.readUInt8(at + 1) + 1) * 8;
     const body = bytes.subarray(at, at + size);
     // The identification of a fragment is its sender's own, like that of IPv4.
-    words.push(`ext${protocol}=${(protocol === 44 ? body.subarray(1, 4) : body.subarray(1)).toString('hex')}`);
+    words.push(
+      `ext${protocol}=${(protocol === 44 ? body.subarray(1, 4) : body.subarray(1)).toString('hex')}`,
+    );
     const isLater = protocol === 44 && (body.readUInt16BE(2) & 0xfff8) !== 0;
     if (protocol === 44 && (body.readUInt16BE(2) & 0xfff9) !== 0) isFragment = true;
     protocol = bytes.readUInt8(at);
@@ -111,7 +120,8 @@ interface Transport {
 
 function transport(datagram: Datagram, names: Names, isQuote: boolean): Transport {
   const { protocol, l4, isFragment } = datagram;
-  const is = (wanted: number, least: number): boolean => protocol === wanted && l4.length >= least && !isFragment;
+  const is = (wanted: number, least: number): boolean =>
+    protocol === wanted && l4.length >= least && !isFragment;
   if (is(protocols.tcp, isQuote ? 8 : 20)) return tcp(datagram);
   if (is(protocols.udp, 8)) return udp(datagram);
   if (is(protocols.icmp, 8) || is(protocols.icmp6, 8)) return icmp(datagram, names);

@@ -15,8 +15,29 @@ import { builtPlayer, cache } from './player.js';
 export const kernelPackage = 'linux-image-6.12.117+deb12-amd64';
 const kernelVersion = kernelPackage.replace('linux-image-', '');
 
-const schedulers = ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'fo', 'ovf', 'lblc', 'lblcr', 'dh', 'sh', 'mh', 'twos'];
-const modules = ['virtio_pci', 'virtio_console', 'veth', 'ip_vs', ...schedulers.map((name) => `ip_vs_${name}`)];
+const schedulers = [
+  'rr',
+  'wrr',
+  'lc',
+  'wlc',
+  'sed',
+  'nq',
+  'fo',
+  'ovf',
+  'lblc',
+  'lblcr',
+  'dh',
+  'sh',
+  'mh',
+  'twos',
+];
+const modules = [
+  'virtio_pci',
+  'virtio_console',
+  'veth',
+  'ip_vs',
+  ...schedulers.map((name) => `ip_vs_${name}`),
+];
 const programs = ['/sbin/ipvsadm', '/sbin/ip', '/sbin/ethtool', '/bin/busybox'];
 
 /** Why a kernel cannot be asked here, or null. */
@@ -94,8 +115,17 @@ async function copyWithLibraries(program: string, bin: string, lib: string, root
 async function copyModules(to: string): Promise<readonly string[]> {
   const files: string[] = [];
   for (const module of modules) {
-    const shown = await must(['modprobe', '-d', path.join(cache, 'kernel'), '-S', kernelVersion, '--show-depends', module]);
-    for (const [, file = ''] of shown.matchAll(/^insmod (\S+)/gm)) if (!files.includes(file)) files.push(file);
+    const shown = await must([
+      'modprobe',
+      '-d',
+      path.join(cache, 'kernel'),
+      '-S',
+      kernelVersion,
+      '--show-depends',
+      module,
+    ]);
+    for (const [, file = ''] of shown.matchAll(/^insmod (\S+)/gm))
+      if (!files.includes(file)) files.push(file);
   }
   const names: string[] = [];
   for (const file of files) {

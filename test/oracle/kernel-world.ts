@@ -8,7 +8,7 @@ import { until } from '../netns/support/until.js';
 import { addressText } from './bytes.js';
 import { buildImage } from './kernel-image.js';
 import type { Host } from './lab.js';
-import { mostScenarios, Names } from './names.js';
+import { Names } from './names.js';
 import { cache, Player } from './player.js';
 import { fence, type Capture, type Connection, type ServerLine, type World } from './world.js';
 
@@ -16,9 +16,12 @@ const bootDeadlineMs = 120_000;
 
 export class KernelWorld implements World {
   /** Boots a machine with addresses for `scenarios` scenarios. */
-  static async start(scenarios = mostScenarios): Promise<KernelWorld> {
+  static async start(scenarios: number): Promise<KernelWorld> {
     const vips = Array.from({ length: scenarios }, (_, i) => new Names(i + 1)).flatMap((names) =>
-      ['vip', 'vip2', 'vip3'].flatMap((vip) => [`${names.address(vip)}/32`, `${names.address(`${vip}-v6`)}/128`]),
+      ['vip', 'vip2', 'vip3'].flatMap((vip) => [
+        `${names.address(vip)}/32`,
+        `${names.address(`${vip}-v6`)}/128`,
+      ]),
     );
     const image = await buildImage([`${fence.service.split(':')[0] ?? ''}/32`, ...vips]);
     const socket = path.join(cache, `qemu-${process.pid}.sock`);
@@ -53,7 +56,12 @@ export class KernelWorld implements World {
   readonly #player: Player;
   readonly #services = new Set<string>();
 
-  private constructor(machine: Background, channel: Socket, player: Player, readonly origin: string) {
+  private constructor(
+    machine: Background,
+    channel: Socket,
+    player: Player,
+    readonly origin: string,
+  ) {
     this.#machine = machine;
     this.#channel = channel;
     this.#player = player;

@@ -76,21 +76,25 @@ export function labScript(prefix: string, vips: readonly string[]): string {
     ];
   });
   const clientRoutes = [
-    'route add 10.1.0.0/16 via 10.1.0.2',
+    'route add 10.16.0.0/12 via 10.1.0.2',
     `route add ${literalClients} via 10.1.0.2`,
     'route add fd00:1::/32 via fd00:1::2',
   ];
   const inside = (host: string, command: string): string => `ip netns exec ${prefix}${host} ${command}`;
   return [
     'set -e',
-    batch('', [...hosts, 'director'].map((host) => `netns add ${prefix}${host}`)),
+    batch(
+      '',
+      [...hosts, 'director'].map((host) => `netns add ${prefix}${host}`),
+    ),
     inside('director', `sysctl -qw ${settings.join(' ')}`),
     ...hosts.map((host) => inside(host, 'sysctl -qw net.ipv6.conf.default.disable_ipv6=1')),
     batch('', links),
     ...hosts.map((host) => batch(`-n ${prefix}${host} `, ['link set up0 up'])),
-    ...[...hosts.map((host) => inside(host, 'ethtool -K up0')), ...hosts.map((host) => inside('director', `ethtool -K ${device(host)}`))].map(
-      (command) => `${command} tx off rx off tso off gso off gro off sg off >/dev/null`,
-    ),
+    ...[
+      ...hosts.map((host) => inside(host, 'ethtool -K up0')),
+      ...hosts.map((host) => inside('director', `ethtool -K ${device(host)}`)),
+    ].map((command) => `${command} tx off rx off tso off gso off gro off sg off >/dev/null`),
     batch(`-n ${prefix}director `, [
       'link set lo up',
       ...addressing,

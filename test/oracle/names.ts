@@ -3,7 +3,8 @@
  * Names for addresses, so that traces read, and so that every scenario can have addresses of its own without the trace
  * depending on how many scenarios were played before it: connections of one never meet those of another.
  *
- *   client, client2 … client99   10.1.N.2 …    vip … vip3   10.9.N.1 …   (N: the scenario's number in this run)
+ *   client, client2 … client99   10.16.N.2 …   vip … vip3   10.32.N.1 …   (N: the scenario's number in this run,
+ *                                                                           carried into the second byte)
  *   rs1 … rs3                    10.2.I.2      director     10.1.0.1 (towards clients), director-rsI (towards a server)
  *   the same with -v6
  *
@@ -11,11 +12,13 @@
  */
 export type Family = 4 | 6;
 
-const kinds: Readonly<
-  Record<string, (n: number, i: number, family: Family) => string>
-> = {
-  client: (n, i, family) => (family === 4 ? `10.1.${n}.${i + 1}` : `fd00:1:${n.toString(16)}::${(i + 1).toString(16)}`),
-  vip: (n, i, family) => (family === 4 ? `10.9.${n}.${i}` : `fd00:9:${n.toString(16)}::${i}`),
+const kinds: Readonly<Record<string, (n: number, i: number, family: Family) => string>> = {
+  client: (n, i, family) =>
+    family === 4
+      ? `10.${16 + (n >> 8)}.${n & 255}.${i + 1}`
+      : `fd00:1:${n.toString(16)}::${(i + 1).toString(16)}`,
+  vip: (n, i, family) =>
+    family === 4 ? `10.${32 + (n >> 8)}.${n & 255}.${i}` : `fd00:9:${n.toString(16)}::${i}`,
   rs: (_, i, family) => (family === 4 ? `10.2.${i}.2` : `fd00:2:${i}::2`),
   'director-rs': (_, i, family) => (family === 4 ? `10.2.${i}.1` : `fd00:2:${i}::1`),
   director: (_n, _i, family) => (family === 4 ? '10.1.0.1' : 'fd00:1::1'),
@@ -24,7 +27,7 @@ const kinds: Readonly<
 const most: Readonly<Record<string, number>> = { client: 99, vip: 3, rs: 3, 'director-rs': 3, director: 1 };
 const namePattern = /\b(client|vip|director-rs|director|rs)(\d*)(-v6)?(?::(\d+))?\b(?![-\w])/g;
 
-export const mostScenarios = 250;
+export const mostScenarios = 4000;
 
 export class Names {
   readonly #byAddress = new Map<string, string>();
@@ -34,7 +37,8 @@ export class Names {
       throw new RangeError(`scenario number: must be 1..${mostScenarios}, got ${scenario}`);
     for (const [kind, address] of Object.entries(kinds)) {
       for (let i = 1; i <= (most[kind] ?? 0); i += 1) {
-        const name = kind === 'director' || (i === 1 && (kind === 'client' || kind === 'vip')) ? kind : `${kind}${i}`;
+        const name =
+          kind === 'director' || (i === 1 && (kind === 'client' || kind === 'vip')) ? kind : `${kind}${i}`;
         for (const family of [4, 6] as const)
           this.#byAddress.set(address(scenario, i, family), name + (family === 6 ? '-v6' : ''));
       }
@@ -56,11 +60,14 @@ export class Names {
 
   /** `vip:80` becomes 10.9.1.1:80, `vip-v6:80` [fd00:9:1::1]:80, wherever they stand. */
   expand(text: string): string {
-    return text.replace(namePattern, (name, _kind, _index, v6: string | undefined, port: string | undefined) => {
-      const address = this.address(port === undefined ? name : name.slice(0, -port.length - 1));
-      if (port === undefined) return address;
-      return v6 === undefined ? `${address}:${port}` : `[${address}]:${port}`;
-    });
+    return text.replace(
+      namePattern,
+      (name, _kind, _index, v6: string | undefined, port: string | undefined) => {
+        const address = this.address(port === undefined ? name : name.slice(0, -port.length - 1));
+        if (port === undefined) return address;
+        return v6 === undefined ? `${address}:${port}` : `[${address}]:${port}`;
+      },
+    );
   }
 
   /** The other way round, for text like ipvsadm's. */

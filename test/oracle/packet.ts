@@ -109,7 +109,9 @@ function transport(packet: Packet, sport: number, dport: number, isV4: boolean):
       header.writeUInt32BE((packet.ack ?? 0) >>> 0, 8);
       header.writeUInt8((packet.dataOffset ?? 5 + options.length / 4) << 4, 12);
       header.writeUInt8(
-        flagNames.filter((name) => packet.flags.includes(name)).reduce((bits, name) => bits | flagBits[name], 0),
+        flagNames
+          .filter((name) => packet.flags.includes(name))
+          .reduce((bits, name) => bits | flagBits[name], 0),
         13,
       );
       header.writeUInt16BE(packet.window ?? 64240, 14);
@@ -135,7 +137,13 @@ function transport(packet: Packet, sport: number, dport: number, isV4: boolean):
   }
 }
 
-function ipv4(fields: IpFields, protocol: number, source: Buffer, destination: Buffer, payload: Buffer): Buffer {
+function ipv4(
+  fields: IpFields,
+  protocol: number,
+  source: Buffer,
+  destination: Buffer,
+  payload: Buffer,
+): Buffer {
   const options = hex(fields.options);
   const header = Buffer.alloc(20 + options.length);
   header.writeUInt8(0x40 | (header.length / 4), 0);
@@ -153,10 +161,18 @@ function ipv4(fields: IpFields, protocol: number, source: Buffer, destination: B
   return Buffer.concat([header, payload, hex(fields.trailer)]);
 }
 
-function ipv6(fields: IpFields, protocol: number, source: Buffer, destination: Buffer, payload: Buffer): Buffer {
+function ipv6(
+  fields: IpFields,
+  protocol: number,
+  source: Buffer,
+  destination: Buffer,
+  payload: Buffer,
+): Buffer {
   const chain = fields.extensions ?? [];
   const nextOf = (i: number): number => chain[i]?.header ?? protocol;
-  const extensions = Buffer.concat(chain.map(({ body }, i) => Buffer.concat([Buffer.from([nextOf(i + 1)]), hex(body)])));
+  const extensions = Buffer.concat(
+    chain.map(({ body }, i) => Buffer.concat([Buffer.from([nextOf(i + 1)]), hex(body)])),
+  );
   const header = Buffer.alloc(40);
   header.writeUInt32BE((0x60000000 | ((fields.tos ?? 0) << 20)) >>> 0, 0);
   header.writeUInt16BE(fields.length ?? extensions.length + payload.length, 4);

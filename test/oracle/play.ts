@@ -89,7 +89,11 @@ export class Play {
   }
 }
 
-export async function playScenario(world: World, scenario: Scenario, scenarioNumber: number): Promise<readonly string[]> {
+export async function playScenario(
+  world: World,
+  scenario: Scenario,
+  scenarioNumber: number,
+): Promise<readonly string[]> {
   const play = new Play(world, scenarioNumber);
   await world.begin(scenario.vsnat ?? {});
   await scenario.play(play);

@@ -92,7 +92,10 @@ export class Player {
         reject(new Error(this.#ended));
         return;
       }
-      const timer = setTimeout(() => this.#end(`no answer from the player within ${timeoutMs} ms`), timeoutMs);
+      const timer = setTimeout(
+        () => this.#end(`no answer from the player within ${timeoutMs} ms`),
+        timeoutMs,
+      );
       this.#pending = {
         resolve: (lines) => {
           clearTimeout(timer);
@@ -132,7 +135,8 @@ export class Player {
 }
 
 const familyOf = (packet: Buffer): 4 | 6 => ((packet[0] ?? 0) >> 4 === 6 ? 6 : 4);
-const frame = (host: Host, packet: Buffer): Buffer => Buffer.concat([ethernet(host, familyOf(packet)), packet]);
+const frame = (host: Host, packet: Buffer): Buffer =>
+  Buffer.concat([ethernet(host, familyOf(packet)), packet]);
 
 function captures(lines: readonly string[]): readonly Capture[] {
   return lines

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Every scenario there is. */
 import type { Topic } from './scenario.js';
+import { hops } from './scenarios/hops.js';
+import { icmp } from './scenarios/icmp.js';
+import { reuse } from './scenarios/reuse.js';
+import { schedulers } from './scenarios/schedulers.js';
+import { servers } from './scenarios/servers.js';
+import { sharing } from './scenarios/sharing.js';
 import { tcp } from './scenarios/tcp.js';
+import { udp } from './scenarios/udp.js';
+import { unknown } from './scenarios/unknown.js';
 
-export const topics: readonly Topic[] = [tcp];
+export const topics: readonly Topic[] = [tcp, udp, icmp, hops, unknown, schedulers, servers, reuse, sharing];

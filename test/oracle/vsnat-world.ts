@@ -20,7 +20,12 @@ import {
   type World,
 } from './world.js';
 
-const fenceService = { name: 'fence', listen: `udp://${fence.service}`, scheduler: 'rr', servers: [fence.server] };
+const fenceService = {
+  name: 'fence',
+  listen: `udp://${fence.service}`,
+  scheduler: 'rr',
+  servers: [fence.server],
+};
 
 export class VsnatWorld implements World {
   static async start(): Promise<VsnatWorld> {
@@ -106,7 +111,12 @@ export class VsnatWorld implements World {
       listen.some((at) => at.protocol === protocol && endpoint(at.address, at.port) === address),
     );
     if (found === undefined) throw new Error(`no service ${service}`);
-    return found.servers.map(({ server, weight, active, inactive }) => ({ server, weight, active, inactive }));
+    return found.servers.map(({ server, weight, active, inactive }) => ({
+      server,
+      weight,
+      active,
+      inactive,
+    }));
   }
 
   /** The daemon must end well and leave its host as it was. */
