@@ -32,7 +32,9 @@ function ip(bytes: Buffer, names: Names, isQuote: boolean): string {
   const datagram = version === 4 ? parse4(bytes, isQuote) : parse6(bytes, isQuote);
   const { kind, ports, words } = transport(datagram, names, isQuote);
   const endpoint = (address: Buffer, port: number | undefined): string =>
-    names.shorten(port === undefined ? addressText(address) : `[${addressText(address)}]:${port}`);
+    port === undefined
+      ? names.name(addressText(address))
+      : names.shorten(`[${addressText(address)}]:${port}`);
   return [
     kind,
     endpoint(datagram.source, ports?.[0]),
@@ -122,13 +124,13 @@ function transport(datagram: Datagram, names: Names, isQuote: boolean): Transpor
   const { protocol, l4, isFragment } = datagram;
   const is = (wanted: number, least: number): boolean =>
     protocol === wanted && l4.length >= least && !isFragment;
-  if (is(protocols.tcp, isQuote ? 8 : 20)) return tcp(datagram);
-  if (is(protocols.udp, 8)) return udp(datagram);
+  if (is(protocols.tcp, isQuote ? 8 : 20)) return tcp(datagram, isQuote);
+  if (is(protocols.udp, 8)) return udp(datagram, isQuote);
   if (is(protocols.icmp, 8) || is(protocols.icmp6, 8)) return icmp(datagram, names);
   return { kind: `protocol-${protocol}`, words: [payload(l4)] };
 }
 
-function tcp(datagram: Datagram): Transport {
+function tcp(datagram: Datagram, isQuote: boolean): Transport {
   const { l4 } = datagram;
   const ports = [l4.readUInt16BE(0), l4.readUInt16BE(2)] as const;
   const seq = `seq=${l4.readUInt32BE(4)}`;
@@ -147,12 +149,12 @@ function tcp(datagram: Datagram): Transport {
       ...unless(urgent === 0, `urg=${urgent}`),
       ...unless(header === 20, `opts=${l4.subarray(20, header).toString('hex')}`),
       ...(l4.length > header ? [payload(l4.subarray(header))] : []),
-      checksum(datagram),
+      checksum(datagram, isQuote),
     ],
   };
 }
 
-function udp(datagram: Datagram): Transport {
+function udp(datagram: Datagram, isQuote: boolean): Transport {
   const { l4, l4Length } = datagram;
   const length = l4.readUInt16BE(4);
   return {
@@ -161,7 +163,7 @@ function udp(datagram: Datagram): Transport {
     words: [
       ...unless(length === l4Length, `udp-len=${length}`),
       ...(l4.length > 8 ? [payload(l4.subarray(8))] : []),
-      l4.readUInt16BE(6) === 0 ? 'csum=none' : checksum(datagram),
+      l4.readUInt16BE(6) === 0 ? 'csum=none' : checksum(datagram, isQuote),
     ],
   };
 }
@@ -181,7 +183,7 @@ function icmp(datagram: Datagram, names: Names): Transport {
     words: [
       `type=${type}/${l4.readUInt8(1)}`,
       ...unless(rest === 0, `rest=${rest}`),
-      checksum(datagram),
+      checksum(datagram, false),
       ...(errors[protocol]?.includes(type) === true
         ? [`quoting ${quoted.length}: ${ip(quoted, names, true)}`]
         : quoted.length > 0
@@ -191,11 +193,13 @@ function icmp(datagram: Datagram, names: Names): Transport {
   };
 }
 
-function checksum({ l4, l4Length, protocol, source, destination }: Datagram): string {
+function checksum({ l4, l4Length, protocol, source, destination }: Datagram, isQuote: boolean): string {
   if (l4.length < l4Length) return 'cut';
   const pseudo = protocol === protocols.icmp ? [] : [pseudoHeader(source, destination, protocol, l4.length)];
   const difference = sum(...pseudo, l4);
   // Sum of a right packet is all ones; anything above that is how far the field is off.
+  // A quote's is wrong because its addresses were replaced, and those are the run's, not the scenario's.
+  if (difference !== 0xffff && isQuote) return 'csum=stale';
   return difference === 0xffff ? 'csum=ok' : `csum=bad+${difference.toString(16).padStart(4, '0')}`;
 }
 

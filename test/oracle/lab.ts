@@ -40,7 +40,7 @@ const subnet = (host: Host): { readonly v4: string; readonly v6: string } =>
     ? { v4: '10.1.0', v6: 'fd00:1::' }
     : { v4: `10.2.${link(host)}`, v6: `fd00:2:${link(host)}::` };
 
-// Rate limits and redirects would make the trace depend on time; DAD and router advertisements on luck.
+// Rate limits and redirects would make the trace depend on time; DAD and random flow labels on luck.
 const settings = [
   'net.ipv4.ip_forward=1',
   'net.ipv6.conf.all.forwarding=1',
@@ -48,6 +48,7 @@ const settings = [
   'net.ipv4.icmp_ratelimit=0',
   'net.ipv4.icmp_ratemask=0',
   'net.ipv6.icmp.ratelimit=0',
+  'net.ipv6.auto_flowlabels=0',
   ...['all', 'default'].flatMap((scope) => [
     `net.ipv4.conf.${scope}.rp_filter=0`,
     `net.ipv4.conf.${scope}.send_redirects=0`,

@@ -70,12 +70,10 @@ export class Names {
     );
   }
 
-  /** The other way round, for text like ipvsadm's. */
+  /** The other way round: ADDRESS:PORT, or [ADDRESS]:PORT for IPv6. */
   shorten(endpoint: string): string {
-    const match = /^\[?([^\]]*?)\]?:(\d+)$/.exec(endpoint);
-    if (match === null) return this.name(endpoint);
-    const [, address = '', port = ''] = match;
-    const name = this.name(address);
+    const [, bracketed, bare, port = ''] = /^(?:\[(.*)\]|([^:]*)):(\d+)$/.exec(endpoint) ?? [];
+    const name = this.name(bracketed ?? bare ?? '');
     return name.includes(':') ? `[${name}]:${port}` : `${name}:${port}`;
   }
 }

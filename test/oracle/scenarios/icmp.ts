@@ -37,17 +37,22 @@ const kinds: Readonly<Record<Mark, readonly ErrorKind[]>> = {
   ],
 };
 
-/** A UDP connection of one request and one reply, both as they were on the wire beyond the director. */
-async function exchange(play: Play, mark: Mark, bytes = 8): Promise<{ request: Buffer; reply: Buffer }> {
+/**
+ * A UDP connection of one request and one reply, both as they were on the wire beyond the director, and as an error
+ * quotes them: with eight bytes of transport (RFC 792), or whole.
+ */
+async function exchange(play: Play, mark: Mark, bytes = 8, isWhole = false): Promise<{ request: Buffer; reply: Buffer }> {
   await play.ipvsadm(...serviceLines(`-u vip${mark}:53`, 'rr'));
   const data = pattern(bytes);
   const request: Packet = { kind: 'udp', from: `client${mark}:40000`, to: `vip${mark}:53`, data };
   const reply: Packet = { kind: 'udp', from: `rs3${mark}:8080`, to: `client${mark}:40000`, data };
   await play.send('client', request);
   await play.send('rs3', reply);
+  const quote = (packet: Packet): Buffer =>
+    compose({ ...packet, ip: { ttl: 63 } }, play.names).subarray(0, isWhole ? undefined : ipHeader(mark) + 8);
   return {
-    request: compose({ ...request, to: `rs3${mark}:8080`, ip: { ttl: 63 } }, play.names),
-    reply: compose({ ...reply, from: `vip${mark}:53`, ip: { ttl: 63 } }, play.names),
+    request: quote({ ...request, to: `rs3${mark}:8080` }),
+    reply: quote({ ...reply, from: `vip${mark}:53` }),
   };
 }
 
