@@ -14,6 +14,7 @@ interface ErrorKind {
   readonly type: number;
   readonly code: number;
   readonly rest?: number;
+  readonly differs?: string;
 }
 
 const kinds: Readonly<Record<Mark, readonly ErrorKind[]>> = {
@@ -23,10 +24,10 @@ const kinds: Readonly<Record<Mark, readonly ErrorKind[]>> = {
     { what: 'port unreachable', type: 3, code: 3 },
     { what: 'fragmentation needed', type: 3, code: 4, rest: 1300 },
     { what: 'administratively prohibited', type: 3, code: 13 },
-    { what: 'source quench', type: 4, code: 0 },
+    { what: 'source quench', type: 4, code: 0, differs: 'source-quench' },
     { what: 'redirect', type: 5, code: 1, rest: 0x0a020302 },
     { what: 'time exceeded', type: 11, code: 0 },
-    { what: 'parameter problem', type: 12, code: 0, rest: 0x14000000 },
+    { what: 'parameter problem', type: 12, code: 0, rest: 0x14000000, differs: 'parameter-problem' },
   ],
   '-v6': [
     { what: 'address unreachable', type: 1, code: 3 },
@@ -41,7 +42,12 @@ const kinds: Readonly<Record<Mark, readonly ErrorKind[]>> = {
  * A UDP connection of one request and one reply, both as they were on the wire beyond the director, and as an error
  * quotes them: with eight bytes of transport (RFC 792), or whole.
  */
-async function exchange(play: Play, mark: Mark, bytes = 8, isWhole = false): Promise<{ request: Buffer; reply: Buffer }> {
+async function exchange(
+  play: Play,
+  mark: Mark,
+  bytes = 8,
+  isWhole = false,
+): Promise<{ request: Buffer; reply: Buffer }> {
   await play.ipvsadm(...serviceLines(`-u vip${mark}:53`, 'rr'));
   const data = pattern(bytes);
   const request: Packet = { kind: 'udp', from: `client${mark}:40000`, to: `vip${mark}:53`, data };
@@ -82,6 +88,7 @@ const firstKind = (mark: Mark, what: string): ErrorKind => {
 const about = (mark: Mark, kind: ErrorKind): readonly Scenario[] => [
   {
     name: `${kind.what} about a request, from the server, ${over(mark)}`,
+    ...(kind.differs !== undefined && { differs: kind.differs }),
     play: async (play) => {
       const { request } = await exchange(play, mark);
       await play.send('rs3', error(kind, `rs3${mark}`, `client${mark}`, request));
@@ -89,6 +96,7 @@ const about = (mark: Mark, kind: ErrorKind): readonly Scenario[] => [
   },
   {
     name: `${kind.what} about a reply, from the client, ${over(mark)}`,
+    ...(kind.differs !== undefined && { differs: kind.differs }),
     play: async (play) => {
       const { reply } = await exchange(play, mark);
       await play.send('client', error(kind, `client${mark}`, `vip${mark}`, reply));
@@ -101,13 +109,13 @@ const odd = (
   name: string,
   mark: Mark,
   change: (quote: Buffer, play: Play) => { quote: Buffer; fields?: Partial<IcmpPacket> },
-  options: { bytes?: number; differs?: string } = {},
+  options: { bytes?: number; isWhole?: boolean; differs?: string } = {},
 ): readonly Scenario[] =>
   (['request', 'reply'] as const).map((direction) => ({
     name: `${name}, about a ${direction}, ${over(mark)}`,
     ...(options.differs !== undefined && { differs: options.differs }),
     play: async (play: Play) => {
-      const quotes = await exchange(play, mark, options.bytes);
+      const quotes = await exchange(play, mark, options.bytes, options.isWhole);
       const { quote, fields } = change(quotes[direction], play);
       const kind = firstKind(mark, 'port unreachable');
       const [host, from, to]: readonly [Host, string, string] =
@@ -148,12 +156,23 @@ export const icmp: Topic = {
         (quote) => ({ quote: quote.subarray(0, ipHeader(mark) + 8) }),
         { bytes: 100 },
       ),
-      ...odd('An error that quotes a long packet', mark, (quote) => ({ quote }), { bytes: 800 }),
-      ...odd('An error of odd length', mark, (quote) => ({ quote }), { bytes: 33 }),
+      ...odd('An error that quotes a long packet', mark, (quote) => ({ quote }), {
+        bytes: 800,
+        isWhole: true,
+        differs: 'quoted-checksum',
+      }),
+      ...odd('An error of odd length', mark, (quote) => ({ quote }), {
+        bytes: 33,
+        isWhole: true,
+        differs: 'quoted-checksum',
+      }),
       ...odd('An error with a wrong checksum', mark, (quote) => ({ quote, fields: { checksum: 'bad' } })),
-      ...odd('An error that quotes four bytes of transport', mark, (quote) => ({
-        quote: quote.subarray(0, ipHeader(mark) + 4),
-      })),
+      ...odd(
+        'An error that quotes four bytes of transport',
+        mark,
+        (quote) => ({ quote: quote.subarray(0, ipHeader(mark) + 4) }),
+        { differs: 'short-quote' },
+      ),
       ...odd('An error that quotes half an IP header', mark, (quote) => ({ quote: quote.subarray(0, 12) })),
       ...odd('An error that quotes nothing', mark, () => ({ quote: Buffer.alloc(0) })),
       ...odd('An error about a connection nobody knows', mark, (quote) => {
@@ -223,7 +242,7 @@ export const icmp: Topic = {
       echo('A ping of odd length', { data: pattern(33) }, mark),
       echo('A big ping', { data: pattern(1400) }, mark),
       echo('A ping with a wrong checksum', { checksum: 'bad' }, mark),
-      echo('A ping with hop limit 1', { ip: { ttl: 1 } }, mark),
+      echo('A ping with hop limit 1', { ip: { ttl: 1 } }, mark, 'hop-limit-one'),
       echo('A ping with a traffic class', { ip: { tos: 0xb8 } }, mark),
       echo('A ping that may be fragmented', { ip: { df: false } }, mark),
       echo('A ping answer nobody waits for', { type: mark === '' ? 0 : 129 }, mark),
