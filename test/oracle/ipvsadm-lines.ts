@@ -59,6 +59,10 @@ export class Services {
     }
   }
 
+  hasScheduler(name: string): boolean {
+    return [...this.#services.values()].some(({ scheduler }) => scheduler === name);
+  }
+
   config(): readonly ServiceConfig[] {
     return [...this.#services.values()].map(({ listen, scheduler, flags, servers }) => ({
       name: listen.replace(/\W+/g, '-'),

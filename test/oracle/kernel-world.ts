@@ -40,8 +40,7 @@ export class KernelWorld implements World {
       const player = new Player(channel, channel);
       await player.ready(bootDeadlineMs);
       const world = new KernelWorld(machine, channel, player, image.origin);
-      await world.#mustRun(`ipvsadm -A -u ${fence.service} -s rr`);
-      await world.#mustRun(`ipvsadm -a -u ${fence.service} -r ${fence.server} -m`);
+      await world.#restore([`-A -u ${fence.service} -s rr`, `-a -u ${fence.service} -r ${fence.server} -m`]);
       return world;
     } catch (error) {
       await machine.stop('SIGKILL');
@@ -68,15 +67,24 @@ export class KernelWorld implements World {
   }
 
   async begin(): Promise<void> {
-    for (const service of this.#services) await this.#mustRun(`ipvsadm -D ${service}`);
+    await this.#restore([...this.#services].map((service) => `-D ${service}`));
     this.#services.clear();
   }
 
-  async ipvsadm(line: string): Promise<void> {
-    await this.#mustRun(`ipvsadm ${line}`);
-    const [, verb = '', service = ''] = /^-(\w) (-[tu] \S+)/.exec(line) ?? [];
-    if (verb === 'A') this.#services.add(service);
-    if (verb === 'D') this.#services.delete(service);
+  async ipvsadm(lines: readonly string[]): Promise<void> {
+    await this.#restore(lines);
+    for (const line of lines) {
+      const [, verb = '', service = ''] = /^-(\w) (-[tu] \S+)/.exec(line) ?? [];
+      if (verb === 'A') this.#services.add(service);
+      if (verb === 'D') this.#services.delete(service);
+    }
+  }
+
+  /** One program for all lines: starting one takes the emulated machine a fifth of a second. */
+  async #restore(lines: readonly string[]): Promise<void> {
+    if (lines.length === 0) return;
+    const output = await this.#mustRun(`ipvsadm -R << ${lines.join(';')}`);
+    if (output.length > 0) throw new Error(`${lines.join('; ')}: ${output.join('\n')}`);
   }
 
   send(from: Host, packet: Buffer): Promise<readonly Capture[]> {

@@ -26,10 +26,8 @@ export class Play {
   }
 
   async ipvsadm(...lines: readonly string[]): Promise<void> {
-    for (const line of lines) {
-      this.lines.push(`> ipvsadm ${line}`);
-      await this.#world.ipvsadm(this.names.expand(line));
-    }
+    this.lines.push(...lines.map((line) => `> ipvsadm ${line}`));
+    await this.#world.ipvsadm(lines.map((line) => this.names.expand(line)));
   }
 
   /** Sends and writes down. The packet may be bytes, for what cannot be composed. */

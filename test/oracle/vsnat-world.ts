@@ -71,9 +71,16 @@ export class VsnatWorld implements World {
     return Promise.resolve();
   }
 
-  async ipvsadm(line: string): Promise<void> {
-    this.#services.apply(line);
-    await this.#reload();
+  /**
+   * The kernel obeys line by line. Where that can tell, so does this: wrr keeps its place while servers are added. The
+   * other schedulers know only the list, and one reload instead of many saves most of the time a scenario takes.
+   */
+  async ipvsadm(lines: readonly string[]): Promise<void> {
+    for (const line of lines) {
+      this.#services.apply(line);
+      if (this.#services.hasScheduler('wrr')) await this.#reload();
+    }
+    if (!this.#services.hasScheduler('wrr')) await this.#reload();
   }
 
   send(from: Host, packet: Buffer): Promise<readonly Capture[]> {

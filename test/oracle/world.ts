@@ -30,8 +30,8 @@ export type VsnatSettings = Readonly<Record<string, unknown>>;
 export interface World {
   /** A new scenario: whatever the last one configured is gone. */
   begin(settings: VsnatSettings): Promise<void>;
-  /** One line of ipvsadm's, without its name. */
-  ipvsadm(line: string): Promise<void>;
+  /** Lines of ipvsadm's, without its name. */
+  ipvsadm(lines: readonly string[]): Promise<void>;
   /** Puts an IP packet on the wire; everything that left anywhere because of it. */
   send(from: Host, packet: Buffer): Promise<readonly Capture[]>;
   /** Lets time pass. */

@@ -12,6 +12,7 @@
 //   send NAME HEX         send a frame, wait for the fence, tell what arrived:   r NAME HEX
 //   gather MILLISECONDS   tell what arrives until then
 //   run COMMAND ARG...    in the namespace `director`:   o TEXT   ...   exit CODE
+//   run COMMAND ... << LINE;LINE...   the same, with these lines on its standard input
 //   read NAME             /proc/net/NAME of that namespace:   o TEXT   ...
 //
 // Why a fence and not a pause: a packet goes through the director's queue in order, so when a harmless packet sent
@@ -24,6 +25,7 @@
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -173,15 +175,34 @@ void send_and_fence(const Host& from, const Bytes& frame) {
   }
 }
 
-void run(std::istringstream& words) {
+/** A file that is gone when it is closed, to be some program's standard input. */
+int file_of(std::string text) {
+  for (char& c : text) {
+    if (c == ';') c = '\n';
+  }
+  text += '\n';
+  const int fd = memfd_create("input", MFD_CLOEXEC);
+  if (fd < 0 || write(fd, text.data(), text.size()) != ssize_t(text.size()) || lseek(fd, 0, SEEK_SET) != 0) {
+    die("input");
+  }
+  return fd;
+}
+
+void run(const std::string& line) {
+  const size_t mark = line.find(" << ");
+  const int input = mark == std::string::npos ? open("/dev/null", O_RDONLY | O_CLOEXEC)
+                                              : file_of(line.substr(mark + 4));
+  std::istringstream words(line.substr(0, mark));
   std::vector<std::string> argv;
   for (std::string word; words >> word;) argv.push_back(word);
+  argv.erase(argv.begin());
   int channel[2];
   if (pipe2(channel, O_CLOEXEC) != 0) die("pipe");
   const pid_t child = fork();
   if (child < 0) die("fork");
   if (child == 0) {
     enter(host("director").name_space);
+    dup2(input, 0);
     dup2(channel[1], 1);
     dup2(channel[1], 2);
     std::vector<char*> arguments;
@@ -191,15 +212,18 @@ void run(std::istringstream& words) {
     std::perror(arguments[0]);
     _exit(127);
   }
+  close(input);
   close(channel[1]);
   std::string output;
   char buffer[4096];
-  for (ssize_t size; (size = read(channel[0], buffer, sizeof buffer)) > 0;) output.append(buffer, size_t(size));
+  for (ssize_t size; (size = read(channel[0], buffer, sizeof buffer)) > 0;) {
+    output.append(buffer, size_t(size));
+  }
   close(channel[0]);
   int status = 0;
   waitpid(child, &status, 0);
   std::istringstream lines(output);
-  for (std::string line; std::getline(lines, line);) std::cout << "o " << line << '\n';
+  for (std::string text; std::getline(lines, text);) std::cout << "o " << text << '\n';
   std::cout << "exit " << (WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)) << '\n';
 }
 
@@ -246,7 +270,7 @@ int main(int argc, char** argv) {
       words >> milliseconds;
       collect(0, Clock::now() + std::chrono::milliseconds(milliseconds));
     } else if (command == "run") {
-      run(words);
+      run(line);
     } else if (command == "read") {
       words >> name;
       read_proc(name);
