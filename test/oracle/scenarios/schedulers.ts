@@ -39,34 +39,36 @@ const fallbackKinds = [
 /** Hashes look at addresses, and those of `client` depend on the run; these do not. */
 const clients = Array.from({ length: 12 }, (_, i) => `198.51.100.${i * 19 + 1}`);
 
-async function connectFromMany(play: Play, port = 40_000): Promise<void> {
+async function connectFromMany(play: Play, port: number): Promise<void> {
   for (const client of clients) await new Conversation(play, { client, port }).say('>S');
 }
 
-const throughChanges = (scheduler: string): Scenario => ({
+/** Ports of its own for each of them: literal clients meet those of other scenarios, and so would their replies. */
+const throughChanges = (scheduler: string, i: number): Scenario => ({
   name: `${scheduler}: a server added, drained, removed and added again`,
   play: async (play) => {
+    const firstPort = 40_000 + i * 100;
     await play.ipvsadm(...serviceLines('-t vip:80', scheduler, weighted(2, 1)));
-    await connectFromMany(play, 40_000);
+    await connectFromMany(play, firstPort);
     await play.ipvsadm('-a -t vip:80 -r rs3:8080 -m -w 3');
-    await connectFromMany(play, 40_001);
+    await connectFromMany(play, firstPort + 1);
     await play.ipvsadm('-e -t vip:80 -r rs2:8080 -m -w 0');
-    await connectFromMany(play, 40_002);
+    await connectFromMany(play, firstPort + 2);
     await play.ipvsadm('-d -t vip:80 -r rs1:8080');
-    await connectFromMany(play, 40_003);
+    await connectFromMany(play, firstPort + 3);
     await play.ipvsadm('-a -t vip:80 -r rs1:8080 -m -w 2', '-e -t vip:80 -r rs2:8080 -m -w 4');
-    await connectFromMany(play, 40_004);
+    await connectFromMany(play, firstPort + 4);
     await play.servers('-t vip:80');
   },
 });
 
-const replaced = (before: string, after: string): Scenario => ({
+const replaced = ([before, after]: readonly [string, string], i: number): Scenario => ({
   name: `${before} replaced by ${after} on a live service`,
   play: async (play) => {
     await play.ipvsadm(...serviceLines('-t vip:80', before, weighted(1, 2, 3)));
-    await connect(play, 5, 40_000, '>S', '198.51.100.7');
+    await connect(play, 5, 40_000 + i * 100, '>S', '198.51.100.7');
     await play.ipvsadm(`-E -t vip:80 -s ${after}`);
-    await connect(play, 8, 41_000, '>S', '198.51.100.7');
+    await connect(play, 8, 41_000 + i * 100, '>S', '198.51.100.7');
   },
 });
 
@@ -142,17 +144,17 @@ export const schedulers: Topic = {
       },
     },
     ...[...kinds, ...fallbackKinds].map(throughChanges),
-    ...['sh', 'sh -b sh-port', 'mh', 'mh -b mh-port'].map((kind): Scenario => ({
+    ...['sh', 'sh -b sh-port', 'mh', 'mh -b mh-port'].map((kind, k): Scenario => ({
       name: `${kind}: forty clients over three weights`,
       play: async (play) => {
         await play.ipvsadm(...serviceLines('-t vip:80', kind, weighted(3, 1, 2)));
         for (let i = 0; i < 40; i += 1)
-          await new Conversation(play, { client: `198.51.100.${i * 6 + 2}`, port: 30_000 + i * 811 }).say(
+          await new Conversation(play, { client: `198.51.100.${i * 6 + 2}`, port: 30_000 + i * 811 + k }).say(
             '>S',
           );
       },
     })),
-    ...['sh', 'mh'].map((kind): Scenario => ({
+    ...['sh', 'mh'].map((kind, k): Scenario => ({
       name: `${kind} over IPv6`,
       play: async (play) => {
         await play.ipvsadm(...serviceLines('-t vip-v6:80', `${kind} -b ${kind}-port`));
@@ -160,14 +162,18 @@ export const schedulers: Topic = {
           await new Conversation(play, {
             client: `[fd00:1:ffff:${i + 1}::${i * 77}]`,
             to: 'vip-v6:80',
-            port: 30_000 + i * 811,
+            port: 30_000 + i * 811 + k,
           }).say('>S');
       },
     })),
-    replaced('rr', 'wrr'),
-    replaced('wrr', 'rr'),
-    replaced('wlc', 'mh'),
-    replaced('sh', 'lc'),
+    ...(
+      [
+        ['rr', 'wrr'],
+        ['wrr', 'rr'],
+        ['wlc', 'mh'],
+        ['sh', 'lc'],
+      ] as const
+    ).map(replaced),
     {
       name: 'rr goes on behind the server it picked last when another is removed',
       play: async (play) => {

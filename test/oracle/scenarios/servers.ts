@@ -185,12 +185,12 @@ export const servers: Topic = {
         await many(play, 3, 40_000);
       },
     },
-    ...['sh', 'sh -b sh-fallback', 'mh', 'mh -b mh-fallback', 'wrr', 'lc'].map((kind): Scenario => ({
+    ...['sh', 'sh -b sh-fallback', 'mh', 'mh -b mh-fallback', 'wrr', 'lc'].map((kind, k): Scenario => ({
       name: `${kind} with a full server`,
       play: async (play) => {
         await play.ipvsadm(...serviceLines('-t vip:80', kind, ['rs1', 'rs2:8080 -x 1', 'rs3:8080 -w 2']));
         for (let i = 0; i < 12; i += 1)
-          await new Conversation(play, { client: `198.51.100.${i * 19 + 3}` }).say('>S');
+          await new Conversation(play, { client: `198.51.100.${i * 19 + 3}`, port: 40_000 + k }).say('>S');
       },
     })),
     {
