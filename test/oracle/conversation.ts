@@ -4,8 +4,8 @@
  *
  *   '>S <SA >A >AP+100 <A <AF >AF <A'     > client, < server; flags; +N bytes of data; - for no flags at all
  *
- * Sequence and acknowledgment numbers are those of two well-behaved hosts. The server is whichever got the first
- * packet, so a conversation goes on with the server that the director under test chose.
+ * Sequence and acknowledgment numbers are those of two well-behaved hosts. The server is whichever got the client's
+ * last packet, so a conversation goes on with the server that the director under test chose.
  */
 import { hosts, serverPort, type Host } from './lab.js';
 import type { TcpPacket } from './packet.js';
@@ -67,7 +67,7 @@ export class Conversation {
     };
     this.#next[side] = (packet.seq ?? 0) + length + (/[SF]/.test(fields.flags) ? 1 : 0);
     const arrived = await this.#play.send(side === 'client' ? 'client' : this.#server(), packet);
-    if (side === 'client') this.server ??= arrived.find(({ at }) => at !== 'client')?.at ?? null;
+    if (side === 'client') this.server = arrived.find(({ at }) => at !== 'client')?.at ?? this.server;
   }
 
   serverEndpoint(): string {

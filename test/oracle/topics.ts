@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Every scenario there is. */
 import type { Topic } from './scenario.js';
+import { generated } from './scenarios/generated.js';
 import { hops } from './scenarios/hops.js';
 import { icmp } from './scenarios/icmp.js';
 import { reuse } from './scenarios/reuse.js';
@@ -11,4 +12,15 @@ import { tcp } from './scenarios/tcp.js';
 import { udp } from './scenarios/udp.js';
 import { unknown } from './scenarios/unknown.js';
 
-export const topics: readonly Topic[] = [tcp, udp, icmp, hops, unknown, schedulers, servers, reuse, sharing];
+export const topics: readonly Topic[] = [
+  tcp,
+  udp,
+  icmp,
+  hops,
+  unknown,
+  schedulers,
+  servers,
+  reuse,
+  sharing,
+  generated,
+];

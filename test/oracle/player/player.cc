@@ -52,7 +52,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Host {
   std::string name;
-  int packets = -1;    // the socket on its device; -1 for the director
+  int packets = -1;  // the socket on its device; -1 for the director
   int name_space = -1;
 };
 
@@ -190,8 +190,8 @@ int file_of(std::string text) {
 
 void run(const std::string& line) {
   const size_t mark = line.find(" << ");
-  const int input = mark == std::string::npos ? open("/dev/null", O_RDONLY | O_CLOEXEC)
-                                              : file_of(line.substr(mark + 4));
+  const int input =
+      mark == std::string::npos ? open("/dev/null", O_RDONLY | O_CLOEXEC) : file_of(line.substr(mark + 4));
   std::istringstream words(line.substr(0, mark));
   std::vector<std::string> argv;
   for (std::string word; words >> word;) argv.push_back(word);
