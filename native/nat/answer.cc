@@ -17,25 +17,43 @@ uint64_t pseudo_header_sum(const PacketView& packet, uint8_t protocol, uint32_t 
   return addresses + protocol + l4_length;
 }
 
+/** What differs between the headers of answers; the rest is from `packet` turned around. */
+struct Answer {
+  uint8_t protocol;
+  uint32_t payload;
+  uint8_t traffic_class;
+  /** Atomic, so that the ID means nothing (RFC 6864). Otherwise the ID is that of the packet answered. */
+  bool dont_fragment;
+};
+
+uint8_t traffic_class_of(const PacketView& packet) {
+  return packet.family == 4 ? packet.v4().tos : uint8_t(packet.v6().version_class_label.host() >> 20 & 0xff);
+}
+
 /** Write a bare IP header from `from` to `to` over the packet's own; the payload begins right behind it. */
 template <class Addr>
-void write_ip_header(const PacketView& packet, Addr from, Addr to, uint8_t protocol, uint32_t payload) {
+void write_ip_header(const PacketView& packet, Addr from, Addr to, const Answer& answer) {
   if constexpr (Addr::kFamily == 4) {
     ipv4_hdr ip{};
     ip.version_ihl = 0x45;
-    ip.total_len = be16::from_host(uint16_t(sizeof(ip) + payload));
-    ip.frag_off = be16::from_host(ipv4_hdr::kDontFragment);  // atomic: the ID means nothing (RFC 6864)
+    ip.tos = answer.traffic_class;
+    ip.total_len = be16::from_host(uint16_t(sizeof(ip) + answer.payload));
+    if (answer.dont_fragment) {
+      ip.frag_off = be16::from_host(ipv4_hdr::kDontFragment);
+    } else {
+      ip.id = packet.v4().id;
+    }
     ip.ttl = kAnswerTtl;
-    ip.protocol = protocol;
+    ip.protocol = answer.protocol;
     ip.saddr = from;
     ip.daddr = to;
     ip.check = be16::from_host(checksum(reinterpret_cast<const uint8_t*>(&ip), sizeof(ip)));
     packet.v4() = ip;
   } else {
     ipv6_hdr ip{};
-    ip.version_class_label = be32::from_host(6u << 28);
-    ip.payload_len = be16::from_host(uint16_t(payload));
-    ip.next_header = protocol;
+    ip.version_class_label = be32::from_host(6u << 28 | uint32_t(answer.traffic_class) << 20);
+    ip.payload_len = be16::from_host(uint16_t(answer.payload));
+    ip.next_header = answer.protocol;
     ip.hop_limit = kAnswerTtl;
     ip.saddr = from;
     ip.daddr = to;
@@ -44,12 +62,12 @@ void write_ip_header(const PacketView& packet, Addr from, Addr to, uint8_t proto
 }
 
 /** From the packet's destination back to its source. Returns the offset of the payload. */
-size_t turn_around(const PacketView& packet, uint8_t protocol, uint32_t payload) {
+size_t turn_around(const PacketView& packet, const Answer& answer) {
   if (packet.family == 4) {
-    write_ip_header<Addr4>(packet, packet.v4().daddr, packet.v4().saddr, protocol, payload);
+    write_ip_header<Addr4>(packet, packet.v4().daddr, packet.v4().saddr, answer);
     return sizeof(ipv4_hdr);
   }
-  write_ip_header<Addr6>(packet, packet.v6().daddr, packet.v6().saddr, protocol, payload);
+  write_ip_header<Addr6>(packet, packet.v6().daddr, packet.v6().saddr, answer);
   return sizeof(ipv6_hdr);
 }
 
@@ -60,7 +78,7 @@ uint32_t make_echo_reply(const PacketView& packet) {
   icmp_hdr& icmp = packet.icmp();
   icmp.type = packet.family == 4 ? icmp4::kEchoReply : icmp6::kEchoReply;
   const uint16_t offset = packet.l4_offset;
-  const size_t header = turn_around(packet, packet.protocol, length);
+  const size_t header = turn_around(packet, {packet.protocol, length, traffic_class_of(packet), false});
   // Options and extension headers are not sent back: the reply begins right behind the plain header.
   std::memmove(packet.ip + header, packet.ip + offset, length);
   auto& reply = *reinterpret_cast<icmp_hdr*>(packet.ip + header);
@@ -86,7 +104,9 @@ uint32_t make_tcp_reset(const PacketView& packet) {
     reset.ack_seq = be32::from_host(from.seq.host() + length);
     reset.flags = tcp_hdr::kRst | tcp_hdr::kAck;
   }
-  const size_t header = turn_around(packet, kProtoTcp, sizeof(reset));
+  constexpr uint8_t kEcnBits = 3;  // a RST is not ECN-capable (RFC 3168 section 6.1.1)
+  const auto traffic_class = uint8_t(traffic_class_of(packet) & ~kEcnBits);
+  const size_t header = turn_around(packet, {kProtoTcp, sizeof(reset), traffic_class, true});
   reset.check = be16::from_host(checksum(reinterpret_cast<const uint8_t*>(&reset), sizeof(reset),
                                          pseudo_header_sum(packet, kProtoTcp, sizeof(reset))));
   std::memcpy(packet.ip + header, &reset, sizeof(reset));
@@ -98,9 +118,12 @@ uint32_t make_icmp_error(const PacketView& packet, uint8_t type, uint8_t code, u
   const size_t header = v4 ? sizeof(ipv4_hdr) : sizeof(ipv6_hdr);
   const size_t longest = v4 ? 576 : 1280;
   const auto quoted = uint32_t(std::min<size_t>(packet.length, longest - header - sizeof(icmp_hdr)));
+  // Precedence 6, internetwork control, and the TOS of the packet (RFC 1812 section 4.3.2.5). IPv6 has no such rule.
+  constexpr uint8_t kInternetControl = 0xc0, kTosBits = 0x1e;
+  const auto traffic_class = v4 ? uint8_t(kInternetControl | (packet.v4().tos & kTosBits)) : uint8_t{0};
   std::memmove(packet.ip + header + sizeof(icmp_hdr), packet.ip, quoted);
   const uint32_t length = uint32_t(sizeof(icmp_hdr)) + quoted;
-  turn_around(packet, v4 ? kProtoIcmp : kProtoIcmp6, length);
+  turn_around(packet, {v4 ? kProtoIcmp : kProtoIcmp6, length, traffic_class, false});
   auto& icmp = *reinterpret_cast<icmp_hdr*>(packet.ip + header);
   icmp = icmp_hdr{type, code, be16{}, be32::from_host(rest)};
   const uint64_t pseudo = v4 ? 0 : pseudo_header_sum(packet, kProtoIcmp6, length);

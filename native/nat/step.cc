@@ -75,6 +75,7 @@ struct Context {
 
   Outcome answer_port_unreachable(DropReason reason) {
     return answer(reason, Generated::port_unreachable, [](const PacketView& p) {
+      give_back_hop(p);  // the quote shows the packet as it arrived here
       return p.family == 4 ? make_icmp_error(p, icmp4::kUnreachable, icmp4::kPortUnreachable, 0)
                            : make_icmp_error(p, icmp6::kUnreachable, icmp6::kPortUnreachable, 0);
     });
@@ -469,12 +470,14 @@ Outcome other(Context& c) {
   if (c.view().fragment) return dropped(DropReason::fragment);
   if (c.view().family == 4) {
     return c.answer(DropReason::proto, Generated::proto_unreachable, [](const PacketView& p) {
+      give_back_hop(p);
       return make_icmp_error(p, icmp4::kUnreachable, icmp4::kProtoUnreachable, 0);
     });
   }
   if (c.view().protocol == kProtoNoNext)
     return dropped(DropReason::proto);  // nothing there, nothing to complain of
   return c.answer(DropReason::proto, Generated::proto_unreachable, [](const PacketView& p) {
+    give_back_hop(p);
     return make_icmp_error(p, icmp6::kParameterProblem, icmp6::kUnrecognizedNextHeader, p.next_header_offset);
   });
 }

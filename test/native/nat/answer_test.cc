@@ -118,8 +118,9 @@ TEST("an unreachable quotes as much as its family's limit allows, at every size 
     const size_t ip = family == 4 ? 20 : 40, limit = family == 4 ? 576 : 1280;
     for (size_t payload = 0; payload < 1400; payload += payload < 40 || payload > 480 ? 1 : 37) {
       NatLab lab;
-      const Packet sent = udp(family).destination_port(54).payload_bytes(payload).build();
-      const Result result = lab.send(sent);
+      const PacketBuilder datagram = udp(family).destination_port(54).payload_bytes(payload);
+      const Packet sent = PacketBuilder(datagram).ttl(65).build();  // as it reached this host
+      const Result result = lab.send(PacketBuilder(datagram).ttl(64));
       if (!CHECK_EQ(result.outcome.reason, DropReason::no_service)) return;
       check_answer(result, family, {virtual_endpoint(family).address, 54});
       const auto& bytes = result.packet.bytes;
@@ -139,8 +140,8 @@ TEST("the quote leaves out what the length field leaves out, and keeps options a
       udp4().destination_port(54).payload_bytes(3),
   };
   for (const PacketBuilder& builder : packets) {
-    const Bytes quoted = builder.bytes();
-    const Result result = lab.send(PacketBuilder(builder).trailer(50));
+    const Bytes quoted = PacketBuilder(builder).ttl(65).bytes();
+    const Result result = lab.send(PacketBuilder(builder).ttl(64).trailer(50));
     const size_t ip = builder.family() == 4 ? 20 : 40;
     CHECK(Bytes(result.packet.bytes.begin() + long(ip) + 8, result.packet.bytes.end()) == quoted);
   }
@@ -196,7 +197,7 @@ TEST("a ping of a VIP comes back with its identifier, number and data, at every 
                               .payload_bytes(size)
                               .from(virtual_endpoint(family))
                               .to(client_endpoint(family))
-                              .ip_id(0)
+                              .fragment_field(0)
                               .ttl(65)
                               .build();
       if (!CHECK(result.packet.bytes == want.bytes)) return;
@@ -222,6 +223,20 @@ TEST("a ping with a wrong checksum is not answered") {
   NatLab lab;
   for (const int family : {4, 6})
     CHECK(!lab.refused(icmp(family).checksum(Csum::wrong), DropReason::icmp_csum).answered());
+}
+
+TEST("answers carry the traffic class of what they answer, as the kernel's do") {
+  const auto traffic_class = [](const Result& result, int family) {
+    const auto& bytes = result.packet.bytes;
+    return int(family == 4 ? bytes[1] : get32(bytes, 0) >> 20 & 0xff);
+  };
+  for (const int family : {4, 6}) {
+    NatLab lab;
+    CHECK_EQ(traffic_class(lab.send(icmp(family).tos(0xbb)), family), 0xbb);
+    CHECK_EQ(traffic_class(lab.send(tcp(family).destination_port(81).flags(kSyn).tos(0xbb)), family), 0xb8);
+    CHECK_EQ(traffic_class(lab.send(udp(family).destination_port(54).tos(0x1e)), family),
+             family == 4 ? 0xde : 0);
+  }
 }
 
 TEST("no answer is longer than its cause by more than the headers it needs (no amplification)") {
