@@ -34,6 +34,7 @@
   X(tcp_flags,     "tcp_flags",     "SYN together with FIN or RST")                                             \
   X(port0,         "port0",         "source or destination port 0")                                             \
   X(udp_len,       "udp_len",       "the UDP length field is below 8 or beyond the packet")                     \
+  X(l4_csum,       "l4_csum",       "an answer was due, but the TCP or UDP checksum is wrong")                  \
   X(icmp_csum,     "icmp_csum",     "the ICMP checksum is wrong")                                               \
   X(icmp_type,     "icmp_type",     "an ICMP type a director neither translates nor answers")                   \
   X(icmp_quote,    "icmp_quote",    "an ICMP error whose quoted packet cannot be read or has no flow kind")     \

@@ -73,6 +73,12 @@ size_t turn_around(const PacketView& packet, const Answer& answer) {
 
 }  // namespace
 
+bool transport_checksum_ok(const PacketView& packet) {
+  if (packet.csum != CsumState::full || packet.fragment) return true;
+  const uint32_t length = packet.is_udp() ? packet.udp().len.host() : packet.l4_length();
+  return fold(sum_bytes(packet.l4(), length, pseudo_header_sum(packet, packet.protocol, length))) == 0xffff;
+}
+
 uint32_t make_echo_reply(const PacketView& packet) {
   const uint32_t length = packet.l4_length();
   icmp_hdr& icmp = packet.icmp();

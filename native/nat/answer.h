@@ -22,6 +22,12 @@ inline constexpr uint8_t kAnswerTtl = 65;
 /** Bytes an ICMP unreachable may add in front of its quote. The buffer must have room for them. */
 inline constexpr size_t kAnswerHeadroom = 48;
 
+/**
+ * Is the TCP or UDP checksum right, as far as it can be told? A forwarded packet is the receiver's to judge; one that
+ * is answered here has nobody else, and its addresses may be what was damaged.
+ */
+bool transport_checksum_ok(const wire::PacketView& packet);
+
 /** Swap the ends of an echo request and make it a reply. In place, same length. */
 uint32_t make_echo_reply(const wire::PacketView& packet);
 

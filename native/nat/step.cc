@@ -71,9 +71,13 @@ struct Context {
     return {Verdict::answer, reason, kind};
   }
 
-  Outcome answer_reset(DropReason reason) { return answer(reason, Generated::tcp_reset, make_tcp_reset); }
+  Outcome answer_reset(DropReason reason) {
+    if (!transport_checksum_ok(view())) return dropped(DropReason::l4_csum);
+    return answer(reason, Generated::tcp_reset, make_tcp_reset);
+  }
 
   Outcome answer_port_unreachable(DropReason reason) {
+    if (!transport_checksum_ok(view())) return dropped(DropReason::l4_csum);
     return answer(reason, Generated::port_unreachable, [](const PacketView& p) {
       give_back_hop(p);  // the quote shows the packet as it arrived here
       return p.family == 4 ? make_icmp_error(p, icmp4::kUnreachable, icmp4::kPortUnreachable, 0)

@@ -219,6 +219,20 @@ TEST("a ping of 65000 bytes, one with options and one with extension headers com
   }
 }
 
+TEST("a segment or datagram with a wrong checksum is not answered, whatever its length") {
+  for (const int family : {4, 6}) {
+    for (const size_t payload : {0, 1, 33, 1200}) {
+      NatLab lab;
+      for (const PacketBuilder& builder : {tcp(family).destination_port(81).flags(kSyn),
+                                           tcp(family).flags(kAck), udp(family).destination_port(54)}) {
+        const PacketBuilder sized = PacketBuilder(builder).payload_bytes(payload);
+        CHECK(!lab.refused(PacketBuilder(sized).checksum(Csum::wrong), DropReason::l4_csum).answered());
+        CHECK(lab.send(sized).answered());
+      }
+    }
+  }
+}
+
 TEST("a ping with a wrong checksum is not answered") {
   NatLab lab;
   for (const int family : {4, 6})
