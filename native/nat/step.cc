@@ -189,12 +189,17 @@ Outcome forward_once(Context& c, const Listener& at, const Server& server) {
   return c.forward();
 }
 
+/**
+ * `replaced` is the closed connection this one takes the place of, if any. The kernel forgets it only when the new one
+ * has its server, so it still counts for the pick.
+ */
 template <class Addr>
-Outcome schedule(Context& c) {
+Outcome schedule(Context& c, flow::Flow<Addr>* replaced = nullptr) {
   const PacketView& view = c.view();
   const Listener at = c.snapshot.find_listener(view.protocol, daddr<Addr>(view), destination_port(view));
   const Service* service = at.service;
   if (service == nullptr) {
+    if (replaced != nullptr) remove(c.core, c.snapshot, replaced, c.now.tick());
     if (view.is_udp()) return c.answer_port_unreachable(DropReason::no_service);
     if (view.tcp().flags & tcp_hdr::kRst) return dropped(DropReason::no_service);
     return c.answer_reset(DropReason::no_service);
@@ -221,6 +226,7 @@ Outcome schedule(Context& c) {
   const Server* server = persistence ? persistence->find() : nullptr;
   const bool is_remembered = server != nullptr;
   if (!is_remembered) server = service::pick(c.snapshot, *service, key, c.core.loads, occasion);
+  if (replaced != nullptr) remove(c.core, c.snapshot, replaced, c.now.tick());
   if (server == nullptr) {
     service_tally.schedule_failures.add(1);
     return c.answer_port_unreachable(DropReason::no_server);
@@ -291,10 +297,7 @@ Outcome request(Context& c) {
   const bool begins = view.is_tcp() && refuses_to_begin(view.tcp()) == kNoDrop;
   if (begins && flow::is_closed(flow->state)) {  // the client port is used again (conn_reuse_mode 1)
     // Not for one that has a parent, which would send it to the same server again: the kernel keeps it.
-    if (flow->parent == flow::kNoFlow) {
-      remove(c.core, c.snapshot, flow, c.now.tick());
-      return schedule<Addr>(c);
-    }
+    if (flow->parent == flow::kNoFlow) return schedule<Addr>(c, flow);
     begin_anew(*flow);
   }
   if (c.snapshot.server_gone(flow->server_slot, flow->service_slot)) {
