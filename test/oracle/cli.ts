@@ -138,7 +138,7 @@ async function compare(words: readonly string[], accept: boolean): Promise<numbe
   let [equal, asListed, failed] = [0, 0, 0];
   const world = await VsnatWorld.start();
   try {
-    failed += await playAll(world, chosenTopics, (topic, scenario, lines) => {
+    const broken = await playAll(world, chosenTopics, (topic, scenario, lines) => {
       const old = files.get(topic.name)?.scenarios.find(({ name }) => name === scenario.name);
       const differs = scenario.differs ?? null;
       if (old === undefined) {
@@ -158,6 +158,7 @@ async function compare(words: readonly string[], accept: boolean): Promise<numbe
         console.log(`\nUNEQUAL: ${topic.name}: ${scenario.name}\n${showDifference(old.vsnat, lines)}`);
       }
     });
+    failed += broken;
   } finally {
     await world.close();
   }

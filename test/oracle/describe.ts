@@ -23,12 +23,13 @@ interface Datagram {
   /** TTL and what else of the IP header is worth a word. */
   readonly words: readonly string[];
   readonly isFragment: boolean;
+  readonly isFirstFragment: boolean;
 }
 
 function ip(bytes: Buffer, names: Names, isQuote: boolean): string {
   const version = (bytes[0] ?? 0) >> 4;
   if ((version !== 4 && version !== 6) || bytes.length < (version === 4 ? 20 : 40))
-    return `?${bytes.toString('hex')}`;
+    return `${bytes.length} bytes`;
   const datagram = version === 4 ? parse4(bytes, isQuote) : parse6(bytes, isQuote);
   const { kind, ports, words } = transport(datagram, names, isQuote);
   const endpoint = (address: Buffer, port: number | undefined): string =>
@@ -73,6 +74,7 @@ function parse4(bytes: Buffer, isQuote: boolean): Datagram {
     l4Length: total - header,
     words,
     isFragment: (fragment & 0x3fff) !== 0,
+    isFirstFragment: (fragment & 0x3fff) === 0x2000,
   };
 }
 
@@ -89,7 +91,7 @@ function parse6(bytes: Buffer, isQuote: boolean): Datagram {
     `len=${total}`,
     ...unless(isQuote || bytes.length === total, `frame=${bytes.length}`),
   ];
-  let [at, protocol, isFragment] = [40, bytes.readUInt8(6), false];
+  let [at, protocol, isFragment, isFirstFragment] = [40, bytes.readUInt8(6), false, false];
   while (extensionHeaders.has(protocol) && at + 8 <= bytes.length) {
     const size = protocol === 44 ? 8 : (bytes.readUInt8(at + 1) + 1) * 8;
     const body = bytes.subarray(at, at + size);
@@ -99,6 +101,7 @@ function parse6(bytes: Buffer, isQuote: boolean): Datagram {
     );
     const isLater = protocol === 44 && (body.readUInt16BE(2) & 0xfff8) !== 0;
     if (protocol === 44 && (body.readUInt16BE(2) & 0xfff9) !== 0) isFragment = true;
+    if (protocol === 44 && (body.readUInt16BE(2) & 0xfff9) === 1) isFirstFragment = true;
     protocol = bytes.readUInt8(at);
     at += size;
     if (isLater) break;
@@ -111,6 +114,7 @@ function parse6(bytes: Buffer, isQuote: boolean): Datagram {
     l4Length: total - at,
     words,
     isFragment,
+    isFirstFragment,
   };
 }
 
@@ -121,13 +125,15 @@ interface Transport {
 }
 
 function transport(datagram: Datagram, names: Names, isQuote: boolean): Transport {
-  const { protocol, l4, isFragment } = datagram;
+  const { protocol, l4, isFragment, isFirstFragment } = datagram;
   const is = (wanted: number, least: number): boolean =>
     protocol === wanted && l4.length >= least && !isFragment;
   if (is(protocols.tcp, isQuote ? 8 : 20)) return tcp(datagram, isQuote);
   if (is(protocols.udp, 8)) return udp(datagram, isQuote);
   if (is(protocols.icmp, 8) || is(protocols.icmp6, 8)) return icmp(datagram, names);
-  return { kind: `protocol-${protocol}`, words: [payload(l4)] };
+  // A first fragment begins with a header whose checksum is the run's, not the scenario's.
+  const header = isFirstFragment ? ({ [protocols.tcp]: 20, [protocols.udp]: 8 }[protocol] ?? 0) : 0;
+  return { kind: `protocol-${protocol}`, words: [payload(l4.subarray(header))] };
 }
 
 function tcp(datagram: Datagram, isQuote: boolean): Transport {

@@ -49,7 +49,10 @@ export class Play {
   async connections(roundedTo = 10): Promise<void> {
     this.lines.push('> connections');
     const rows = (await this.#world.connections())
-      .filter(({ virtual }) => this.names.shorten(virtual).startsWith('vip'))
+      // One whose time is up is gone, whether or not somebody has come by to take it away.
+      .filter(
+        ({ virtual, expiresInSeconds: left }) => left > 0 && this.names.shorten(virtual).startsWith('vip'),
+      )
       .map(({ protocol, state, client, virtual, real, expiresInSeconds }) => {
         const seconds = Math.ceil(expiresInSeconds / roundedTo) * roundedTo;
         const [from, to, via] = [client, virtual, real].map((endpoint) => this.names.shorten(endpoint));

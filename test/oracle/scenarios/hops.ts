@@ -43,17 +43,18 @@ const datagram = (name: string, ip: IpFields, mark: Mark, data: Buffer, differs?
   },
 });
 
-const pad = (type: string): string => type.padEnd(12, '0'); // a hop-by-hop or destination options header, PadN inside
+/** A hop-by-hop or destination options header of eight bytes, without its next-header byte: PadN over four. */
+const padding = '00010400000000';
 
 export const hops: Topic = {
   name: 'hops',
   scenarios: [
     ...(['', '-v6'] as const).flatMap((mark): Scenario[] => [
-      ...[0, 1].map((ttl) => both(`Hop limit ${ttl}`, { ttl }, mark, { differs: 'hop-limit-one' })),
+      ...[0, 1].map((ttl) => both(`Hop limit ${ttl}`, { ttl }, mark, { differs: 'answered-by-the-host' })),
       ...[2, 3, 64, 128, 255].map((ttl) => both(`Hop limit ${ttl}`, { ttl }, mark)),
       {
         name: `A SYN with hop limit 1, ${over(mark)}`,
-        differs: 'hop-limit-one',
+        differs: 'answered-by-the-host',
         play: async (play) => {
           await play.ipvsadm(...serviceLines(`-t vip${mark}:80`, 'rr'));
           const one = new Conversation(play, { client: `client${mark}` });
@@ -64,7 +65,7 @@ export const hops: Topic = {
       },
       {
         name: `A SYN with hop limit 1 to a port without a service, ${over(mark)}`,
-        differs: 'hop-limit-one',
+        differs: 'answered-by-the-host',
         play: async (play) => {
           await play.ipvsadm(...serviceLines(`-t vip${mark}:80`, 'rr'));
           await new Conversation(play, { client: `client${mark}`, to: `vip${mark}:81` }).say('>S', {
@@ -80,12 +81,19 @@ export const hops: Topic = {
       both('A packet that must not be fragmented and is too big for the link to the server', {}, mark, {
         data: pattern(1401 - (mark === '' ? 40 : 60)),
         replyBytes: 10,
+        differs: 'quoted-hop-limit',
       }),
       both('A packet as big as the other links', {}, mark, {
         data: pattern(1500 - (mark === '' ? 40 : 60)),
         servers: ['rs1'],
       }),
-      datagram('A datagram that must not be fragmented and is too big', {}, mark, pattern(1440)),
+      datagram(
+        'A datagram that must not be fragmented and is too big',
+        {},
+        mark,
+        pattern(1440),
+        'quoted-hop-limit',
+      ),
     ]),
     both('A packet that may be fragmented and is too big for the link to the server', { df: false }, '', {
       data: pattern(1440),
@@ -103,16 +111,16 @@ export const hops: Topic = {
     both('A router alert option', { options: '94040000' }, ''),
     both('A stream identifier option', { options: '88040001' }, ''),
     both('An unknown option', { options: '9e040000' }, ''),
-    both('An option of impossible length', { options: '9e090000' }, ''),
-    both('A loose source route', { options: '8307040a01000201' + '' }, '', { differs: 'source-route' }),
-    both('A destination options header', { extensions: [{ header: 60, body: pad('000104') }] }, '-v6'),
-    both('A hop-by-hop header', { extensions: [{ header: 0, body: pad('000104') }] }, '-v6'),
+    both('An option of impossible length', { options: '9e090000' }, '', { differs: 'answered-by-the-host' }),
+    both('A loose source route', { options: '8307040a01000201' }, ''),
+    both('A destination options header', { extensions: [{ header: 60, body: padding }] }, '-v6'),
+    both('A hop-by-hop header', { extensions: [{ header: 0, body: padding }] }, '-v6'),
     both(
       'Two extension headers',
       {
         extensions: [
-          { header: 0, body: pad('000104') },
-          { header: 60, body: pad('000104') },
+          { header: 0, body: padding },
+          { header: 60, body: padding },
         ],
       },
       '-v6',
@@ -126,11 +134,14 @@ export const hops: Topic = {
       'A routing header with a segment left',
       { extensions: [{ header: 43, body: '02000100000000' + '00'.repeat(16) }] },
       '-v6',
+      { differs: 'routing-header' },
     ),
-    both('An atomic fragment', { extensions: [{ header: 44, body: '00000012345678' }] }, '-v6'),
+    both('An atomic fragment', { extensions: [{ header: 44, body: '00000012345678' }] }, '-v6', {
+      differs: 'atomic-fragment',
+    }),
     {
       name: 'A datagram in two fragments, in order',
-      differs: 'fragments',
+      differs: 'fragments-not-reassembled',
       play: async (play) => {
         await play.ipvsadm(...serviceLines('-u vip:53', 'rr'));
         const whole = compose(
@@ -155,6 +166,7 @@ export const hops: Topic = {
     },
     {
       name: 'A TCP header that is cut or lies about its length',
+      differs: 'impossible-header',
       play: async (play) => {
         await play.ipvsadm(...serviceLines('-t vip:80', 'rr'));
         const one = new Conversation(play);
@@ -177,8 +189,8 @@ export const hops: Topic = {
       name: 'TCP options pass unchanged',
       play: async (play) => {
         await play.ipvsadm(...serviceLines('-t vip:80', 'rr'));
-        const options = '020405b40402080a1122334455667788' + '01030307';
-        await new Conversation(play).say('>S <SA', { options });
+        const tcpOptions = '020405b40402080a1122334455667788' + '01030307';
+        await new Conversation(play).say('>S <SA', { options: tcpOptions });
         await new Conversation(play, { port: 40_001 }).say('>S <SA >A', {
           options: '1312' + '5a'.repeat(16) + '0101',
         });

@@ -206,6 +206,7 @@ export const icmp: Topic = {
           await one.say('>S <SA >A');
           await play.wait(6_000);
           const ip = { ttl: 63 };
+          const length = ipHeader(mark) + 8;
           const request = compose(
             {
               kind: 'tcp',
@@ -217,11 +218,11 @@ export const icmp: Topic = {
               ip,
             },
             play.names,
-          );
+          ).subarray(0, length);
           const reply = compose(
             { kind: 'tcp', from: one.to, to: one.client, flags: 'A', seq: 500_001, ack: 1001, ip },
             play.names,
-          );
+          ).subarray(0, length);
           const kind = firstKind(mark, 'port unreachable');
           await play.send('rs3', error(kind, `rs3${mark}`, `client${mark}`, request));
           await play.send('client', error(kind, `client${mark}`, `vip${mark}`, reply));
@@ -242,7 +243,7 @@ export const icmp: Topic = {
       echo('A ping of odd length', { data: pattern(33) }, mark),
       echo('A big ping', { data: pattern(1400) }, mark),
       echo('A ping with a wrong checksum', { checksum: 'bad' }, mark),
-      echo('A ping with hop limit 1', { ip: { ttl: 1 } }, mark, 'hop-limit-one'),
+      echo('A ping with hop limit 1', { ip: { ttl: 1 } }, mark, 'answered-by-the-host'),
       echo('A ping with a traffic class', { ip: { tos: 0xb8 } }, mark),
       echo('A ping that may be fragmented', { ip: { df: false } }, mark),
       echo('A ping answer nobody waits for', { type: mark === '' ? 0 : 129 }, mark),

@@ -57,6 +57,7 @@ export const servers: Topic = {
     },
     removal('The server of a connection is removed: its packets are dropped, with removed_servers: silent', {
       vsnat: asTheKernel,
+      differs: 'removed-server-replies',
     }),
     removal('The server of a connection is removed', { differs: 'removed-server' }),
     {
@@ -76,6 +77,7 @@ export const servers: Topic = {
     {
       name: 'The server of a UDP connection is removed, with removed_servers: silent',
       vsnat: asTheKernel,
+      differs: 'removed-server-replies',
       play: async (play) => {
         await play.ipvsadm(...serviceLines('-u vip:53', 'rr'));
         await play.send('client', { kind: 'udp', from: 'client:40000', to: 'vip:53', data: 'one' });

@@ -94,8 +94,18 @@ export const udp: Topic = {
           mark,
         ),
         exchange(`A UDP length shorter than the packet, ${over}`, { data: pattern(20), length: 18 }, mark),
-        exchange(`A UDP length longer than the packet, ${over}`, { data: pattern(20), length: 40 }, mark),
-        exchange(`A UDP length below eight, ${over}`, { data: pattern(20), length: 7 }, mark),
+        exchange(
+          `A UDP length longer than the packet, ${over}`,
+          { data: pattern(20), length: 40 },
+          mark,
+          'impossible-header',
+        ),
+        exchange(
+          `A UDP length below eight, ${over}`,
+          { data: pattern(20), length: 7 },
+          mark,
+          'impossible-header',
+        ),
         {
           name: `A checksum that comes out as zero is sent as all ones, ${over}`,
           play: async (play) => {
