@@ -301,6 +301,24 @@ TEST("a SYN on a closed or waiting flow is a new connection at once, with a new 
   }
 }
 
+TEST("the closed connection of a client port still counts when its successor's server is picked, as in the kernel") {
+  for (const int family : {4, 6}) {
+    NatLab lab;
+    for (service::ServiceSpec& service : lab.spec.services) {
+      service.plan = {};
+      service.plan.kind = service::PlanKind::least;
+      service.plan.steps = {0, 1, 2};
+      service.plan.active_cost = service.plan.inactive_cost = 1;
+    }
+    lab.publish();
+    CHECK_EQ(Handshake::open(lab, family), 0);
+    lab.send(client_says(family, kRst, kC, 0));
+    const Result again = lab.send(client_says(family, kSyn, 77, 0));
+    CHECK(endpoint_of(again.packet, true) == web_server(family, 1));  // forgotten first, it would be 0 again
+    CHECK_EQ(lab.flows(), uint64_t{1});
+  }
+}
+
 TEST("one client port used ten thousand times never waits and leaves one flow") {
   NatLab lab;
   for (uint32_t i = 0; i < 10000; ++i) {
