@@ -4,6 +4,7 @@ import type { Topic } from './scenario.js';
 import { generated } from './scenarios/generated.js';
 import { hops } from './scenarios/hops.js';
 import { icmp } from './scenarios/icmp.js';
+import { picks } from './scenarios/picks.js';
 import { reuse } from './scenarios/reuse.js';
 import { schedulers } from './scenarios/schedulers.js';
 import { servers } from './scenarios/servers.js';
@@ -19,6 +20,7 @@ export const topics: readonly Topic[] = [
   hops,
   unknown,
   schedulers,
+  picks,
   servers,
   reuse,
   sharing,
