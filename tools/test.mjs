@@ -105,6 +105,7 @@ const suites = {
   addon: () => vitest('addon', ['test/addon']),
   netns: () => vitest('netns', ['test/netns'], ['--no-file-parallelism'], asRootEnv),
   lab: () => vitest('lab', ['test/lab'], ['--no-file-parallelism'], asRootEnv),
+  oracle: () => vitest('oracle', ['test/oracle'], [], asRootEnv),
 };
 
 const wanted = process.argv.slice(2);

@@ -3,40 +3,65 @@
  * vsnat beside the kernel: every scenario played against the real daemon, held against what a real IPVS did
  * (traces/). Needs no virtual machine. `node tools/oracle.mjs` tells the same with the differences in front.
  */
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { sweepLeftovers } from '../netns/support/namespace.js';
 import { suite } from '../netns/support/suite.js';
-import { playScenario } from './play.js';
+import { entriesOf, judge, playAll, readTrace, Sum, type Entry, type Played } from './compare.js';
 import { topics } from './topics.js';
-import { parseTrace } from './trace-file.js';
 import { VsnatWorld } from './vsnat-world.js';
 
 suite('vsnat does what IPVS does', () => {
-  let world: VsnatWorld | undefined;
+  const entries = entriesOf(topics);
+  const results = new Map(
+    entries.map((entry): [Entry, PromiseWithResolvers<Played>] => [entry, promiseWithResolvers()]),
+  );
+  const sum = new Sum();
+  const worlds: VsnatWorld[] = [];
+  let all: Promise<void> = Promise.resolve();
+
   beforeAll(async () => {
     await sweepLeftovers();
-    world = await VsnatWorld.start();
+    worlds.push(...(await VsnatWorld.startSeveral()));
+    // The tests wait for their own scenario; this one runs on behind them.
+    all = playAll(worlds, entries, (entry, played) => results.get(entry)?.resolve(played));
   }, 240_000);
-  afterAll(async () => {
-    await world?.close();
-  }, 60_000);
 
-  let scenarioNumber = 0;
+  afterAll(async () => {
+    await all;
+    await Promise.all(worlds.map((world) => world.close()));
+    console.log(String(sum));
+  }, 120_000);
+
   for (const topic of topics) {
-    const file = path.join(import.meta.dirname, 'traces', `${topic.name}.trace`);
-    const { scenarios } = parseTrace(readFileSync(file, 'utf8'));
-    for (const scenario of topic.scenarios) {
-      const number = (scenarioNumber += 1);
+    const { scenarios } = readTrace(topic);
+    for (const entry of entries.filter((one) => one.topic === topic)) {
+      const { scenario } = entry;
       test(`${topic.name}: ${scenario.name}`, async () => {
-        if (world === undefined) throw new Error('there is no world to play in');
-        const { log } = world;
-        onTestFailed(() => console.error(`the daemon's log:\n${log}`));
-        const lines = await playScenario(world, scenario, number);
+        onTestFailed(() => console.error(`the daemons' logs:\n${worlds.map(({ log }) => log).join('\n')}`));
+        const played = await results.get(entry)?.promise;
         const recorded = scenarios.find(({ name }) => name === scenario.name);
-        expect(lines.join('\n')).toBe(recorded?.vsnat.join('\n'));
-      }, 60_000);
+        if (played === undefined || 'broken' in played) {
+          sum.add(scenario, 'unequal');
+          throw new Error('the scenario could not be played', { cause: played?.broken });
+        }
+        const verdict = judge(scenario, recorded, played.lines);
+        sum.add(scenario, verdict);
+        if (verdict === 'unequal') expect(played.lines.join('\n')).toBe(recorded?.vsnat.join('\n'));
+        expect(verdict).toBe(scenario.differs === undefined ? 'equal' : 'differs as listed');
+      }, 300_000);
     }
   }
 });
+
+interface PromiseWithResolvers<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+}
+
+function promiseWithResolvers<T>(): PromiseWithResolvers<T> {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((found) => {
+    resolve = found;
+  });
+  return { promise, resolve };
+}

@@ -9,6 +9,10 @@ export interface Scenario {
   readonly differs?: string;
   /** Settings that make vsnat do as the kernel does. */
   readonly vsnat?: VsnatSettings;
+  /** The kernel's settings (net.ipv4.vs) while it is played, in both worlds. */
+  readonly sysctls?: Readonly<Record<string, number>>;
+  /** How many random steps it plays. */
+  readonly randomSteps?: number;
   readonly play: (play: Play) => Promise<void>;
 }
 

@@ -8,13 +8,14 @@ import { Daemon, type DaemonConfig } from '../netns/support/daemon.js';
 import { freshPrefix, Namespace, removeNamespaces } from '../netns/support/namespace.js';
 import { must } from '../netns/support/process.js';
 import { until } from '../netns/support/until.js';
-import { Services } from './ipvsadm-lines.js';
+import { nameOf, Services } from './ipvsadm-lines.js';
 import { hosts, labScript, playerArguments, type Host } from './lab.js';
 import { builtPlayer, Player } from './player.js';
 import {
   fence,
   type Capture,
   type Connection,
+  type Listener,
   type ServerLine,
   type VsnatSettings,
   type World,
@@ -27,7 +28,17 @@ const fenceService = {
   servers: [fence.server],
 };
 
+/** More than processors: most of what a scenario costs is waiting for the host's tools, or plain waiting. */
+const worldsAtOnce = 4;
+
 export class VsnatWorld implements World {
+  /** The first one alone, as it may have the player to compile. */
+  static async startSeveral(): Promise<readonly VsnatWorld[]> {
+    const first = await VsnatWorld.start();
+    const others = Array.from({ length: worldsAtOnce - 1 }, () => VsnatWorld.start());
+    return [first, ...(await Promise.all(others))];
+  }
+
   static async start(): Promise<VsnatWorld> {
     const prefix = freshPrefix();
     const namespaces = [...hosts, 'director'].map((name) => prefix + name);
@@ -65,9 +76,15 @@ export class VsnatWorld implements World {
   }
 
   /** The first line of the scenario brings the settings into force and takes away what the last one left. */
-  begin(settings: VsnatSettings): Promise<void> {
+  begin(settings: VsnatSettings, sysctls: Readonly<Record<string, number>>): Promise<void> {
     this.#services.clear();
-    this.#settings = settings;
+    const ipvs = { ...(settings.ipvs as VsnatSettings | undefined), ...sysctls };
+    this.#settings = { ...settings, ...(Object.keys(ipvs).length > 0 && { ipvs }) };
+    return Promise.resolve();
+  }
+
+  mark(mark: number, listeners: readonly Listener[]): Promise<void> {
+    this.#services.mark(mark, listeners);
     return Promise.resolve();
   }
 
@@ -111,12 +128,8 @@ export class VsnatWorld implements World {
   }
 
   async servers(service: string): Promise<readonly ServerLine[]> {
-    const [flag, address = ''] = service.split(' ');
-    const protocol = flag === '-t' ? 'tcp' : 'udp';
     const { services } = await this.#ask<ServicesAnswer>('/v1/services');
-    const found = services.find(({ listen }) =>
-      listen.some((at) => at.protocol === protocol && endpoint(at.address, at.port) === address),
-    );
+    const found = services.find((one) => one.service === nameOf(service));
     if (found === undefined) throw new Error(`no service ${service}`);
     return found.servers.map(({ server, weight, active, inactive }) => ({
       server,

@@ -175,6 +175,7 @@ export const generated: Topic = {
   name: 'generated',
   scenarios: seeds.map((seed): Scenario => ({
     name: `${steps} random steps from seed ${seed}`,
+    randomSteps: steps,
     play: (play) => new Storm(play, seed).run(),
   })),
 };
