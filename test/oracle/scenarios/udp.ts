@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Datagrams both ways, and everything a UDP checksum can be. */
 import { pattern, serviceLines } from '../conversation.js';
+import { literalVip6 } from '../lab.js';
 import { compose, type UdpPacket } from '../packet.js';
 import type { Play } from '../play.js';
 import type { Scenario, Topic } from '../scenario.js';
@@ -109,11 +110,21 @@ export const udp: Topic = {
         {
           name: `A checksum that comes out as zero is sent as all ones, ${over}`,
           play: async (play) => {
-            await service(play, mark);
-            const data = dataWhoseChecksumVanishes(play, request({}, mark), { to: `rs3${mark}:8080` });
-            await play.send('client', request({ data }, mark));
-            const back = dataWhoseChecksumVanishes(play, reply({}, mark), { from: `vip${mark}:53` });
-            await play.send('rs3', reply({ data: back }, mark));
+            // Literal ones: with other addresses it would be other data.
+            const [client, vip] =
+              mark === ''
+                ? ['198.51.100.9:40900', '203.0.113.40:53']
+                : ['[fd00:1:ffff::9]:40900', `[${literalVip6}]:53`];
+            await play.ipvsadm(
+              `-A -u ${vip} -s rr`,
+              ...['rs1', 'rs2', 'rs3'].map((rs) => `-a -u ${vip} -r ${rs}${mark}:8080 -m`),
+            );
+            const there = request({ from: client, to: vip }, mark);
+            const data = dataWhoseChecksumVanishes(play, there, { to: `rs3${mark}:8080` });
+            await play.send('client', { ...there, data });
+            const back = reply({ to: client }, mark);
+            const answer = dataWhoseChecksumVanishes(play, back, { from: vip });
+            await play.send('rs3', { ...back, data: answer });
           },
         },
       ];
