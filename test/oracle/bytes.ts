@@ -2,7 +2,7 @@
 /** Addresses and Internet checksums, written to be obviously right: the oracle must not share code with what it judges. */
 import { isIPv6 } from 'node:net';
 
-export const protocols = { icmp: 1, tcp: 6, udp: 17, icmp6: 58 } as const;
+export const protocols = { icmp: 1, tcp: 6, udp: 17, icmp6: 58, sctp: 132 } as const;
 
 export function addressBytes(text: string): Buffer {
   if (!isIPv6(text)) return Buffer.from(text.split('.').map(Number));
@@ -43,4 +43,16 @@ export function pseudoHeader(source: Buffer, destination: Buffer, protocol: numb
   else rest.writeUInt32BE(length, 0);
   rest.writeUInt8(protocol, source.length === 4 ? 1 : 7);
   return Buffer.concat([source, destination, rest]);
+}
+
+/** CRC32c bit by bit, as it lies in an SCTP header (RFC 9260 appendix A). */
+export function crc32c(bytes: Buffer): Buffer {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
+  }
+  const result = Buffer.alloc(4);
+  result.writeUInt32LE(~crc >>> 0);
+  return result;
 }

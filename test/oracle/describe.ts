@@ -5,9 +5,9 @@
  * right one, which a translation must keep.
  */
 import { createHash } from 'node:crypto';
-import { addressText, protocols, pseudoHeader, sum } from './bytes.js';
+import { addressText, crc32c, protocols, pseudoHeader, sum } from './bytes.js';
 import type { Names } from './names.js';
-import { flagBit, flagNames } from './packet.js';
+import { chunkTypes, flagBit, flagNames } from './packet.js';
 
 export function describe(bytes: Buffer, names: Names): string {
   return ip(bytes, names, false);
@@ -131,6 +131,7 @@ function transport(datagram: Datagram, names: Names, isQuote: boolean): Transpor
   if (is(protocols.tcp, isQuote ? 8 : 20)) return tcp(datagram, isQuote);
   if (is(protocols.udp, 8)) return udp(datagram, isQuote);
   if (is(protocols.icmp, 8) || is(protocols.icmp6, 8)) return icmp(datagram, names);
+  if (is(protocols.sctp, isQuote ? 8 : 12)) return sctp(datagram, isQuote);
   // A first fragment begins with a header whose checksum is the run's, not the scenario's.
   const header = isFirstFragment ? ({ [protocols.tcp]: 20, [protocols.udp]: 8 }[protocol] ?? 0) : 0;
   return { kind: `protocol-${protocol}`, words: [payload(l4.subarray(header))] };
@@ -174,6 +175,30 @@ function udp(datagram: Datagram, isQuote: boolean): Transport {
   };
 }
 
+function sctp({ l4, l4Length }: Datagram, isQuote: boolean): Transport {
+  const ports = [l4.readUInt16BE(0), l4.readUInt16BE(2)] as const;
+  const tag = `tag=${l4.readUInt32BE(4).toString(16)}`;
+  if (l4.length < l4Length) return { kind: 'sctp', ports, words: [tag, 'cut'] };
+  const chunks: string[] = [];
+  for (let at = 12; at + 4 <= l4.length;) {
+    const type = l4.readUInt8(at);
+    const length = l4.readUInt16BE(at + 2);
+    const name = Object.entries(chunkTypes).find(([, number]) => number === type)?.[0];
+    const body = l4.subarray(at + 4, at + length);
+    chunks.push(`${name ?? `chunk-${type}`}${body.every((byte) => byte === 0) ? '' : ` ${payload(body)}`}`);
+    at += Math.max(4, (length + 3) & ~3);
+  }
+  const without = Buffer.from(l4);
+  without.writeUInt32BE(0, 8);
+  const isRight = crc32c(without).equals(l4.subarray(8, 12));
+  const isNone = l4.readUInt32BE(8) === 0;
+  return {
+    kind: 'sctp',
+    ports,
+    words: [tag, ...chunks, `crc=${isRight ? 'ok' : isNone ? 'none' : isQuote ? 'stale' : 'bad'}`],
+  };
+}
+
 const errors: Readonly<Record<number, readonly number[]>> = {
   [protocols.icmp]: [3, 4, 5, 11, 12],
   [protocols.icmp6]: [1, 2, 3, 4],
@@ -209,5 +234,10 @@ function checksum({ l4, l4Length, protocol, source, destination }: Datagram, isQ
   return difference === 0xffff ? 'csum=ok' : `csum=bad+${difference.toString(16).padStart(4, '0')}`;
 }
 
+/** Lines of a text protocol are shown. */
+const isLine = (bytes: Buffer): boolean => /^[\x20-\x7e]+\r\n$/.test(bytes.toString('latin1'));
+
 const payload = (bytes: Buffer): string =>
-  `data=${bytes.length}:${createHash('sha256').update(bytes).digest('hex').slice(0, 8)}`;
+  isLine(bytes)
+    ? `data=${bytes.length}:${JSON.stringify(bytes.toString('latin1'))}`
+    : `data=${bytes.length}:${createHash('sha256').update(bytes).digest('hex').slice(0, 8)}`;

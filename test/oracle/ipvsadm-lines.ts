@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What lines of ipvsadm's mean for a configuration of vsnat: the same services, built up in the same order. Only the
- * grammar scenarios use: -A -E -D with -s and -b; -a -e -d with -r, -m, -w, -x, -y.
+ * grammar scenarios use: -A -E -D with -s, -b, -p, -M and -o; -a -e -d with -r, -m, -w, -x, -y.
  */
 import type { ServiceConfig } from '../netns/support/daemon.js';
+import type { Listener } from './world.js';
 
 interface Server {
   readonly address: string;
@@ -12,72 +13,133 @@ interface Server {
   readonly resume_connections: number;
 }
 
+/** What -A and -E say of a service: all of it each time, as ipvsadm has it. */
+type Settings = Readonly<Record<string, unknown>>;
+
 interface Service {
-  readonly listen: string;
-  readonly scheduler: string;
-  readonly flags: readonly string[];
+  /** `-t 10.9.0.1:80` */
+  readonly key: string;
+  readonly settings: Settings;
   readonly servers: readonly Server[];
 }
 
 const noLine = (line: string): Error => new Error(`ipvsadm ${line}: the oracle does not know this line`);
 
-/** Options with their values; -m alone has none. */
-function optionsOf(line: string): ReadonlyMap<string, string> {
+type Options = ReadonlyMap<string, string>;
+
+/** Options with their values; -m and -o have none. */
+function optionsOf(line: string): Options {
   const words = line.trim().split(/\s+/);
   const options = new Map<string, string>();
   for (let i = 0; i < words.length; i += 1) {
     const option = words[i] ?? '';
-    if (!/^-[AEDaedturmswxyb]$/.test(option)) throw noLine(line);
-    const takesValue = /^-[turswxyb]$/.test(option);
+    if (!/^(-[AEDaedtufrmswxybpMo6]|--sctp-service)$/.test(option)) throw noLine(line);
+    const takesValue = /^(-[tufrswxybpM]|--sctp-service)$/.test(option);
     options.set(option, takesValue ? (words[(i += 1)] ?? '') : '');
   }
   return options;
 }
 
+const protocols = { '-t': 'tcp', '-u': 'udp', '--sctp-service': 'sctp' } as const;
+
+function keyOf(options: Options, line: string): string {
+  const flag = ['-t', '-u', '--sctp-service', '-f'].find((one) => options.has(one));
+  if (flag === undefined) throw noLine(line);
+  return `${flag} ${options.get(flag) ?? ''}`;
+}
+
+function settingsOf(options: Options): Settings {
+  const flags = options.get('-b')?.split(',') ?? [];
+  const timeout = options.get('-p');
+  const mask = options.get('-M');
+  return {
+    scheduler: options.get('-s') ?? 'wlc',
+    ...(flags.length > 0 && { flags }),
+    ...(options.has('-o') && { one_packet: true }),
+    ...(timeout !== undefined && {
+      persistence: { timeout: `${timeout}s`, ...(mask !== undefined && { netmask: prefixLength(mask) }) },
+    }),
+  };
+}
+
+/** ipvsadm wants a mask for IPv4, a length for IPv6. */
+const prefixLength = (mask: string): number =>
+  mask.includes('.')
+    ? mask
+        .split('.')
+        .map((byte) => Number(byte).toString(2).replace(/0+$/, '').length)
+        .reduce((all, bits) => all + bits, 0)
+    : Number(mask);
+
+/** A service's name in the configuration. */
+export const nameOf = (key: string): string => key.replace(/\W+/g, '-').slice(1);
+
 export class Services {
   readonly #services = new Map<string, Service>();
+  readonly #marks = new Map<string, readonly string[]>();
 
   clear(): void {
     this.#services.clear();
+    this.#marks.clear();
+  }
+
+  mark(mark: number, listeners: readonly Listener[]): void {
+    this.#marks.set(
+      `-f ${mark}`,
+      listeners.map(({ protocol, address, port }) =>
+        address.includes(':') ? `${protocol}://[${address}]:${port}` : `${protocol}://${address}:${port}`,
+      ),
+    );
   }
 
   apply(line: string): void {
     const options = optionsOf(line);
     const verb = line.trim().slice(1, 2);
-    const tcp = options.get('-t');
-    const listen = tcp === undefined ? `udp://${options.get('-u') ?? ''}` : `tcp://${tcp}`;
-    const before = this.#services.get(listen);
+    const key = keyOf(options, line);
+    const before = this.#services.get(key);
     if ((verb === 'A') === (before !== undefined)) throw noLine(line);
-    const service: Service = before ?? { listen, scheduler: 'wlc', flags: [], servers: [] };
+    const service: Service = before ?? { key, settings: {}, servers: [] };
     if (verb === 'D') {
-      this.#services.delete(listen);
+      this.#services.delete(key);
     } else if (verb === 'A' || verb === 'E') {
-      const flags = options.get('-b')?.split(',') ?? [];
-      this.#services.set(listen, { ...service, scheduler: options.get('-s') ?? 'wlc', flags });
+      this.#services.set(key, { ...service, settings: settingsOf(options) });
     } else {
-      this.#services.set(listen, { ...service, servers: serversAfter(service.servers, verb, options, line) });
+      this.#services.set(key, { ...service, servers: serversAfter(service.servers, verb, options, line) });
     }
   }
 
   hasScheduler(name: string): boolean {
-    return [...this.#services.values()].some(({ scheduler }) => scheduler === name);
+    return [...this.#services.values()].some(({ settings }) => settings.scheduler === name);
   }
 
   config(): readonly ServiceConfig[] {
-    return [...this.#services.values()].map(({ listen, scheduler, flags, servers }) => ({
-      name: listen.replace(/\W+/g, '-'),
-      listen,
-      scheduler,
-      ...(flags.length > 0 && { flags }),
+    return [...this.#services.values()].map(({ key, settings, servers }) => ({
+      name: nameOf(key),
+      ...this.#listen(key),
+      ...settings,
       servers: servers.map((server) => ({ ...server })),
     }));
+  }
+
+  #listen(key: string): {
+    readonly listen: string | readonly string[];
+    readonly mark?: number;
+    readonly helper?: string;
+  } {
+    const [flag = '', value = ''] = key.split(' ');
+    if (flag === '-f') return { mark: Number(value), listen: this.#marks.get(key) ?? [] };
+    return {
+      listen: `${protocols[flag as keyof typeof protocols]}://${value}`,
+      // The kernel's helper needs no word: it looks at the port.
+      ...(flag === '-t' && value.endsWith(':21') && { helper: 'ftp' }),
+    };
   }
 }
 
 function serversAfter(
   servers: readonly Server[],
   verb: string,
-  options: ReadonlyMap<string, string>,
+  options: Options,
   line: string,
 ): readonly Server[] {
   const address = options.get('-r') ?? '';

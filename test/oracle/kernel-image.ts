@@ -37,8 +37,10 @@ const modules = [
   'veth',
   'ip_vs',
   ...schedulers.map((name) => `ip_vs_${name}`),
+  'ip_vs_ftp',
+  'nf_tables',
 ];
-const programs = ['/sbin/ipvsadm', '/sbin/ip', '/sbin/ethtool', '/bin/busybox'];
+const programs = ['/sbin/ipvsadm', '/sbin/nft', '/sbin/ip', '/sbin/ethtool', '/bin/busybox'];
 
 /** Why a kernel cannot be asked here, or null. */
 export async function whatIsMissing(): Promise<string | null> {
@@ -46,6 +48,7 @@ export async function whatIsMissing(): Promise<string | null> {
     ['qemu-system-x86_64', 'qemu-system-x86'],
     ['busybox', 'busybox-static'],
     ['ipvsadm', 'ipvsadm'],
+    ['nft', 'nftables'],
     ['modprobe', 'kmod'],
     ['depmod', 'kmod'],
     ['cpio', 'cpio'],

@@ -7,12 +7,21 @@ import { Background } from '../netns/support/process.js';
 import { until } from '../netns/support/until.js';
 import { addressText } from './bytes.js';
 import { buildImage } from './kernel-image.js';
-import type { Host } from './lab.js';
+import { literalVips, type Host } from './lab.js';
 import { Names } from './names.js';
 import { cache, Player } from './player.js';
-import { fence, type Capture, type Connection, type ServerLine, type World } from './world.js';
+import {
+  fence,
+  type Capture,
+  type Connection,
+  type Listener,
+  type ServerLine,
+  type VsnatSettings,
+  type World,
+} from './world.js';
 
-const bootDeadlineMs = 120_000;
+/** Five seconds, on a machine that has nothing else to do. */
+const bootDeadlineMs = 400_000;
 
 export class KernelWorld implements World {
   /** Boots a machine with addresses for `scenarios` scenarios. */
@@ -23,14 +32,18 @@ export class KernelWorld implements World {
         `${names.address(`${vip}-v6`)}/128`,
       ]),
     );
-    const image = await buildImage([`${fence.service.split(':')[0] ?? ''}/32`, ...vips]);
+    const image = await buildImage([
+      `${fence.service.split(':')[0] ?? ''}/32`,
+      ...literalVips.map((vip) => `${vip}/${vip.includes(':') ? 128 : 32}`),
+      ...vips,
+    ]);
     const socket = path.join(cache, `qemu-${process.pid}.sock`);
     await rm(socket, { force: true });
     const machine = new Background([
       'qemu-system-x86_64',
       ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '1G', '-nic', 'none'],
       ...['-kernel', image.kernel, '-initrd', image.initramfs],
-      ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off'],
+      ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off nowatchdog'],
       ...['-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-no-reboot'],
       ...['-device', 'virtio-serial', '-device', 'virtserialport,chardev=port,name=player'],
       ...['-chardev', `socket,id=port,path=${socket},server=on,wait=off`],
@@ -54,6 +67,8 @@ export class KernelWorld implements World {
   readonly #channel: Socket;
   readonly #player: Player;
   readonly #services = new Set<string>();
+  /** Settings to put back. */
+  readonly #changed = new Map<string, string>();
 
   private constructor(
     machine: Background,
@@ -66,15 +81,32 @@ export class KernelWorld implements World {
     this.#player = player;
   }
 
-  async begin(): Promise<void> {
+  async begin(_settings: VsnatSettings, sysctls: Readonly<Record<string, number>>): Promise<void> {
     await this.#restore([...this.#services].map((service) => `-D ${service}`));
     this.#services.clear();
+    for (const [name, value] of this.#changed) await this.#mustRun(`sysctl -w ${name}=${value}`);
+    this.#changed.clear();
+    for (const [key, value] of Object.entries(sysctls)) {
+      const name = `net.ipv4.vs.${key}`;
+      this.#changed.set(name, (await this.#mustRun(`sysctl -n ${name}`)).join(' '));
+      await this.#mustRun(`sysctl -w ${name}=${value}`);
+    }
+  }
+
+  async mark(mark: number, listeners: readonly Listener[]): Promise<void> {
+    const rules = listeners.map(({ protocol, address, port }) => {
+      const family = address.includes(':') ? 'ip6' : 'ip';
+      return `add rule inet oracle mark ${family} daddr ${address} ${protocol} dport ${port} meta mark set ${mark}`;
+    });
+    const chain = 'add chain inet oracle mark { type filter hook prerouting priority -150; }';
+    await this.#mustRun(`nft -f - << ${['add table inet oracle', chain, ...rules].join(';')}`);
   }
 
   async ipvsadm(lines: readonly string[]): Promise<void> {
     await this.#restore(lines);
     for (const line of lines) {
-      const [, verb = '', service = ''] = /^-(\w) (-[tu] \S+)/.exec(line) ?? [];
+      const [, verb = '', service = ''] =
+        /^-(\w) ((?:-[tu]|--sctp-service) \S+|-f \d+(?: -6)?)/.exec(line) ?? [];
       if (verb === 'A') this.#services.add(service);
       if (verb === 'D') this.#services.delete(service);
     }

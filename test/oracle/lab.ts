@@ -15,6 +15,10 @@ export type Host = (typeof hosts)[number];
 /** Clients may have any source address: those of the scenarios and one literal network are behind the client's device. */
 export const literalClients = '198.51.100.0/24';
 
+/** VIPs that are the same in every run, for what looks at the address or writes it down. */
+export const literalVip6 = 'fd00:9:ffff::1';
+export const literalVips = [...Array.from({ length: 40 }, (_, i) => `203.0.113.${i + 1}`), literalVip6];
+
 export const serverPort = 8080;
 export const narrowMtu = 1400;
 

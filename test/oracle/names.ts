@@ -5,6 +5,7 @@
  *
  *   client, client2 … client99   10.16.N.2 …   vip … vip3   10.32.N.1 …   (N: the scenario's number in this run,
  *                                                                           carried into the second byte)
+ *   client-net                   10.16.N.0
  *   rs1 … rs3                    10.2.I.2      director     10.1.0.1 (towards clients), director-rsI (towards a server)
  *   the same with -v6
  *
@@ -17,6 +18,8 @@ const kinds: Readonly<Record<string, (n: number, i: number, family: Family) => s
     family === 4
       ? `10.${16 + (n >> 8)}.${n & 255}.${i + 1}`
       : `fd00:1:${n.toString(16)}::${(i + 1).toString(16)}`,
+  'client-net': (n, _, family) =>
+    family === 4 ? `10.${16 + (n >> 8)}.${n & 255}.0` : `fd00:1:${n.toString(16)}::`,
   vip: (n, i, family) =>
     family === 4 ? `10.${32 + (n >> 8)}.${n & 255}.${i}` : `fd00:9:${n.toString(16)}::${i}`,
   rs: (_, i, family) => (family === 4 ? `10.2.${i}.2` : `fd00:2:${i}::2`),
@@ -24,8 +27,17 @@ const kinds: Readonly<Record<string, (n: number, i: number, family: Family) => s
   director: (_n, _i, family) => (family === 4 ? '10.1.0.1' : 'fd00:1::1'),
 };
 
-const most: Readonly<Record<string, number>> = { client: 99, vip: 3, rs: 3, 'director-rs': 3, director: 1 };
-const namePattern = /\b(client|vip|director-rs|director|rs)(\d*)(-v6)?(?::(\d+))?\b(?![-\w])/g;
+const most: Readonly<Record<string, number>> = {
+  client: 99,
+  'client-net': 1,
+  vip: 3,
+  rs: 3,
+  'director-rs': 3,
+  director: 1,
+};
+/** There is but one of them, so it has no number. */
+const single: readonly string[] = ['director', 'client-net'];
+const namePattern = /\b(client-net|client|vip|director-rs|director|rs)(\d*)(-v6)?(?::(\d+))?\b(?![-\w])/g;
 
 export const mostScenarios = 4000;
 
@@ -38,7 +50,7 @@ export class Names {
     for (const [kind, address] of Object.entries(kinds)) {
       for (let i = 1; i <= (most[kind] ?? 0); i += 1) {
         const name =
-          kind === 'director' || (i === 1 && (kind === 'client' || kind === 'vip')) ? kind : `${kind}${i}`;
+          single.includes(kind) || (i === 1 && (kind === 'client' || kind === 'vip')) ? kind : `${kind}${i}`;
         for (const family of [4, 6] as const)
           this.#byAddress.set(address(scenario, i, family), name + (family === 6 ? '-v6' : ''));
       }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Composes the packets a scenario sends, good or broken: every field can be given, and what is not given is right. */
-import { addressBytes, protocols, pseudoHeader, sum } from './bytes.js';
+import { addressBytes, crc32c, protocols, pseudoHeader, sum } from './bytes.js';
 import type { Names } from './names.js';
 
 export interface IpFields {
@@ -58,13 +58,39 @@ export interface IcmpPacket extends Common {
   readonly data?: string | Buffer;
 }
 
+export interface SctpPacket extends Common {
+  readonly kind: 'sctp';
+  /** Names of `chunkTypes`, or numbers. */
+  readonly chunks: readonly (ChunkName | number)[];
+  readonly tag?: number;
+  readonly data?: string | Buffer;
+}
+
 export interface OtherPacket extends Common {
   readonly kind: 'other';
   readonly protocol: number;
   readonly data: string | Buffer;
 }
 
-export type Packet = TcpPacket | UdpPacket | IcmpPacket | OtherPacket;
+export type Packet = TcpPacket | UdpPacket | IcmpPacket | SctpPacket | OtherPacket;
+
+/** RFC 9260 section 3.2. */
+export const chunkTypes = {
+  DATA: 0,
+  INIT: 1,
+  'INIT-ACK': 2,
+  SACK: 3,
+  HEARTBEAT: 4,
+  'HEARTBEAT-ACK': 5,
+  ABORT: 6,
+  SHUTDOWN: 7,
+  'SHUTDOWN-ACK': 8,
+  ERROR: 9,
+  'COOKIE-ECHO': 10,
+  'COOKIE-ACK': 11,
+  'SHUTDOWN-COMPLETE': 14,
+} as const;
+export type ChunkName = keyof typeof chunkTypes;
 
 const flagBits = { F: 1, S: 2, R: 4, P: 8, A: 16, U: 32, E: 64, C: 128 } as const;
 export const flagNames = Object.keys(flagBits) as readonly (keyof typeof flagBits)[];
@@ -85,7 +111,7 @@ export function compose(packet: Packet, names: Names): Buffer {
   const from = split(packet.from, names);
   const to = split(packet.to, names);
   const [protocol, l4] = transport(packet, from.port, to.port, from.address.length === 4);
-  const at = { tcp: 16, udp: 6, icmp: 2, other: -1 }[packet.kind];
+  const at = { tcp: 16, udp: 6, icmp: 2, sctp: -1, other: -1 }[packet.kind];
   if (at >= 0 && l4.length >= at + 2 && packet.checksum !== 'none') {
     const covered =
       protocol === protocols.icmp ? [l4] : [pseudoHeader(from.address, to.address, protocol, l4.length), l4];
@@ -132,9 +158,32 @@ function transport(packet: Packet, sport: number, dport: number, isV4: boolean):
       header.writeUInt32BE((packet.rest ?? 0) >>> 0, 4);
       return [isV4 ? protocols.icmp : protocols.icmp6, Buffer.concat([header, bytesOf(packet.data)])];
     }
+    case 'sctp':
+      return [protocols.sctp, sctp(packet, sport, dport)];
     case 'other':
       return [packet.protocol, bytesOf(packet.data)];
   }
+}
+
+/** Each chunk has 16 bytes behind its header; the last one has the data. */
+function sctp(packet: SctpPacket, sport: number, dport: number): Buffer {
+  const header = Buffer.alloc(12);
+  header.writeUInt16BE(sport, 0);
+  header.writeUInt16BE(dport, 2);
+  header.writeUInt32BE(packet.tag ?? 0x11223344, 4);
+  const chunks = packet.chunks.map((chunk, i) => {
+    const value =
+      i === packet.chunks.length - 1 && packet.data !== undefined ? packet.data : Buffer.alloc(16);
+    const bytes = Buffer.concat([Buffer.alloc(4), bytesOf(value)]);
+    bytes.writeUInt8(typeof chunk === 'number' ? chunk : chunkTypes[chunk], 0);
+    bytes.writeUInt16BE(bytes.length, 2);
+    return Buffer.concat([bytes, Buffer.alloc(-bytes.length & 3)]);
+  });
+  const whole = Buffer.concat([header, ...chunks]);
+  if (packet.checksum === 'none') return whole;
+  crc32c(whole).copy(whole, 8);
+  if (packet.checksum === 'bad') whole.writeUInt32BE((whole.readUInt32BE(8) ^ 0x1234) >>> 0, 8);
+  return whole;
 }
 
 function ipv4(

@@ -13,12 +13,14 @@ import { hosts, type Host } from './lab.js';
 import { Names } from './names.js';
 import { compose, type Packet } from './packet.js';
 import type { Scenario } from './scenario.js';
-import type { Capture, World } from './world.js';
+import type { Capture, Connection, World } from './world.js';
 
 export class Play {
   readonly lines: string[] = [];
   readonly names: Names;
   readonly #world: World;
+  /** The addresses of its services, which may be literal ones. */
+  readonly #virtuals = new Set<string>();
 
   constructor(world: World, scenarioNumber: number) {
     this.#world = world;
@@ -27,7 +29,25 @@ export class Play {
 
   async ipvsadm(...lines: readonly string[]): Promise<void> {
     this.lines.push(...lines.map((line) => `> ipvsadm ${line}`));
-    await this.#world.ipvsadm(lines.map((line) => this.names.expand(line)));
+    const expanded = lines.map((line) => this.names.expand(line));
+    for (const line of expanded) {
+      const [, address] = /^-A (?:-[tu]|--sctp-service) (\S+):\d+/.exec(line) ?? [];
+      if (address !== undefined) this.#virtuals.add(address);
+    }
+    await this.#world.ipvsadm(expanded);
+  }
+
+  /** Gives packets to these listeners, each like `tcp vip:80`, a mark. */
+  async mark(mark: number, ...listeners: readonly string[]): Promise<void> {
+    this.lines.push(...listeners.map((listener) => `> mark ${mark}: ${listener}`));
+    await this.#world.mark(
+      mark,
+      listeners.map((text) => {
+        const [, protocol, address = '', port] = /^(tcp|udp|sctp) (.+):(\d+)$/.exec(text) ?? [];
+        if (protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'sctp') throw new Error(text);
+        return { protocol, address: this.names.address(address), port: Number(port) };
+      }),
+    );
   }
 
   /** Sends and writes down. The packet may be bytes, for what cannot be composed. */
@@ -43,16 +63,14 @@ export class Play {
   }
 
   /**
-   * The connections of this scenario's clients, as `ipvsadm -Lnc` has them. What is left of their time is rounded up to
+   * The connections of this scenario, as `ipvsadm -Lnc` has them. What is left of their time is rounded up to
    * tens of seconds, so that the few seconds a scenario takes do not show and the timeout of the state does.
    */
   async connections(roundedTo = 10): Promise<void> {
     this.lines.push('> connections');
     const rows = (await this.#world.connections())
       // One whose time is up is gone, whether or not somebody has come by to take it away.
-      .filter(
-        ({ virtual, expiresInSeconds: left }) => left > 0 && this.names.shorten(virtual).startsWith('vip'),
-      )
+      .filter((row) => row.expiresInSeconds > 0 && this.#isOurs(row))
       .map(({ protocol, state, client, virtual, real, expiresInSeconds }) => {
         const seconds = Math.ceil(expiresInSeconds / roundedTo) * roundedTo;
         const [from, to, via] = [client, virtual, real].map((endpoint) => this.names.shorten(endpoint));
@@ -69,6 +87,14 @@ export class Play {
         `${this.names.shorten(server)} weight=${weight} active=${active} inactive=${inactive}`,
     );
     this.#tell(rows.sort());
+  }
+
+  #isOurs({ client, virtual }: Connection): boolean {
+    return (
+      this.names.shorten(virtual).startsWith('vip') ||
+      this.names.shorten(client).startsWith('client') ||
+      this.#virtuals.has(virtual.replace(/:\d+$/, ''))
+    );
   }
 
   note(text: string): void {
@@ -96,7 +122,9 @@ export async function playScenario(
   scenarioNumber: number,
 ): Promise<readonly string[]> {
   const play = new Play(world, scenarioNumber);
-  await world.begin(scenario.vsnat ?? {});
+  const sysctls = scenario.sysctls ?? {};
+  play.lines.push(...Object.entries(sysctls).map(([name, value]) => `> sysctl net.ipv4.vs.${name}=${value}`));
+  await world.begin(scenario.vsnat ?? {}, sysctls);
   await scenario.play(play);
   return play.lines;
 }

@@ -17,6 +17,12 @@ export interface Connection {
   readonly expiresInSeconds: number;
 }
 
+export interface Listener {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly address: string;
+  readonly port: number;
+}
+
 export interface ServerLine {
   readonly server: string;
   readonly weight: number;
@@ -28,10 +34,12 @@ export interface ServerLine {
 export type VsnatSettings = Readonly<Record<string, unknown>>;
 
 export interface World {
-  /** A new scenario: whatever the last one configured is gone. */
-  begin(settings: VsnatSettings): Promise<void>;
+  /** A new scenario: whatever the last one configured is gone. `sysctls` are net.ipv4.vs's. */
+  begin(settings: VsnatSettings, sysctls: Readonly<Record<string, number>>): Promise<void>;
   /** Lines of ipvsadm's, without its name. */
   ipvsadm(lines: readonly string[]): Promise<void>;
+  /** Packets to these listeners belong to the service `-f MARK`. */
+  mark(mark: number, listeners: readonly Listener[]): Promise<void>;
   /** Puts an IP packet on the wire; everything that left anywhere because of it. */
   send(from: Host, packet: Buffer): Promise<readonly Capture[]>;
   /** Lets time pass. */
