@@ -301,7 +301,9 @@ TEST("a SYN on a closed or waiting flow is a new connection at once, with a new 
   }
 }
 
-TEST("the closed connection of a client port still counts when its successor's server is picked, as in the kernel") {
+TEST(
+    "the closed connection of a client port still counts when its successor's server is picked, as in the "
+    "kernel") {
   for (const int family : {4, 6}) {
     NatLab lab;
     for (service::ServiceSpec& service : lab.spec.services) {
