@@ -155,7 +155,8 @@ function tcp(datagram: Datagram, isQuote: boolean): Transport {
       `win=${l4.readUInt16BE(14)}`,
       ...unless(urgent === 0, `urg=${urgent}`),
       ...unless(header === 20, `opts=${l4.subarray(20, header).toString('hex')}`),
-      ...(l4.length > header ? [payload(l4.subarray(header))] : []),
+      // A header that says it is shorter than it is does not make data of its checksum.
+      ...(l4.length > Math.max(header, 20) ? [payload(l4.subarray(Math.max(header, 20)))] : []),
       checksum(datagram, isQuote),
     ],
   };
