@@ -44,6 +44,26 @@ class be32 {
   uint8_t b_[4] = {};
 };
 
+/** Little endian on the wire: only the checksum of SCTP is (RFC 9260 appendix A). */
+class le32 {
+ public:
+  static constexpr le32 from_host(uint32_t v) {
+    le32 f;
+    f.b_[0] = uint8_t(v);
+    f.b_[1] = uint8_t(v >> 8);
+    f.b_[2] = uint8_t(v >> 16);
+    f.b_[3] = uint8_t(v >> 24);
+    return f;
+  }
+  constexpr uint32_t host() const {
+    return uint32_t(b_[3]) << 24 | uint32_t(b_[2]) << 16 | uint32_t(b_[1]) << 8 | b_[0];
+  }
+  friend constexpr bool operator==(const le32&, const le32&) = default;
+
+ private:
+  uint8_t b_[4] = {};
+};
+
 static_assert(sizeof(be16) == 2 && alignof(be16) == 1 && sizeof(be32) == 4 && alignof(be32) == 1);
 
 }  // namespace vsnat::wire

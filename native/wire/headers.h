@@ -21,6 +21,7 @@ inline constexpr uint8_t kProtoFragment = 44;
 inline constexpr uint8_t kProtoIcmp6 = 58;
 inline constexpr uint8_t kProtoNoNext = 59;
 inline constexpr uint8_t kProtoDestOpts = 60;
+inline constexpr uint8_t kProtoSctp = 132;
 
 /* RFC 791 section 3.1
     0                   1                   2                   3
@@ -120,6 +121,32 @@ struct udp_hdr {
   be16 check;
 };
 static_assert(sizeof(udp_hdr) == 8 && alignof(udp_hdr) == 1);
+
+/* RFC 9260 section 3.1: the common header, followed by chunks.
+   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+   |     Source Port Number        |     Destination Port Number   |
+   |                      Verification Tag                         |
+   |                           Checksum                            |
+   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+ */
+struct sctp_hdr {
+  be16 sport;
+  be16 dport;
+  be32 vtag;
+  le32 check;  // CRC32c of the whole packet with this field zero; no pseudo-header
+};
+static_assert(sizeof(sctp_hdr) == 12 && alignof(sctp_hdr) == 1);
+
+/* RFC 9260 section 3.2: type, flags, length of header and value without the padding to four bytes. */
+struct sctp_chunk_hdr {
+  uint8_t type;
+  uint8_t flags;
+  be16 length;
+
+  static constexpr uint8_t kInit = 1, kInitAck = 2, kAbort = 6, kShutdown = 7, kShutdownAck = 8, kError = 9,
+                           kCookieEcho = 10, kCookieAck = 11, kShutdownComplete = 14;
+  static constexpr uint8_t kTagReflected = 1;  // the T bit of ABORT and SHUTDOWN COMPLETE
+};
+static_assert(sizeof(sctp_chunk_hdr) == 4 && alignof(sctp_chunk_hdr) == 1);
 
 /* RFC 792, RFC 4443: type, code, checksum, then four bytes whose meaning the type decides. */
 struct icmp_hdr {

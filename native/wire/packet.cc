@@ -43,13 +43,15 @@ DropReason parse_v4(std::span<uint8_t> bytes, PacketView& view) {
     if (bad != kNoDrop) return bad;
   }
   if (ip.saddr.is_martian_source() || ip.daddr.is_martian_destination()) return DropReason::martian;
-  if (ip.saddr == ip.daddr) return DropReason::land;
+  if (ip.saddr == ip.daddr && (ip.protocol != kProtoIcmp || ip.is_fragment())) return DropReason::land;
   view.length = uint32_t(total);
   view.l4_offset = uint16_t(header);
   view.next_header_offset = offsetof(ipv4_hdr, protocol);
   view.protocol = ip.protocol;
   view.fragment = ip.is_fragment();
   view.later_fragment = ip.is_later_fragment();
+  view.more_fragments = (ip.frag_off.host() & ipv4_hdr::kMoreFragments) != 0;
+  view.piece_offset = uint16_t(header);
   view.fragment_offset = uint16_t((ip.frag_off.host() & ipv4_hdr::kOffsetMask) * 8);
   view.fragment_id = ip.id.host();
   return kNoDrop;
@@ -73,6 +75,8 @@ DropReason walk_extensions(PacketView& view) {
       const uint16_t offset_more = fragment.offset_more.host();
       // An atomic fragment (offset 0, no more) is a whole datagram (RFC 6946).
       if ((offset_more & ~uint16_t{6}) != 0) view.fragment = true;
+      view.more_fragments = (offset_more & 1) != 0;
+      view.piece_offset = uint16_t(at + sizeof(ipv6_frag_hdr));
       // Behind a later fragment's header there is payload, not a header chain.
       view.fragment_offset = offset_more & ~uint16_t{7};
       view.later_fragment = view.fragment_offset != 0;
@@ -116,9 +120,11 @@ DropReason parse_v6(std::span<uint8_t> bytes, PacketView& view) {
   if (payload == 0) return DropReason::total_len;
   if (sizeof(ipv6_hdr) + payload > bytes.size()) return DropReason::truncated;
   if (ip.saddr.is_martian_source() || ip.daddr.is_martian_destination()) return DropReason::martian;
-  if (ip.saddr == ip.daddr) return DropReason::land;
   view.length = uint32_t(sizeof(ipv6_hdr) + payload);
-  return walk_extensions(view);
+  const DropReason bad = walk_extensions(view);
+  if (ip.saddr == ip.daddr && (bad != kNoDrop || view.fragment || view.protocol != kProtoIcmp6))
+    return DropReason::land;
+  return bad;
 }
 
 DropReason parse_transport(PacketView& view, const vnet_hdr& vnet) {
@@ -137,6 +143,10 @@ DropReason parse_transport(PacketView& view, const vnet_hdr& vnet) {
     view.csum = vnet.needs_csum()              ? CsumState::partial
                 : view.udp().check.host() == 0 ? CsumState::absent
                                                : CsumState::full;
+  } else if (view.is_sctp()) {
+    if (view.l4_length() < sizeof(sctp_hdr) + sizeof(sctp_chunk_hdr)) return DropReason::l4_short;
+    if (view.sctp().sport.host() == 0 || view.sctp().dport.host() == 0) return DropReason::port0;
+    view.csum = vnet.needs_csum() ? CsumState::partial : CsumState::full;
   } else if (view.is_icmp()) {
     if (view.l4_length() < sizeof(icmp_hdr)) return DropReason::l4_short;
   }
@@ -148,8 +158,10 @@ DropReason parse_transport(PacketView& view, const vnet_hdr& vnet) {
 DropReason check_csum_meta(const PacketView& view, const vnet_hdr& vnet) {
   if (!vnet.needs_csum()) return kNoDrop;
   if (view.fragment) return DropReason::csum_meta;
-  if (view.is_tcp() || view.is_udp()) {
-    const size_t offset = view.is_tcp() ? offsetof(tcp_hdr, check) : offsetof(udp_hdr, check);
+  if (view.is_tcp() || view.is_udp() || view.is_sctp()) {
+    const size_t offset = view.is_tcp()   ? offsetof(tcp_hdr, check)
+                          : view.is_udp() ? offsetof(udp_hdr, check)
+                                          : offsetof(sctp_hdr, check);
     return vnet.csum_start == view.l4_offset && vnet.csum_offset == offset ? kNoDrop : DropReason::csum_meta;
   }
   const bool inside = vnet.csum_start >= view.l4_offset &&
@@ -234,7 +246,7 @@ DropReason parse_quote(std::span<uint8_t> quote, int family, QuoteView& view) {
     view.l4_offset = inner.l4_offset;
     view.protocol = inner.protocol;
   }
-  if (view.protocol != kProtoTcp && view.protocol != kProtoUdp) return bad;
+  if (view.protocol != kProtoTcp && view.protocol != kProtoUdp && view.protocol != kProtoSctp) return bad;
   return quote.size() >= view.l4_offset + kQuotedTransport ? kNoDrop : bad;
 }
 

@@ -5,6 +5,9 @@
 // dropped. Checks stand in the order of RFC 1812 section 5.2.2, one reason each, and answer nothing
 // themselves.
 //
+// One packet may have the same source and destination: an ICMP error, which a host with the VIP for an address of its own
+// raises about a reply that came from that VIP. Whoever handles ICMP judges it (nat/step.cc).
+//
 // What it does not do: look at fragments' contents (a non-first fragment has no ports, so a view of one says
 // `fragment` and offers no transport header), verify transport checksums (a middlebox must not, reliability
 // before helpfulness: a wrong checksum stays wrong by the same difference), or read TCP options.
@@ -33,9 +36,11 @@ struct PacketView {
   uint8_t protocol = 0;             // transport protocol, behind any extension headers
   bool fragment = false;        // part of a larger datagram; the first part has its transport header, checked
   bool later_fragment = false;  // not the first: what lies at l4_offset is payload, l4() is not to be used
-  uint16_t fragment_offset = 0;      // bytes
-  uint32_t fragment_id = 0;          // meaningful only with `fragment`
-  CsumState csum = CsumState::full;  // of the TCP or UDP checksum; full for everything else
+  bool more_fragments = false;  // not the last
+  uint16_t fragment_offset = 0;  // bytes
+  uint16_t piece_offset = 0;     // where, in this packet, the datagram's part begins; only with `fragment`
+  uint32_t fragment_id = 0;      // meaningful only with `fragment`
+  CsumState csum = CsumState::full;  // of the TCP, UDP or SCTP checksum; full for everything else
 
   ipv4_hdr& v4() const { return *reinterpret_cast<ipv4_hdr*>(ip); }
   ipv6_hdr& v6() const { return *reinterpret_cast<ipv6_hdr*>(ip); }
@@ -43,9 +48,15 @@ struct PacketView {
   uint32_t l4_length() const { return length - l4_offset; }
   tcp_hdr& tcp() const { return *reinterpret_cast<tcp_hdr*>(l4()); }
   udp_hdr& udp() const { return *reinterpret_cast<udp_hdr*>(l4()); }
+  sctp_hdr& sctp() const { return *reinterpret_cast<sctp_hdr*>(l4()); }
+  /** Right behind the header there is always one chunk header, though not always the chunk. */
+  const sctp_chunk_hdr& sctp_chunk() const {
+    return *reinterpret_cast<const sctp_chunk_hdr*>(l4() + sizeof(sctp_hdr));
+  }
   icmp_hdr& icmp() const { return *reinterpret_cast<icmp_hdr*>(l4()); }
   bool is_tcp() const { return protocol == kProtoTcp; }
   bool is_udp() const { return protocol == kProtoUdp; }
+  bool is_sctp() const { return protocol == kProtoSctp; }
   /** ICMP in IPv4 or ICMPv6 in IPv6; the other number in the wrong family is just an unknown protocol. */
   bool is_icmp() const { return protocol == (family == 4 ? kProtoIcmp : kProtoIcmp6); }
   /** TCP payload bytes, of the whole superpacket if it is one. Only for TCP. */
@@ -91,11 +102,15 @@ struct QuoteView {
 
   ipv4_hdr& v4() const { return *reinterpret_cast<ipv4_hdr*>(ip); }
   ipv6_hdr& v6() const { return *reinterpret_cast<ipv6_hdr*>(ip); }
-  /** Both TCP and UDP begin with the two ports; eight bytes are always there. */
+  /** TCP, UDP and SCTP begin with the two ports; eight bytes are always there. */
   be16& sport() const { return *reinterpret_cast<be16*>(ip + l4_offset); }
   be16& dport() const { return *reinterpret_cast<be16*>(ip + l4_offset + 2); }
-  /** The quoted transport checksum, or null when the quote ends before it. */
+  /**
+   * The quoted transport checksum, or null when the quote ends before it. Null for SCTP, too: no part of a packet is
+   * enough to tell whether its CRC is right, so nobody who reads a quote looks at it.
+   */
   be16* check() const {
+    if (protocol == kProtoSctp) return nullptr;
     const uint32_t at =
         l4_offset + (protocol == kProtoTcp ? offsetof(tcp_hdr, check) : offsetof(udp_hdr, check));
     return at + 2 <= available ? reinterpret_cast<be16*>(ip + at) : nullptr;
@@ -103,7 +118,7 @@ struct QuoteView {
 };
 
 /**
- * Read the quote of an ICMP error of `family`. Anything but a TCP or UDP packet that is no later fragment,
+ * Read the quote of an ICMP error of `family`. Anything but a TCP, UDP or SCTP packet that is no later fragment,
  * with a right IPv4 header checksum (RFC 5508 REQ-3) and eight transport bytes, is refused: kNoDrop or
  * icmp_quote.
  */

@@ -49,9 +49,9 @@ TEST("a quote with options is read behind them, at every header length") {
   }
 }
 
-TEST("only TCP and UDP are flows; a quote of anything else is refused, all 256 of them") {
+TEST("only TCP, UDP and SCTP are flows; a quote of anything else is refused, all 256 of them") {
   for (int number = 0; number < 256; ++number) {
-    const bool is_flow = number == 6 || number == 17;
+    const bool is_flow = number == 6 || number == 17 || number == 132;
     Bytes four = tcp4().bytes(), six = tcp6().payload_bytes(32).bytes();
     four[9] = uint8_t(number);
     reseal(four);
