@@ -83,7 +83,7 @@ TEST("timeouts, names and activity are those ipvsadm shows") {
       {"CL", 10, "CLOSE", false},   {"CW", 60, "CLOSE_WAIT", false},  {"LA", 30, "LAST_ACK", false},
       {"LI", 120, "LISTEN", false}, {"SA", 120, "SYNACK", true},      {"UD", 300, "UDP", false},
   };
-  CHECK_EQ(std::size(cases), flow::kStateCount);
+  CHECK_EQ(std::size(cases), flow::kTcpStateCount + 1);
   const flow::Timeouts defaults;
   for (const auto& c : cases) {
     ROW(c.name);
