@@ -60,6 +60,10 @@ const timeouts = Type.Optional(
       ),
       tcp_last_ack: seconds(kernelTimeouts.tcpLastAck, 'Waiting for the last acknowledgement.'),
       udp: seconds(kernelTimeouts.udp, 'A UDP client that went quiet; its next datagram is scheduled anew.'),
+      sctp_established: seconds(
+        kernelTimeouts.sctpEstablished,
+        'An SCTP association in use. While it opens or closes the kernel fixed 61s, or 4s after the first INIT.',
+      ),
     },
     { ...optionalMap, description: 'How long idle connections of this service are remembered, by state.' },
   ),
@@ -154,7 +158,7 @@ const service = Type.Object(
     }),
     listen: Type.Union([listenAddress, Type.Array(listenAddress, { minItems: 1 })], {
       description:
-        'VIP and port, as `tcp://10.9.0.1:80` or `udp://[2001:db8::1]:53`; or a list of them, of one address family. Without a port, every port: for services with `persistence` or a `mark`.',
+        'VIP and port, as `tcp://10.9.0.1:80` or `udp://[2001:db8::1]:53`, or with `sctp://`; or a list of them, of one address family. Without a port, every port: for services with `persistence` or a `mark`.',
       errorMessage: 'must be text like tcp://10.9.0.1:80 or a list of such',
       examples: ['tcp://10.9.0.1:80'],
     }),

@@ -6,7 +6,7 @@
  */
 import type { Plan } from '../model/plan.js';
 
-export type ProtocolName = 'tcp' | 'udp';
+export type ProtocolName = 'tcp' | 'udp' | 'sctp';
 
 export interface ListenSpec {
   readonly protocol: ProtocolName;
@@ -43,6 +43,7 @@ export interface TimeoutSpec {
   readonly tcpCloseWait: number; // 60
   readonly tcpLastAck: number; // 30
   readonly udp: number; // 300
+  readonly sctpEstablished: number; // 900
 }
 
 export interface ServiceSpec {
@@ -84,9 +85,13 @@ export interface QueueCounters {
   readonly rxBytes: number;
   readonly txPackets: number;
   readonly txBytes: number;
-  /** Of rxPackets. rx = forwarded + passed + the sum of dropped. */
+  /** Of rxPackets. rx + fragmentsReleased = forwarded + passed + the sum of dropped + fragmentsHeld. */
   readonly forwarded: number;
   readonly passed: number;
+  /** Pieces of datagrams put aside until their first comes; held - released over all queues wait now. */
+  readonly fragmentsHeld: number;
+  /** Held pieces that went on, or were given up. Not always by the queue that held them. */
+  readonly fragmentsReleased: number;
   /** By reason name; every reason of `dropReasons` is present. */
   readonly dropped: Readonly<Record<string, number>>;
   /** Packets the director made itself, by kind (echo_reply, tcp_reset, port_unreachable, ...). */

@@ -181,6 +181,8 @@ function emptyQueue(queue: number): QueueCounters {
     txBytes: 0,
     forwarded: 0,
     passed: 0,
+    fragmentsHeld: 0,
+    fragmentsReleased: 0,
     dropped: { truncated: 0, no_server: 0 },
     generated: { tcp_reset: 0, echo_reply: 0 },
     txFailed: 0,

@@ -68,6 +68,16 @@ export const queueMetrics: readonly MetricDefinition[] = [
     'Packets given back untouched, because they belong to no connection and no virtual service.',
     (queue) => queue.passed,
   ),
+  counter(
+    'vsnat_queue_fragments_held_total',
+    'Pieces of datagrams put aside because they came before their first.',
+    (queue) => queue.fragmentsHeld,
+  ),
+  counter(
+    'vsnat_queue_fragments_released_total',
+    'Held pieces that went on behind their first, or were given up.',
+    (queue) => queue.fragmentsReleased,
+  ),
   splitCounter(
     'vsnat_packets_dropped_total',
     'Packets that ended here, by reason; docs/metrics.md explains each.',

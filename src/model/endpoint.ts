@@ -6,7 +6,7 @@
 import { familyOf, parseAddress, type IpAddress } from './address.js';
 import { good, mistake, type Parsed } from './parsed.js';
 
-export type Protocol = 'tcp' | 'udp';
+export type Protocol = 'tcp' | 'udp' | 'sctp';
 
 export interface Endpoint {
   readonly address: IpAddress;
@@ -38,8 +38,8 @@ export function parseListen(text: string): Parsed<Listen> {
     return mistake(listenForm, hint);
   }
   const [, protocol = '', rest = ''] = match;
-  if (protocol !== 'tcp' && protocol !== 'udp') {
-    return mistake('start with tcp:// or udp://', protocol === 'sctp' ? 'SCTP is not supported' : undefined);
+  if (protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'sctp') {
+    return mistake('start with tcp://, udp:// or sctp://');
   }
   const isWhole = parseAddress(rest.replace(/^\[(.*)\]$/, '$1')).ok && /^\[|^[^:]*$/.test(rest);
   const endpoint = readEndpoint(isWhole ? `${rest}:0` : rest, listenForm, 0);

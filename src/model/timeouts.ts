@@ -11,9 +11,10 @@ export interface Timeouts {
   readonly tcpCloseWait: number;
   readonly tcpLastAck: number;
   readonly udp: number;
+  readonly sctpEstablished: number;
 }
 
-/** ip_vs_proto_tcp.c and ip_vs_proto_udp.c, Linux 6.12. */
+/** ip_vs_proto_tcp.c, ip_vs_proto_udp.c and ip_vs_proto_sctp.c, Linux 6.12. */
 export const kernelTimeouts: Timeouts = {
   tcpEstablished: 900,
   tcpSynRecv: 60,
@@ -24,4 +25,5 @@ export const kernelTimeouts: Timeouts = {
   tcpCloseWait: 60,
   tcpLastAck: 30,
   udp: 300,
+  sctpEstablished: 900,
 };

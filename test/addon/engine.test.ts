@@ -219,8 +219,8 @@ describe('garbage arguments', () => {
       ],
       [
         ['services', 0, 'listen', 0, 'protocol'],
-        'sctp',
-        'services[0].listen[0].protocol: must be one of tcp, udp',
+        'dccp',
+        'services[0].listen[0].protocol: must be one of tcp, udp, sctp',
       ],
       [['services', 0, 'servers', 1, 'weight'], 65536, 'services[0].servers[1].weight: must be'],
       [['services', 0, 'servers', 1, 'address'], '::1', 'services[0].servers[1].address: not of the service'],

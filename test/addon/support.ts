@@ -21,6 +21,7 @@ export const timeouts = {
   tcpCloseWait: 60,
   tcpLastAck: 30,
   udp: 300,
+  sctpEstablished: 900,
 };
 
 export const oneService: SnapshotSpec = {

@@ -263,7 +263,7 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
     row(
       'a timeout for a state there is not',
       service('    servers: []\n    timeouts: { tcp_estab: 1 }'),
-      '5:17: services[0].timeouts.tcp_estab: must be a known key, got "tcp_estab"; known here: tcp_established, tcp_syn_recv, tcp_syn_sent, tcp_fin_wait, tcp_time_wait, tcp_close, tcp_close_wait, tcp_last_ack, udp',
+      '5:17: services[0].timeouts.tcp_estab: must be a known key, got "tcp_estab"; known here: tcp_established, tcp_syn_recv, tcp_syn_sent, tcp_fin_wait, tcp_time_wait, tcp_close, tcp_close_wait, tcp_last_ack, udp, sctp_established',
     ),
   ],
   'where it listens': [
@@ -274,8 +274,8 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
     ),
     row(
       'another protocol',
-      'services: [{ name: a, listen: sctp://10.9.0.1:80, servers: [] }]',
-      '1:31: services[0].listen: must start with tcp:// or udp://, got "sctp://10.9.0.1:80"; SCTP is not supported',
+      'services: [{ name: a, listen: dccp://10.9.0.1:80, servers: [] }]',
+      '1:31: services[0].listen: must start with tcp://, udp:// or sctp://, got "dccp://10.9.0.1:80"',
     ),
     row(
       'no port',

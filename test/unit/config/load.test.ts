@@ -62,7 +62,8 @@ services:
       - 10.2.1.2:8080
       - { address: 10.2.2.2:8080, weight: 0, max_connections: 1000, resume_connections: 700 }
     timeouts: { tcp_established: 2h, tcp_syn_recv: 1s, tcp_syn_sent: 2, tcp_fin_wait: "3", tcp_time_wait: 4s,
-                tcp_close: 0.5m, tcp_close_wait: 6000ms, tcp_last_ack: 7s, udp: 30d }
+                tcp_close: 0.5m, tcp_close_wait: 6000ms, tcp_last_ack: 7s, udp: 30d,
+                sctp_established: 1h }
   - name: web.6
     listen: tcp://[2001:DB8::0:1]:80
     servers: ["[2001:db8:1::2]:8080", { address: "[2001:db8:1::3]:8080", routed: true }]
@@ -116,6 +117,7 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
             tcpCloseWait: 6,
             tcpLastAck: 7,
             udp: 2_592_000,
+            sctpEstablished: 3_600,
           },
           ...ungrouped,
         },

@@ -50,6 +50,7 @@ describe('endpoints', () => {
     ['tcp://10.9.0.1', 'tcp://10.9.0.1:0'],
     ['tcp://10.9.0.1:0', 'tcp://10.9.0.1:0'],
     ['udp://[2001:db8::1]', 'udp://[2001:db8::1]:0'],
+    ['sctp://10.9.0.1:2905', 'sctp://10.9.0.1:2905'],
   ])('%s is where a service listens: %s', (text, canonical) => {
     const parsed = parseListen(text);
     expect(parsed.ok && formatListen(parsed.value)).toBe(canonical);
@@ -57,7 +58,7 @@ describe('endpoints', () => {
 
   test.each([
     ['10.9.0.1:80', 'write tcp://10.9.0.1:80 or udp://10.9.0.1:80'],
-    ['sctp://10.9.0.1:80', 'SCTP is not supported'],
+    ['dccp://10.9.0.1:80', undefined],
     ['http://10.9.0.1:80', undefined],
     ['TCP://10.9.0.1:80', undefined],
     ['tcp://10.9.0.1:', undefined],
