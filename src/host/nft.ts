@@ -50,7 +50,15 @@ export function nftChains(device: string, mark: number): readonly NftChain[] {
     {
       name: 'raised',
       hook: 'type route hook output priority mangle; policy accept;',
-      rules: ['oifname "lo" accept', 'jump replies', `${errors4} ${divert}`, `${errors6} ${divert}`],
+      rules: [
+        // About a reply that does not fit the way to the client: raised to its source, which is this host itself.
+        `icmp type destination-unreachable icmp code frag-needed ip daddr @own4 ${divert}`,
+        `icmpv6 type packet-too-big ip6 daddr @own6 ${divert}`,
+        'oifname "lo" accept',
+        'jump replies',
+        `${errors4} ${divert}`,
+        `${errors6} ${divert}`,
+      ],
     },
   ];
 }
