@@ -22,7 +22,10 @@
   X(martian,       "martian",       "a source or destination that cannot be forwarded")                         \
   X(land,          "land",          "source and destination address are the same")                              \
   X(vip_loop,      "vip_loop",      "the source is itself a VIP")                                               \
-  X(fragment,      "fragment",      "a later IP fragment of ours whose first was not seen or was dropped")       \
+  X(fragment,      "fragment",      "a later IP fragment of ours that cannot be, or whose first was dropped")    \
+  X(fragment_overlap, "fragment_overlap", "an IP fragment that repeats or overlaps one of its datagram")         \
+  X(fragment_timeout, "fragment_timeout", "an IP fragment that was held, and its first did not come")            \
+  X(fragment_full,    "fragment_full",    "an IP fragment that could not be held, or no longer: too many are")   \
   X(ext_order,     "ext_order",     "a hop-by-hop header that is not first (RFC 8200 section 4.1)")             \
   X(ext_len,       "ext_len",       "an IPv6 extension header runs beyond the packet")                          \
   X(ext_limit,     "ext_limit",     "more than 8 IPv6 extension headers or 512 bytes of them")                  \
@@ -56,6 +59,7 @@
 #define VSNAT_GENERATED_KINDS(X)                                                                                \
   X(echo_reply,        "echo_reply",        "answer to a ping of a VIP")                                        \
   X(tcp_reset,         "tcp_reset",         "RST where a host would send one")                                  \
+  X(sctp_abort,        "sctp_abort",        "ABORT (or SHUTDOWN COMPLETE) where an SCTP host would send one")  \
   X(port_unreachable,  "port_unreachable",  "ICMP port unreachable where a host would send one")                \
   X(proto_unreachable, "proto_unreachable", "ICMP protocol unreachable / unrecognized next header")             \
   X(time_exceeded,     "time_exceeded",     "ICMP time exceeded")

@@ -3,8 +3,11 @@
 // What one queue counts. Two equations hold at every moment a queue is between packets, and tests assert
 // them:
 //
-//   rx_packets = forwarded + passed + sum(dropped)
+//   rx_packets + released = forwarded + passed + sum(dropped) + held
 //   tx_packets = forwarded + passed + sum(generated) - tx_failed
+//
+// Held and released are pieces of datagrams that waited for their first; another queue than the one that held a piece may
+// release it. Over all queues, held - released is what waits now.
 //
 // A packet the director answers is dropped for a reason (`answered`, `no_service`, ...) and the answer is
 // generated.
@@ -21,6 +24,7 @@ struct alignas(64) QueueCounters {
   Counter rx_packets, rx_bytes, rx_gso;
   Counter tx_packets, tx_bytes, tx_failed, gso_resegmented;
   Counter forwarded, passed;
+  Counter held, released;
   std::array<Counter, kDropReasonCount> dropped;
   std::array<Counter, kGeneratedCount> generated;
   Counter reads, writes, polls, busy_ns;

@@ -81,6 +81,11 @@ Result<bool> Engine::map_tables(flow::Sharing sharing) {
   template_memory6_ = std::move(template6.value());
   tables_.templates4.table().format(template_memory4_.bytes(), capacity, key_, sharing);
   tables_.templates6.table().format(template_memory6_.bytes(), capacity, key_, sharing);
+  const nat::FragmentLimits limits;
+  auto pieces = Mapping::anonymous(nat::Fragments::bytes_for(limits), "the pieces of datagrams");
+  if (!pieces) return pieces.error();
+  fragment_memory_ = std::move(pieces.value());
+  fragments_.format(fragment_memory_.bytes(), limits, key_, sharing);
   return true;
 }
 
@@ -89,8 +94,8 @@ Result<std::unique_ptr<Engine>> Engine::open_memory(const EngineOptions& options
   if (auto mapped = engine->map_tables(flow::Sharing::exclusive); !mapped) return mapped.error();
   engine->facts_.name = "memory";
   engine->facts_.vnet_header = true;
-  engine->memory_lane_ =
-      std::make_unique<Lane>(engine->tables_, engine->loads_.get(), options.limits, uint8_t{0});
+  engine->memory_lane_ = std::make_unique<Lane>(engine->tables_, engine->fragments_, engine->loads_.get(),
+                                                options.limits, uint8_t{0});
   engine->add_lane(*engine->memory_lane_);
   return engine;
 }
@@ -110,8 +115,8 @@ Result<std::unique_ptr<Engine>> Engine::open_queues(const EngineOptions& options
   const auto workers = uint16_t(opened.queues.size());
   uint16_t index = 0;
   for (io::TunQueue& queue : opened.queues) {
-    auto worker = std::make_unique<Worker>(std::move(queue), engine->tables_, engine->loads_.get(),
-                                           options.limits, uint8_t(index++), workers);
+    auto worker = std::make_unique<Worker>(std::move(queue), engine->tables_, engine->fragments_,
+                                           engine->loads_.get(), options.limits, uint8_t(index++), workers);
     if (auto ready = worker->prepare(); !ready) return ready.error();
     engine->add_lane(worker->lane());
     engine->workers_.push_back(std::move(worker));
@@ -204,22 +209,21 @@ void Engine::stop() {
   for (auto& worker : workers_) worker->join();
 }
 
-nat::Outcome Engine::process(MemoryPacket& packet, Now now, bool& leaves) {
-  leaves = false;
+nat::Outcome Engine::process(MemoryPacket& packet, Now now, std::vector<MemoryPacket>& out) {
   nat::Outcome outcome;
   const size_t length = std::min<size_t>(packet.bytes.size(), io::TunQueue::kMaxPacket + 1);
   packet.bytes.resize(length + nat::kAnswerHeadroom);
   nat::Packet in{packet.bytes.data(), uint32_t(length), uint32_t(packet.bytes.size()), packet.vnet};
-  memory_lane_->run(*current_, now, &in, 1, &outcome, [&](nat::Packet& out, const nat::Pending&) {
-    packet.bytes.resize(out.length);
-    packet.vnet = out.vnet;
-    return leaves = true;
+  memory_lane_->run(*current_, now, &in, 1, &outcome, [&](nat::Packet& leaving, const nat::Pending&) {
+    out.push_back({{leaving.data, leaving.data + leaving.length}, leaving.vnet});
+    return true;
   });
   return outcome;
 }
 
 void Engine::expire(Now now) {
   if (!current_) return;
+  memory_lane_->expire_fragments(now);
   const uint32_t shards = nat::expirable_shards(tables_);
   for (uint32_t shard = 0; shard < shards; ++shard) {
     while (nat::expire(memory_lane_->core, *current_, shard, now.tick(), 4096)) {

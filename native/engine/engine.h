@@ -73,8 +73,8 @@ class Engine {
   Result<bool> start();
   void stop();
 
-  /** Memory device: one packet in, at most one out. */
-  nat::Outcome process(MemoryPacket& packet, Now now, bool& leaves);
+  /** Memory device: one packet in; out comes what leaves, its own self first. */
+  nat::Outcome process(MemoryPacket& packet, Now now, std::vector<MemoryPacket>& out);
   /** Memory device: remove what has expired. */
   void expire(Now now);
 
@@ -116,8 +116,9 @@ class Engine {
   std::vector<std::array<uint8_t, 16>> steered_vips_;
 
   // Before the workers, so that it goes after them.
-  Mapping memory4_, memory6_, template_memory4_, template_memory6_;
+  Mapping memory4_, memory6_, template_memory4_, template_memory6_, fragment_memory_;
   nat::FlowTables tables_;
+  nat::Fragments fragments_;
   std::unique_ptr<service::ServerLoad[]> loads_;
   uint64_t next_generation_ = 1;
   std::unique_ptr<service::Snapshot> current_;

@@ -17,9 +17,10 @@ inline constexpr unsigned kBurst = 32;
 
 class Lane {
  public:
-  Lane(nat::FlowTables& tables, service::ServerLoad* loads, service::Limits limits, uint8_t queue)
-      : tally(limits.server_slots, limits.service_slots), core{tables,  loads,      tally,
-                                                               budget_, fragments_, queue} {}
+  Lane(nat::FlowTables& tables, nat::Fragments& fragments, service::ServerLoad* loads, service::Limits limits,
+       uint8_t queue)
+      : tally(limits.server_slots, limits.service_slots), core{tables,  loads,     tally,
+                                                               budget_, fragments, queue} {}
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
@@ -43,22 +44,38 @@ class Lane {
     for (unsigned i = 0; i < count; ++i) {
       const nat::Outcome outcome = nat::finish(core, snapshot, now, packets[i], pending_[i]);
       if (outcomes) outcomes[i] = outcome;
-      account(outcome);
-      if (outcome.verdict == nat::Verdict::drop) continue;
-      const uint32_t length = packets[i].length;
-      if (emit(packets[i], pending_[i])) {
-        counters.tx_packets.add(1);
-        counters.tx_bytes.add(length);
-      } else {
-        counters.tx_failed.add(1);
-      }
+      settle(outcome, packets[i], pending_[i], emit);
+      nat::drain(core, snapshot, now, [&](nat::Released& released) {
+        counters.released.add(1);
+        settle(released.outcome, released.packet, released.pending, emit);
+      });
     }
+  }
+
+  /** Give up pieces of datagrams that waited too long for their first. */
+  void expire_fragments(Now now) {
+    const uint32_t gone = core.fragments.expire(now.tick());
+    counters.released.add(gone);
+    counters.dropped[size_t(DropReason::fragment_timeout)].add(gone);
   }
 
   QueueCounters counters;
   nat::Tally tally;
 
  private:
+  template <class Emit>
+  void settle(const nat::Outcome& outcome, nat::Packet& packet, const nat::Pending& pending, Emit&& emit) {
+    account(outcome);
+    if (outcome.verdict == nat::Verdict::drop || outcome.verdict == nat::Verdict::held) return;
+    const uint32_t length = packet.length;
+    if (emit(packet, pending)) {
+      counters.tx_packets.add(1);
+      counters.tx_bytes.add(length);
+    } else {
+      counters.tx_failed.add(1);
+    }
+  }
+
   void account(const nat::Outcome& outcome) {
     switch (outcome.verdict) {
       case nat::Verdict::forward:
@@ -73,11 +90,13 @@ class Lane {
       case nat::Verdict::drop:
         counters.dropped[size_t(outcome.reason)].add(1);
         return;
+      case nat::Verdict::held:
+        counters.held.add(1);
+        return;
     }
   }
 
   nat::AnswerBudget budget_;
-  nat::Fragments fragments_;
   nat::Pending pending_[kBurst];
 
  public:

@@ -29,9 +29,12 @@ uint64_t monotonic_ns() {
 
 }  // namespace
 
-Worker::Worker(io::TunQueue queue, nat::FlowTables& tables, service::ServerLoad* loads,
-               service::Limits limits, uint8_t index, uint16_t workers)
-    : queue_(std::move(queue)), lane_(tables, loads, limits, index), index_(index), workers_(workers) {}
+Worker::Worker(io::TunQueue queue, nat::FlowTables& tables, nat::Fragments& fragments,
+               service::ServerLoad* loads, service::Limits limits, uint8_t index, uint16_t workers)
+    : queue_(std::move(queue)),
+      lane_(tables, fragments, loads, limits, index),
+      index_(index),
+      workers_(workers) {}
 
 Worker::~Worker() {
   request_stop();
@@ -159,6 +162,7 @@ bool Worker::sweep(Now now) {
     if (now.ms < next_sweep_ms_) return false;
     next_sweep_ms_ = now.ms + kSweepEveryMs;
     sweep_shard_ = index_;
+    lane_.expire_fragments(now);
   }
   if (sweep_shard_ < shards && !nat::expire(lane_.core, *live_, sweep_shard_, now.tick(), kSweepSlice)) {
     sweep_shard_ += workers_;

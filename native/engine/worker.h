@@ -22,8 +22,8 @@ namespace vsnat::engine {
 
 class Worker {
  public:
-  Worker(io::TunQueue queue, nat::FlowTables& tables, service::ServerLoad* loads, service::Limits limits,
-         uint8_t index, uint16_t workers);
+  Worker(io::TunQueue queue, nat::FlowTables& tables, nat::Fragments& fragments, service::ServerLoad* loads,
+         service::Limits limits, uint8_t index, uint16_t workers);
   ~Worker();
 
   /** Control thread, once, before start(). */

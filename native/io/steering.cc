@@ -155,8 +155,10 @@ std::vector<bpf_insn> client_endpoint_program(int map_fd) {
 
   a.here(v4_done);
   const auto is_tcp = a.jump_if(BPF_JEQ, R9, 6);
+  const auto is_sctp = a.jump_if(BPF_JEQ, R9, 132);
   const auto no_ports = a.jump_if(BPF_JNE, R9, 17);
   a.here(is_tcp);
+  a.here(is_sctp);
   a.alu(BPF_MOV, R2, R8);
   load_bytes(a, kPort, 2);
   const auto no_port = a.jump_if(BPF_JNE, R0, 0);

@@ -206,6 +206,7 @@ void decode_timeouts(Fields timeouts, flow::Timeouts& out) {
   set(flow::State::close_wait, "tcpCloseWait");
   set(flow::State::last_ack, "tcpLastAck");
   set(flow::State::udp, "udp");
+  set(flow::State::sctp_established, "sctpEstablished");
 }
 
 /** Keys that a service may leave out. */
@@ -225,7 +226,8 @@ void decode_service(Fields service, service::ServiceSpec& out, std::string& prob
   service.array("listen", [&](Napi::Value value, const std::string& path) {
     Fields listen(value, path, problem);
     service::ListenSpec spec;
-    spec.protocol = listen.word("protocol", {"tcp", "udp"}) == 0 ? wire::kProtoTcp : wire::kProtoUdp;
+    constexpr uint8_t kProtocols[] = {wire::kProtoTcp, wire::kProtoUdp, wire::kProtoSctp};
+    spec.protocol = kProtocols[listen.word("protocol", {"tcp", "udp", "sctp"})];
     spec.address = listen.address("address");
     spec.port = uint16_t(listen.u32("port", 0, 65535));
     out.listen.push_back(spec);

@@ -32,6 +32,8 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
   out.Set("txBytes", number(env, c.tx_bytes.read()));
   out.Set("forwarded", number(env, c.forwarded.read()));
   out.Set("passed", number(env, c.passed.read()));
+  out.Set("fragmentsHeld", number(env, c.held.read()));
+  out.Set("fragmentsReleased", number(env, c.released.read()));
   Napi::Object dropped = Napi::Object::New(env);
   for (size_t i = 0; i < kDropReasonCount; ++i)
     dropped.Set(kDropReasons[i].name, number(env, c.dropped[i].read()));
@@ -100,6 +102,7 @@ Napi::Object encode_service(Napi::Env env, engine::Engine& engine, const service
 
 const char* protocol_name(uint8_t protocol) {
   if (protocol == wire::kProtoTcp) return "tcp";
+  if (protocol == wire::kProtoSctp) return "sctp";
   return protocol == wire::kProtoUdp ? "udp" : "ip";
 }
 
@@ -129,6 +132,8 @@ std::string verdict_word(const nat::Outcome& outcome) {
       return "passed";
     case nat::Verdict::answer:
       return "generated";
+    case nat::Verdict::held:
+      return "held";
     case nat::Verdict::drop:
       break;
   }
@@ -308,17 +313,17 @@ Napi::Value EngineBinding::process(const Napi::CallbackInfo& info) {
     return {};
   }
   memory_now_ = call.now;
-  bool leaves = false;
-  const nat::Outcome outcome = engine_->process(call.packet, call.now, leaves);
+  std::vector<engine::MemoryPacket> leaving;
+  const nat::Outcome outcome = engine_->process(call.packet, call.now, leaving);
   Napi::Object out = Napi::Object::New(env);
   Napi::Array outputs = Napi::Array::New(env);
-  if (leaves) {
+  for (uint32_t i = 0; i < leaving.size(); ++i) {
+    const engine::MemoryPacket& one = leaving[i];
     Napi::Object packet = Napi::Object::New(env);
-    packet.Set("packet",
-               Napi::Buffer<uint8_t>::Copy(env, call.packet.bytes.data(), call.packet.bytes.size()));
-    packet.Set("vnet", Napi::Buffer<uint8_t>::Copy(env, reinterpret_cast<const uint8_t*>(&call.packet.vnet),
-                                                   sizeof(call.packet.vnet)));
-    outputs.Set(uint32_t{0}, packet);
+    packet.Set("packet", Napi::Buffer<uint8_t>::Copy(env, one.bytes.data(), one.bytes.size()));
+    packet.Set("vnet", Napi::Buffer<uint8_t>::Copy(env, reinterpret_cast<const uint8_t*>(&one.vnet),
+                                                   sizeof(one.vnet)));
+    outputs.Set(i, packet);
   }
   out.Set("outputs", outputs);
   out.Set("verdict", Napi::String::New(env, verdict_word(outcome)));

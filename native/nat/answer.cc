@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "nat/sctp.h"
+
 namespace vsnat::nat {
 
 using namespace wire;
@@ -75,6 +77,7 @@ size_t turn_around(const PacketView& packet, const Answer& answer) {
 
 bool transport_checksum_ok(const PacketView& packet) {
   if (packet.csum != CsumState::full || packet.fragment) return true;
+  if (packet.is_sctp()) return packet.sctp().check.host() == sctp_checksum(packet);
   const uint32_t length = packet.is_udp() ? packet.udp().len.host() : packet.l4_length();
   return fold(sum_bytes(packet.l4(), length, pseudo_header_sum(packet, packet.protocol, length))) == 0xffff;
 }
@@ -117,6 +120,26 @@ uint32_t make_tcp_reset(const PacketView& packet) {
                                          pseudo_header_sum(packet, kProtoTcp, sizeof(reset))));
   std::memcpy(packet.ip + header, &reset, sizeof(reset));
   return uint32_t(header + sizeof(reset));
+}
+
+uint32_t make_sctp_abort(const PacketView& packet) {
+  const uint8_t chunk = packet.sctp_chunk().type;
+  const bool silent = chunk == sctp_chunk_hdr::kAbort || chunk == sctp_chunk_hdr::kShutdownComplete ||
+                      chunk == sctp_chunk_hdr::kCookieAck || chunk == sctp_chunk_hdr::kError;
+  // A host looks at the checksum first. Of a piece it cannot be told.
+  if (silent || packet.fragment || sctp_checksum(packet) != packet.sctp().check.host()) return 0;
+  struct {
+    sctp_hdr header;
+    sctp_chunk_hdr chunk;
+  } abort{{packet.sctp().dport, packet.sctp().sport, packet.sctp().vtag, le32{}},
+          {chunk == sctp_chunk_hdr::kShutdownAck ? sctp_chunk_hdr::kShutdownComplete : sctp_chunk_hdr::kAbort,
+           sctp_chunk_hdr::kTagReflected, be16::from_host(sizeof(sctp_chunk_hdr))}};
+  static_assert(sizeof(abort) == 16);
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&abort);
+  abort.header.check = le32::from_host(crc32c(bytes, sizeof(abort)));
+  const size_t header = turn_around(packet, {kProtoSctp, sizeof(abort), traffic_class_of(packet), true});
+  std::memcpy(packet.ip + header, bytes, sizeof(abort));
+  return uint32_t(header + sizeof(abort));
 }
 
 uint32_t make_icmp_error(const PacketView& packet, uint8_t type, uint8_t code, uint32_t rest) {

@@ -35,6 +35,12 @@ uint32_t make_echo_reply(const wire::PacketView& packet);
 uint32_t make_tcp_reset(const wire::PacketView& packet);
 
 /**
+ * RFC 9260 section 8.4: what an SCTP host says of a packet it knows no association for. ABORT, or SHUTDOWN COMPLETE
+ * to a SHUTDOWN ACK, with the tag of the packet reflected; 0 when it says nothing.
+ */
+uint32_t make_sctp_abort(const wire::PacketView& packet);
+
+/**
  * An ICMP error about `packet`, from its destination, quoting as much as a host may: 576 bytes in IPv4 (RFC
  * 1812 section 4.3.2.3), 1280 in IPv6 (RFC 4443 section 2.4). `rest` is the header's second word.
  */

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "flow/table.h"
+#include "nat/sctp.h"
 #include "wire/packet.h"
 
 namespace vsnat::nat {
@@ -81,6 +82,8 @@ void rewrite_request(const wire::PacketView& packet, const flow::Flow<Addr>& flo
   if (packet.is_tcp()) {
     packet.tcp().dport = flow.real_port;
     fix_l4(packet.tcp().check, packet.csum, wire::kProtoTcp, flow.addr_delta, flow.addr_port_delta);
+  } else if (packet.is_sctp()) {
+    rewrite_sctp_port(packet, packet.sctp().dport, flow.real_port);
   } else {
     packet.udp().dport = flow.real_port;
     fix_l4(packet.udp().check, packet.csum, wire::kProtoUdp, flow.addr_delta, flow.addr_port_delta);
@@ -100,6 +103,8 @@ void rewrite_reply(const wire::PacketView& packet, const flow::Flow<Addr>& flow)
   if (packet.is_tcp()) {
     packet.tcp().sport = flow.virtual_port;
     fix_l4(packet.tcp().check, packet.csum, wire::kProtoTcp, addr_delta, addr_port_delta);
+  } else if (packet.is_sctp()) {
+    rewrite_sctp_port(packet, packet.sctp().sport, flow.virtual_port);
   } else {
     packet.udp().sport = flow.virtual_port;
     fix_l4(packet.udp().check, packet.csum, wire::kProtoUdp, addr_delta, addr_port_delta);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nat/step.h"
 
+#include <cstring>
 #include <optional>
 
 #include "nat/icmp_error.h"
 #include "nat/one_packet.h"
 #include "nat/persist.h"
 #include "nat/rewrite.h"
+#include "nat/sctp.h"
 #include "nat/track.h"
 
 namespace vsnat::nat {
@@ -42,6 +44,7 @@ struct Context {
   Pending& pending;
 
   uint32_t fragment_server = 0;  // the server a first fragment was translated for
+  bool was_held = false;         // a later fragment that has waited once
 
   const PacketView& view() const { return pending.view; }
 
@@ -74,6 +77,24 @@ struct Context {
   Outcome answer_reset(DropReason reason) {
     if (!transport_checksum_ok(view())) return dropped(DropReason::l4_csum);
     return answer(reason, Generated::tcp_reset, make_tcp_reset);
+  }
+
+  Outcome answer_sctp_abort(DropReason reason) {
+    if (!core.budget.allow(now.ms, client_hash())) return dropped(DropReason::rate_limited);
+    const uint32_t length = make_sctp_abort(view());
+    if (length == 0) return dropped(reason);
+    packet.length = length;
+    packet.vnet = vnet_hdr{};
+    return {Verdict::answer, reason, Generated::sctp_abort};
+  }
+
+  Outcome answer_proto_unreachable(DropReason reason) {
+    return answer(reason, Generated::proto_unreachable, [](const PacketView& p) {
+      give_back_hop(p);
+      return p.family == 4 ? make_icmp_error(p, icmp4::kUnreachable, icmp4::kProtoUnreachable, 0)
+                           : make_icmp_error(p, icmp6::kParameterProblem, icmp6::kUnrecognizedNextHeader,
+                                             p.next_header_offset);
+    });
   }
 
   Outcome answer_port_unreachable(DropReason reason) {
@@ -124,6 +145,14 @@ void advance(Context& c, flow::Flow<Addr>& flow, Direction direction) {
     }
     assured = flow.state == State::established && before != State::established;
   }
+  if (c.view().is_sctp()) {
+    const State before = flow.state;
+    track_sctp(flow, direction, c.view());
+    if (flow::is_active(before) != flow::is_active(flow.state)) {
+      c.core.loads[flow.server_slot].moved(flow::is_active(flow.state));
+    }
+    assured = flow.state == State::sctp_established && before != State::sctp_established;
+  }
   if (assured && flow.parent != flow::kNoFlow) c.core.tables.templates_of<Addr>().assure(flow.parent);
   if (direction == Direction::reply) flow.flags |= flow::Flow<Addr>::kReplied;
   if (flow.queue != c.core.queue) c.core.tally.foreign_flows.add(1);
@@ -153,8 +182,15 @@ bool is_the_client(Context& c, const Server& server) {
   return server.address.get<Addr>() == saddr<Addr>(c.view());
 }
 
+/** A piece of an SCTP packet cannot have its port changed: its checksum is over bytes that are not here. */
+template <class Addr>
+bool is_untranslatable_piece(const PacketView& view, const flow::Flow<Addr>& flow) {
+  return view.fragment && view.is_sctp() && !(flow.virtual_port == flow.real_port);
+}
+
 template <class Addr>
 Outcome forward_request(Context& c, flow::Flow<Addr>& flow) {
+  if (is_untranslatable_piece(c.view(), flow)) return dropped(DropReason::fragment);
   ServerTally& tally = c.core.tally.server(flow.server_slot);
   tally.in_packets.add(1);
   tally.in_bytes.add(c.view().length);
@@ -189,6 +225,12 @@ Outcome forward_once(Context& c, const Listener& at, const Server& server) {
   return c.forward();
 }
 
+/** Does this packet open a connection, as a SYN does? */
+bool opens(const PacketView& view) {
+  if (view.is_tcp()) return refuses_to_begin(view.tcp()) == kNoDrop;
+  return view.is_sctp() && sctp_begins(view, false);
+}
+
 /**
  * `replaced` is the closed connection this one takes the place of, if any. The kernel forgets it only when the new one
  * has its server, so it still counts for the pick.
@@ -201,6 +243,7 @@ Outcome schedule(Context& c, flow::Flow<Addr>* replaced = nullptr) {
   if (service == nullptr) {
     if (replaced != nullptr) remove(c.core, c.snapshot, replaced, c.now.tick());
     if (view.is_udp()) return c.answer_port_unreachable(DropReason::no_service);
+    if (view.is_sctp()) return c.answer_proto_unreachable(DropReason::no_service);
     if (view.tcp().flags & tcp_hdr::kRst) return dropped(DropReason::no_service);
     return c.answer_reset(DropReason::no_service);
   }
@@ -214,6 +257,8 @@ Outcome schedule(Context& c, flow::Flow<Addr>* replaced = nullptr) {
       return refusal == DropReason::no_flow && host_would_reset ? c.answer_reset(refusal) : dropped(refusal);
     }
   }
+  if (view.is_sctp() && !sctp_begins(view, c.snapshot.sloppy_sctp))
+    return c.answer_sctp_abort(DropReason::no_flow);
   ServiceTally& service_tally = c.core.tally.service(service->slot);
   const service::ClientKey key{saddr<Addr>(view).fold(), source_port(view).host()};
   const auto* destination = reinterpret_cast<const uint8_t*>(&daddr<Addr>(view));
@@ -270,7 +315,7 @@ Outcome schedule(Context& c, flow::Flow<Addr>* replaced = nullptr) {
     return dropped(DropReason::table_full);
   }
   lead_flow(*flow, at, *server, daddr<Addr>(view), destination_port(view));
-  flow->state = view.is_tcp() ? State::none : State::udp;
+  flow->state = view.is_tcp() ? State::none : view.is_sctp() ? State::sctp_none : State::udp;
   flow->parent = parent;
   flow->queue = c.core.queue;
   c.core.loads[server->slot].bound(server->upper_threshold);
@@ -294,7 +339,7 @@ Outcome request(Context& c) {
   auto* flow = live(c, table.find_request(c.pending.hash, view.protocol, saddr<Addr>(view), source_port(view),
                                           daddr<Addr>(view), destination_port(view)));
   if (flow == nullptr) return schedule<Addr>(c);
-  const bool begins = view.is_tcp() && refuses_to_begin(view.tcp()) == kNoDrop;
+  const bool begins = opens(view);
   if (begins && flow::is_closed(flow->state)) {  // the client port is used again (conn_reuse_mode 1)
     // Not for one that has a parent, which would send it to the same server again: the kernel keeps it.
     if (flow->parent == flow::kNoFlow) return schedule<Addr>(c, flow);
@@ -304,6 +349,7 @@ Outcome request(Context& c) {
     if (c.snapshot.removed_server == service::RemovedServer::silent) return dropped(DropReason::server_gone);
     remove(c.core, c.snapshot, flow, c.now.tick());
     if (view.is_udp() || begins) return schedule<Addr>(c);
+    if (view.is_sctp()) return c.answer_sctp_abort(DropReason::server_gone);
     if (view.tcp().flags & tcp_hdr::kRst) return dropped(DropReason::server_gone);
     return c.answer_reset(DropReason::server_gone);
   }
@@ -342,6 +388,7 @@ Outcome reply(Context& c) {
   auto* flow = live(c, table.find_reply(c.pending.hash, view.protocol, daddr<Addr>(view),
                                         destination_port(view), saddr<Addr>(view), source_port(view)));
   if (flow == nullptr) return reply_without_flow<Addr>(c);
+  if (is_untranslatable_piece(view, *flow)) return dropped(DropReason::fragment);
   ServerTally& tally = c.core.tally.server(flow->server_slot);
   tally.out_packets.add(1);
   tally.out_bytes.add(view.length);
@@ -429,6 +476,9 @@ Outcome icmp(Context& c) {
   const uint8_t type = c.view().icmp().type;
   const bool v4 = Addr::kFamily == 4;
   const bool is_error = v4 ? icmp4::is_error(type) : icmp6::is_error(type);
+  // From a VIP to itself: about a reply that did not fit this host's way out. Anything else so addressed is forged.
+  if (saddr<Addr>(c.view()) == daddr<Addr>(c.view()) && !(c.pending.to_vip && is_error))
+    return dropped(DropReason::land);
   if (!c.pending.to_vip) return is_error ? error_from_servers<Addr>(c) : c.pass();
   if (!icmp_checksum_ok(c.view())) return dropped(DropReason::icmp_csum);
   if (is_error) return error_to_vip<Addr>(c);
@@ -439,54 +489,86 @@ Outcome icmp(Context& c) {
                                                                       : DropReason::icmp_type);
 }
 
+/** Does a piece from here to there concern us, as far as its addresses tell? */
+template <class Addr>
+bool may_be_ours(const Context& c) {
+  return c.pending.to_vip || c.snapshot.is_real_server(saddr<Addr>(c.view()));
+}
+
 /** A first fragment is a request or a reply like any other; what becomes of it is remembered for the rest. */
 template <class Addr>
 Outcome first_fragment(Context& c) {
-  const auto key = FragmentMemory<Addr>::key_of(c.view());
-  const bool to_vip = c.pending.to_vip;
-  const Outcome outcome = to_vip ? request<Addr>(c) : reply<Addr>(c);
-  if (outcome.verdict != Verdict::forward && outcome.verdict != Verdict::pass) return outcome;
-  c.core.fragments.of<Addr>().remember(key,
-                                       {saddr<Addr>(c.view()), daddr<Addr>(c.view()),
-                                        outcome.verdict == Verdict::forward, c.fragment_server, !to_vip},
-                                       c.now.tick());
+  const FragmentKey key = fragment_key(c.view());
+  const Extent extent = extent_of(c.view());
+  const bool ours = may_be_ours<Addr>(c);
+  if (ours && extent.is_impossible) return dropped(DropReason::fragment);
+  if (ours && c.core.fragments.repeats(key, extent, c.now.tick()))
+    return dropped(DropReason::fragment_overlap);
+  Fate fate;
+  fate.is_reply = !c.pending.to_vip;
+  const Outcome outcome = c.pending.to_vip ? request<Addr>(c) : reply<Addr>(c);
+  if (outcome.verdict == Verdict::pass && !ours) return outcome;
+  if (outcome.verdict == Verdict::pass) fate.kind = Fate::Kind::pass;
+  if (outcome.verdict == Verdict::forward) {
+    fate.kind = Fate::Kind::translate;
+    fate.server_slot = c.fragment_server;
+    std::memcpy(fate.source.data(), &saddr<Addr>(c.view()), sizeof(Addr));
+    std::memcpy(fate.destination.data(), &daddr<Addr>(c.view()), sizeof(Addr));
+  }
+  if (c.core.fragments.decide(key, extent, fate, c.now.tick())) {
+    c.core.loose.has_ripe = true;
+    c.core.loose.ripe = key;
+  }
   return outcome;
+}
+
+template <class Addr>
+Outcome follow(Context& c, const Fate& fate) {
+  if (fate.kind == Fate::Kind::drop) return dropped(DropReason::fragment);
+  if (fate.kind == Fate::Kind::pass) return c.pass();
+  Addr source, destination;
+  std::memcpy(&source, fate.source.data(), sizeof(Addr));
+  std::memcpy(&destination, fate.destination.data(), sizeof(Addr));
+  ServerTally& tally = c.core.tally.server(fate.server_slot);
+  (fate.is_reply ? tally.out_packets : tally.in_packets).add(1);
+  (fate.is_reply ? tally.out_bytes : tally.in_bytes).add(c.view().length);
+  rewrite_addresses<Addr>(c.view(), source, destination);
+  return c.forward();
 }
 
 template <class Addr>
 Outcome later_fragment(Context& c) {
   const PacketView& view = c.view();
+  const bool ours = may_be_ours<Addr>(c);
   // Early enough to overwrite the ports of the first: an attack, never a sender (RFC 3128).
   if (view.is_tcp() && view.fragment_offset < sizeof(tcp_hdr)) return dropped(DropReason::fragment);
-  const auto* fate = c.core.fragments.of<Addr>().find(FragmentMemory<Addr>::key_of(view), c.now.tick());
-  if (fate == nullptr) {
-    const bool ours = c.pending.to_vip || c.snapshot.is_real_server(saddr<Addr>(view));
-    return ours ? dropped(DropReason::fragment) : c.pass();
+  const Extent extent = extent_of(view);
+  if (extent.is_impossible) return ours ? dropped(DropReason::fragment) : c.pass();
+  const bool may_wait = ours && !c.was_held;
+  const auto arrival = c.core.fragments.arrive(fragment_key(view), extent, view, may_wait, c.now.tick());
+  c.core.loose.evicted += arrival.evicted;
+  switch (arrival.standing) {
+    case Fragments::Standing::known:
+      return follow<Addr>(c, arrival.fate);
+    case Fragments::Standing::repeated:
+      return dropped(DropReason::fragment_overlap);
+    case Fragments::Standing::held:
+      return {Verdict::held, kNoDrop, Generated::count};
+    case Fragments::Standing::refused:
+      return dropped(DropReason::fragment_full);
+    case Fragments::Standing::unknown:
+      break;
   }
-  if (!fate->translated) return c.pass();
-  ServerTally& tally = c.core.tally.server(fate->server_slot);
-  (fate->is_reply ? tally.out_packets : tally.in_packets).add(1);
-  (fate->is_reply ? tally.out_bytes : tally.in_bytes).add(view.length);
-  rewrite_addresses<Addr>(view, fate->source, fate->destination);
-  return c.forward();
+  return ours ? dropped(DropReason::fragment) : c.pass();
 }
 
 /** Protocols no service can have, and fragments of them. */
 Outcome other(Context& c) {
   if (!c.pending.to_vip) return c.pass();
   if (c.view().fragment) return dropped(DropReason::fragment);
-  if (c.view().family == 4) {
-    return c.answer(DropReason::proto, Generated::proto_unreachable, [](const PacketView& p) {
-      give_back_hop(p);
-      return make_icmp_error(p, icmp4::kUnreachable, icmp4::kProtoUnreachable, 0);
-    });
-  }
-  if (c.view().protocol == kProtoNoNext)
+  if (c.view().family == 6 && c.view().protocol == kProtoNoNext)
     return dropped(DropReason::proto);  // nothing there, nothing to complain of
-  return c.answer(DropReason::proto, Generated::proto_unreachable, [](const PacketView& p) {
-    give_back_hop(p);
-    return make_icmp_error(p, icmp6::kParameterProblem, icmp6::kUnrecognizedNextHeader, p.next_header_offset);
-  });
+  return c.answer_proto_unreachable(DropReason::proto);
 }
 
 template <class Addr>
@@ -496,7 +578,7 @@ void prepare_for(Core& core, const Snapshot& snapshot, Pending& pending) {
   pending.to_vip = snapshot.is_vip(daddr<Addr>(view));
   auto& table = core.tables.of<Addr>();
   const bool is_icmp = !view.fragment && view.is_icmp();
-  const bool has_ports = view.is_tcp() || view.is_udp();
+  const bool has_ports = view.is_tcp() || view.is_udp() || view.is_sctp();
   // This host's own ICMP errors may come from an address that is a VIP; nothing else may.
   if (!is_icmp && snapshot.is_vip(source)) {
     pending.reason = DropReason::vip_loop;
@@ -545,6 +627,7 @@ void prepare(Core& core, const Snapshot& snapshot, Packet& packet, Pending& pend
   pending.role = Pending::Role::dropped;
   pending.reason = parse({packet.data, packet.length}, packet.vnet, pending.view);
   if (pending.reason != kNoDrop) return;
+  if (pending.view.is_sctp()) finish_sctp_checksum(pending.view, packet.vnet);
   if (pending.view.family == 4) {
     prepare_for<Addr4>(core, snapshot, pending);
   } else {
@@ -576,6 +659,37 @@ Outcome finish(Core& core, const Snapshot& snapshot, Now now, Packet& packet, Pe
     });
   }
   return view.family == 4 ? finish_for<Addr4>(c) : finish_for<Addr6>(c);
+}
+
+bool release_next(Core& core, const Snapshot& snapshot, Now now, Released& released) {
+  released.piece = nullptr;
+  if (core.loose.evicted > 0) {
+    --core.loose.evicted;
+    released.outcome = dropped(DropReason::fragment_full);
+    return true;
+  }
+  if (!core.loose.has_ripe) return false;
+  Fragments::Held* piece = core.fragments.take(core.loose.ripe);
+  if (piece == nullptr) {
+    core.loose.has_ripe = false;
+    return false;
+  }
+  released.piece = piece;
+  if (now.tick().after(piece->until)) {
+    released.outcome = dropped(DropReason::fragment_timeout);
+    return true;
+  }
+  released.packet = Packet{piece->packet(), piece->length, piece->length, vnet_hdr{}};
+  prepare(core, snapshot, released.packet, released.pending);
+  if (released.pending.role != Pending::Role::later_fragment) {
+    // A snapshot came in between that sees its addresses differently.
+    released.outcome = dropped(DropReason::fragment);
+    return true;
+  }
+  Context c{core, snapshot, now, released.packet, released.pending};
+  c.was_held = true;
+  released.outcome = released.pending.view.family == 4 ? finish_for<Addr4>(c) : finish_for<Addr6>(c);
+  return true;
 }
 
 bool expire(Core& core, const Snapshot& snapshot, uint32_t shard, Tick now, uint32_t budget) {

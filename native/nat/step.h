@@ -16,12 +16,15 @@
 //   │              └─ insert ──────▶ table_full;  else rewrite, forward
 //   ├─ yes, ICMP echo ──────────▶ answered;  ICMP error about a reply ─▶ translated, forward;  else icmp_*
 //   ├─ yes, anything else ──────▶ proto
-//   ├─ a later fragment: as its first fared, else ▶ fragment
+//   ├─ a later fragment: as its first fared; held until the first comes; fragment_*
 //   └─ no
 //        TCP or UDP of a known flow, from its real server: rewrite to VIP:vport, forward
 //        UDP from a server of a one-packet service: the same without a flow
 //        ICMP error quoting a request we forwarded: translate, forward
 //        else ──────────────────▶ pass: not ours, goes back as it came (but for the hop)
+//
+// One packet in is at most one packet out, but for the pieces of datagrams: a first piece sets those free that waited for
+// it. They are asked for with drain(), which the caller does after every packet it has finished and written.
 //
 // A verdict is three calls so that a burst can overlap its cache misses: prepare() parses, hashes and
 // prefetches the bucket; warm() prefetches the record; finish() does the work. step() is the three in a row.
@@ -49,6 +52,7 @@ enum class Verdict : uint8_t {
   pass,     // not ours
   answer,   // dropped for `reason`, and the buffer now holds what the director says about it
   drop,     // dropped for `reason`
+  held,     // a copy waits for the first piece of its datagram; drain() will bring it
 };
 
 /** A packet in its buffer. `capacity` leaves kAnswerHeadroom bytes behind `length`. */
@@ -89,8 +93,17 @@ struct FlowTables {
   }
 };
 
-/** Everything a worker's packets may touch. `tables` and `loads` are shared between workers, the rest is its
- * own. */
+/** What a packet left to be done beside itself; drain() does it. */
+struct Loose {
+  bool has_ripe = false;
+  FragmentKey ripe;      // a datagram whose pieces need not wait any longer
+  uint32_t evicted = 0;  // pieces that had to make room
+
+  bool any() const { return has_ripe || evicted > 0; }
+};
+
+/** Everything a worker's packets may touch. `tables`, `loads` and `fragments` are shared between workers, the rest is
+ * its own. */
 struct Core {
   FlowTables& tables;
   service::ServerLoad* loads;  // by server slot
@@ -99,6 +112,7 @@ struct Core {
   Fragments& fragments;
   uint8_t queue = 0;
   Prng prng{};  // for schedulers that draw
+  Loose loose{};
 };
 
 /** A packet between prepare() and finish(). */
@@ -120,6 +134,30 @@ inline Outcome step(Core& core, const service::Snapshot& snapshot, Now now, Pack
   Pending pending;
   prepare(core, snapshot, packet, pending);
   return finish(core, snapshot, now, packet, pending);
+}
+
+/** A piece that leaves the hold: out, or for good. */
+struct Released {
+  Outcome outcome;
+  Packet packet;    // with data only when the outcome is not a drop
+  Pending pending;  // its view
+  Fragments::Held* piece = nullptr;
+};
+
+bool release_next(Core& core, const service::Snapshot& snapshot, Now now, Released& released);
+
+/**
+ * Call `each(released)` for every piece that the packet before set free, in the order they came. Their packets lie in
+ * the hold and are gone afterwards. Each has been counted as held before.
+ */
+template <class Each>
+void drain(Core& core, const service::Snapshot& snapshot, Now now, Each&& each) {
+  if (!core.loose.any()) [[likely]]
+    return;
+  for (Released released; release_next(core, snapshot, now, released);) {
+    each(released);
+    if (released.piece != nullptr) core.fragments.give_back(released.piece);
+  }
 }
 
 /** Shards of all tables, to be numbered through: flows of IPv4 and IPv6, then templates of both. */

@@ -101,6 +101,7 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
   auto snapshot = std::make_unique<Snapshot>();
   snapshot->generation = generation;
   snapshot->removed_server = spec.removed_server;
+  snapshot->sloppy_sctp = spec.sloppy_sctp;
   snapshot->expire_quiescent_template = spec.expire_quiescent_template;
   std::set<std::pair<uint8_t, uint32_t>> marks;
   snapshot->server_at_.assign(limits.server_slots, kAbsent);

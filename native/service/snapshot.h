@@ -109,6 +109,8 @@ struct SnapshotSpec {
   bool expire_quiescent_template = false;
   /** Datagrams of a server of one one-packet service are its replies. */
   bool translate_one_packet_replies = true;
+  /** Whether any SCTP packet but an ABORT may begin an association (the kernel's sloppy_sctp). */
+  bool sloppy_sctp = false;
 };
 
 struct Limits {
@@ -212,6 +214,7 @@ class Snapshot {
   uint64_t generation = 0;
   RemovedServer removed_server = RemovedServer::reset;
   bool expire_quiescent_template = false;
+  bool sloppy_sctp = false;
   std::vector<Service> services;
   std::vector<Server> servers;
 

@@ -123,23 +123,220 @@ TEST("a datagram in pieces is translated as the whole would be, at every length 
   }
 }
 
-TEST("no piece of ours leaves before its first was seen, and none with the server's address") {
+/** Sends pieces in the given order; returns what left for each, by its place among the pieces. */
+std::vector<Bytes> send_in_order(Through& t, const std::vector<Packet>& pieces,
+                                 const std::vector<size_t>& order) {
+  std::vector<Bytes> out(pieces.size());
+  std::vector<size_t> waiting;
+  for (const size_t i : order) {
+    const Result result = t.lab.send(pieces[i]);
+    if (result.held()) {
+      waiting.push_back(i);
+      continue;
+    }
+    if (result.forwarded() || result.passed()) out[i] = result.packet.bytes;
+    // Released in the order they came, right behind the one they waited for.
+    size_t n = 0;
+    for (const Result& piece : result.released) {
+      if (!CHECK(n < waiting.size())) break;
+      out[waiting[n++]] = piece.packet.bytes;
+    }
+    waiting.erase(waiting.begin(), waiting.begin() + long(n));
+  }
+  CHECK(waiting.empty());
+  return out;
+}
+
+TEST("a datagram is translated as the whole would be in whatever order its pieces come, both ways") {
+  Random random(
+      "a datagram is translated as the whole would be in whatever order its pieces come, both ways");
+  for (const int family : {4, 6}) {
+    Through t(family);
+    const Endpoint client = client_endpoint(family), vip = dns_endpoint(family);
+    const Endpoint server = dns_server(family, t.server);
+    for (int round = 0; round < scaled(300); ++round) {
+      const size_t bytes = random.between(17, 9000);
+      const size_t step = random.between(1, 180) * 8;
+      if (bytes / step > 60) continue;  // more than one source may have waiting
+      const bool up = random.one_in(2);
+      ROW("IPv" + std::to_string(family) + ", " + std::to_string(bytes) + " bytes by " +
+          std::to_string(step));
+      const Packet whole =
+          up ? datagram(family, client, vip, bytes).build() : datagram(family, server, client, bytes).build();
+      const auto pieces = cut(family, whole.bytes, step);
+      if (pieces.size() < 2) continue;
+      std::vector<size_t> order(pieces.size());
+      for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+      for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(uint32_t(i))]);
+      const Translation translation = up ? Translation{{}, server, 1} : Translation{vip, {}, 1};
+      CHECK(join(family, send_in_order(t, pieces, order)) == reference_nat(whole, translation).bytes);
+      t.lab.check_books();
+    }
+  }
+}
+
+TEST("no piece of ours leaves before its first was seen, and those of a first that is refused never do") {
   for (const int family : {4, 6}) {
     ROW("IPv" + std::to_string(family));
     Through t(family);
-    const Endpoint client = client_endpoint(family), vip = dns_endpoint(family);
-    auto to_vip = cut(family, datagram(family, client, vip, 3000).build().bytes, 1480);
-    auto from_server =
-        cut(family, datagram(family, dns_server(family, t.server), client, 3000).build().bytes, 1480);
-    for (const auto* pieces : {&to_vip, &from_server}) {
-      for (size_t i = 1; i < pieces->size(); ++i) {
-        const Result early = t.lab.send((*pieces)[i]);
-        CHECK(early.outcome.reason == DropReason::fragment);
-        CHECK(!early.answered());
+    const Endpoint nobodys{dns_endpoint(family).address, 99};
+    const auto pieces =
+        cut(family, datagram(family, client_endpoint(family), nobodys, 4000).build().bytes, 1480);
+    CHECK(t.lab.send(pieces[1]).held());
+    const Result first = t.lab.send(pieces[0]);
+    CHECK_EQ(first.outcome.reason, DropReason::no_service);
+    if (!CHECK_EQ(first.released.size(), size_t{1})) continue;
+    CHECK_EQ(first.released[0].outcome.reason, DropReason::fragment);
+    CHECK_EQ(t.lab.send(pieces[2]).outcome.reason, DropReason::fragment);
+    t.lab.check_books();
+  }
+}
+
+TEST("a piece whose first never comes is given up after two seconds, also when the first comes after that") {
+  for (const int family : {4, 6}) {
+    Through t(family);
+    const auto pieces = cut(
+        family, datagram(family, client_endpoint(family), dns_endpoint(family), 4000).build().bytes, 1480);
+    CHECK(t.lab.send(pieces[1]).held());
+    t.lab.now.ms += 1'900;
+    t.lab.expire();
+    CHECK_EQ(t.lab.fragments.waiting(), 1u);
+    CHECK(t.lab.send(pieces[2]).held());
+    t.lab.now.ms += 400;
+    const Result late = t.lab.send(pieces[0]);  // before anybody swept
+    CHECK(late.forwarded());
+    if (!CHECK_EQ(late.released.size(), size_t{2})) continue;
+    CHECK_EQ(late.released[0].outcome.reason, DropReason::fragment_timeout);
+    CHECK(late.released[1].outcome.verdict == nat::Verdict::forward);
+    const auto other = cut(
+        family, datagram(family, client_endpoint(family), dns_endpoint(family), 4000).build().bytes, 1480, 9);
+    CHECK(t.lab.send(other[1]).held());
+    t.lab.now.ms += 2'400;
+    t.lab.expire();
+    CHECK_EQ(t.lab.fragments.waiting(), 0u);
+    CHECK_EQ(t.lab.dropped[size_t(DropReason::fragment_timeout)], uint64_t{2});
+  }
+}
+
+TEST("a piece that repeats is dropped, one that overlaps in part ends the datagram (RFC 5722)") {
+  for (const int family : {4, 6}) {
+    for (const bool early : {false, true}) {
+      ROW("IPv" + std::to_string(family) + (early ? ", before the first" : ""));
+      Through t(family);
+      const Bytes whole = datagram(family, client_endpoint(family), dns_endpoint(family), 4000).build().bytes;
+      const auto pieces = cut(family, whole, 1480), other_cut = cut(family, whole, 1000);
+      if (early) {
+        CHECK(t.lab.send(pieces[1]).held());
+        CHECK(t.lab.send(pieces[1]).held());
+        CHECK(t.lab.send(other_cut[2]).held());
+        const Result first = t.lab.send(pieces[0]);
+        CHECK(first.forwarded());
+        if (!CHECK_EQ(first.released.size(), size_t{3})) continue;
+        CHECK(first.released[0].forwarded());
+        CHECK_EQ(first.released[1].outcome.reason, DropReason::fragment_overlap);
+        CHECK_EQ(first.released[2].outcome.reason, DropReason::fragment_overlap);
+      } else {
+        CHECK(t.lab.send(pieces[0]).forwarded());
+        CHECK_EQ(t.lab.send(pieces[0]).outcome.reason, DropReason::fragment_overlap);
+        CHECK(t.lab.send(pieces[1]).forwarded());
+        CHECK_EQ(t.lab.send(pieces[1]).outcome.reason, DropReason::fragment_overlap);
+        CHECK_EQ(t.lab.send(other_cut[2]).outcome.reason, DropReason::fragment_overlap);
       }
-      CHECK(t.lab.send((*pieces)[0]).forwarded());
-      CHECK(t.lab.send((*pieces)[1]).forwarded());
+      CHECK_EQ(t.lab.send(pieces[2]).outcome.reason, DropReason::fragment);
     }
+  }
+}
+
+TEST(
+    "pieces that cannot be of any datagram are dropped: no bytes, a hole for ever, beyond 65,535 or the "
+    "end") {
+  for (const int family : {4, 6}) {
+    const size_t frag = family == 4 ? 6 : 42;
+    const auto with_offset = [&](Packet piece, size_t units, bool more) {
+      put16(piece.bytes, frag, family == 4 ? (more ? 0x2000 : 0) | units : units << 3 | size_t(more));
+      if (family == 4) put_header_checksum(piece.bytes);
+      return piece;
+    };
+    const Bytes whole = datagram(family, client_endpoint(family), dns_endpoint(family), 4003).build().bytes;
+    const auto pieces = cut(family, whole, 1480);
+    {
+      Through t(family);
+      CHECK(t.lab.send(pieces[0]).forwarded());
+      CHECK_EQ(t.lab.send(with_offset(pieces[2], 2 * 185, true)).outcome.reason, DropReason::fragment);
+      CHECK_EQ(t.lab.send(with_offset(pieces[1], 8100, false)).outcome.reason, DropReason::fragment);
+      CHECK(t.lab.send(pieces[1]).forwarded());
+      CHECK(t.lab.send(pieces[2]).forwarded());
+    }
+    {
+      ROW("IPv" + std::to_string(family) + ": more behind the last");
+      Through t(family);
+      CHECK(t.lab.send(pieces[0]).forwarded());
+      CHECK(t.lab.send(pieces[2]).forwarded());
+      CHECK_EQ(t.lab.send(with_offset(pieces[1], 600, true)).outcome.reason, DropReason::fragment_overlap);
+      CHECK_EQ(t.lab.send(pieces[1]).outcome.reason, DropReason::fragment);
+    }
+    {
+      ROW("IPv" + std::to_string(family) + ": an end before what was seen");
+      Through t(family);
+      CHECK(t.lab.send(pieces[0]).forwarded());
+      CHECK(t.lab.send(with_offset(pieces[1], 600, true)).forwarded());
+      CHECK_EQ(t.lab.send(pieces[2]).outcome.reason, DropReason::fragment_overlap);
+    }
+  }
+}
+
+TEST("one source may have 64 pieces waiting, and what it sends beyond that is refused") {
+  Through t(4);
+  int held = 0, refused = 0;
+  for (uint32_t id = 0; id < 100; ++id) {
+    const auto pieces =
+        cut(4, datagram(4, client_endpoint(4), dns_endpoint(4), 64).build().bytes, 32, 1000 + id);
+    const Result result = t.lab.send(pieces[1]);
+    held += result.held();
+    refused += result.outcome.reason == DropReason::fragment_full;
+  }
+  CHECK_EQ(held, 64);
+  CHECK_EQ(refused, 36);
+}
+
+TEST("a number is used again once its datagram is complete, or two seconds later") {
+  for (const int family : {4, 6}) {
+    Through t(family);
+    const auto pieces = cut(
+        family, datagram(family, client_endpoint(family), dns_endpoint(family), 3000).build().bytes, 1480);
+    for (int lap = 0; lap < 5; ++lap) {
+      for (const Packet& piece : pieces) CHECK(t.lab.send(piece).forwarded());
+    }
+    CHECK(t.lab.send(pieces[0]).forwarded());  // and the rest is lost
+    t.lab.now.ms += 2'500;
+    for (const Packet& piece : pieces) CHECK(t.lab.send(piece).forwarded());
+  }
+}
+
+TEST("a piece of an SCTP packet is translated where its port stays, and dropped where it would change") {
+  for (const bool same_port : {true, false}) {
+    NatLab lab;
+    if (same_port) {
+      for (auto& service : lab.spec.services) {
+        if (service.listen[0].port != 2905) continue;
+        for (auto& server : service.servers) server.port = 2905;
+      }
+      lab.publish();
+    }
+    CHECK(lab.send(sctp(4).to(sctp_endpoint(4)).chunk(1, Bytes(16))).forwarded());
+    const Packet whole = sctp(4).to(sctp_endpoint(4)).ip_id(7).fragment_field(0).payload_bytes(3000).build();
+    const auto pieces = cut(4, whole.bytes, 1480);
+    CHECK(lab.send(pieces[1]).held());
+    const Result first = lab.send(pieces[0]);
+    CHECK_EQ(first.forwarded(), same_port);
+    if (!same_port) CHECK_EQ(first.outcome.reason, DropReason::fragment);
+    if (!CHECK_EQ(first.released.size(), size_t{1})) continue;
+    CHECK_EQ(first.released[0].forwarded(), same_port);
+    const Result last = lab.send(pieces[2]);
+    CHECK_EQ(last.forwarded(), same_port);
+    if (!same_port) continue;
+    const Bytes joined = join(4, {first.packet.bytes, first.released[0].packet.bytes, last.packet.bytes});
+    CHECK(judge_transport(joined, false) == L4Sum::right);
   }
 }
 
@@ -166,7 +363,7 @@ TEST("the fate of a datagram is forgotten after thirty seconds") {
     t.lab.now.ms += 29'000;
     CHECK(t.lab.send(pieces[1]).forwarded());
     t.lab.now.ms += 2'000;
-    CHECK(t.lab.send(pieces[2]).outcome.reason == DropReason::fragment);
+    CHECK(t.lab.send(pieces[2]).held());  // as if the first had not come yet
   }
 }
 

@@ -260,6 +260,16 @@ TEST("an error to the VIP that claims to come from the flow's own real server is
   for_every_flow([](Scene& s) { s.lab.refused(about_reply(s).from(s.server()), DropReason::land); });
 }
 
+TEST("an error from the VIP to itself, raised where it is the host's own address, goes to the real server") {
+  for_every_flow([](Scene& s) {
+    check_becomes(s.lab, about_reply(s).from(s.virt()),
+                  error(s.family, s.reply_sent().bytes()).from(s.virt()).to(s.server()));
+    s.lab.refused(icmp(s.family).from(s.virt()).to(s.virt()), DropReason::land);
+    s.lab.refused(about_reply(s).from(s.client()).to(s.client()), DropReason::land);
+    s.lab.refused(s.request_sent().from(s.virt()), DropReason::land);
+  });
+}
+
 TEST("quotes with options, extension headers, early fragments and lying lengths are translated") {
   Scene four(4), six(6);
   const auto both = [](Scene& s, const std::function<PacketBuilder(PacketBuilder)>& shape) {

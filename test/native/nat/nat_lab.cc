@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "base/check.h"
+
 #include "test/native/support/views.h"
 
 namespace vsnat::test {
@@ -45,6 +47,13 @@ Endpoint dns_server(int family, int n) {
   return server_endpoint(family, n, 5353);
 }
 
+Endpoint sctp_endpoint(int family) {
+  return {virtual_endpoint(family).address, 2905};
+}
+Endpoint sctp_server(int family, int n) {
+  return server_endpoint(family, n, 12905);
+}
+
 Endpoint endpoint_of(const Packet& packet, bool destination) {
   const Anatomy a = *dissect(packet.bytes);
   return {destination ? a.destination : a.source,
@@ -57,6 +66,11 @@ NatLab::NatLab(uint32_t capacity)
   tables->v6.attach(v6_.memory(), flow::Sharing::exclusive);
   tables->templates4.table().attach(templates4_.memory(), flow::Sharing::exclusive);
   tables->templates6.table().attach(templates6_.memory(), flow::Sharing::exclusive);
+  const nat::FragmentLimits limits;
+  auto pieces = Mapping::anonymous(nat::Fragments::bytes_for(limits), "test");
+  VSNAT_CHECK(bool(pieces), "a test has the memory it needs");
+  fragment_memory = std::move(pieces.value());
+  fragments.format(fragment_memory.bytes(), limits, kKey, flow::Sharing::exclusive);
   for (const int family : {4, 6}) {
     const uint32_t base = family == 4 ? 0 : 16, slot = family == 4 ? 0 : 4;
     spec.services.push_back(three_servers(family, slot, kTcp, virtual_endpoint(family), base, web_server));
@@ -64,6 +78,10 @@ NatLab::NatLab(uint32_t capacity)
         three_servers(family, slot + 1, kUdp, dns_endpoint(family), base + 4, dns_server));
     spec.services.push_back(
         three_servers(family, slot + 2, kTcp, other_virtual_endpoint(family), base + 8, web_server));
+  }
+  for (const int family : {4, 6}) {
+    const uint32_t first = family == 4 ? 12 : 28, slot = family == 4 ? 3 : 7;
+    spec.services.push_back(three_servers(family, slot, kSctp, sctp_endpoint(family), first, sctp_server));
   }
   publish();
 }
@@ -83,33 +101,54 @@ Result NatLab::send(const Packet& packet) {
   Result result;
   result.outcome = nat::step(core, *snapshot, now, native);
   ++rx;
-  switch (result.outcome.verdict) {
+  enter(result.outcome);
+  if (result.outcome.verdict == Verdict::held) {
+    CHECK_EQ(result.outcome.reason, wire::kNoDrop);
+  } else if (result.outcome.verdict == Verdict::drop) {
+    CHECK(result.outcome.reason != wire::kNoDrop);
+  } else {
+    if (!CHECK(native.length <= capacity)) native.length = uint32_t(capacity);
+    result.packet = leaving(native);
+  }
+  nat::drain(core, *snapshot, now, [&](nat::Released& piece) {
+    ++released;
+    enter(piece.outcome);
+    Result& one = result.released.emplace_back();
+    one.outcome = piece.outcome;
+    if (piece.outcome.verdict != Verdict::drop) one.packet = leaving(piece.packet);
+  });
+  check_books();
+  return result;
+}
+
+void NatLab::enter(const nat::Outcome& outcome) {
+  switch (outcome.verdict) {
     case Verdict::forward:
       ++forwarded;
       break;
     case Verdict::pass:
       ++passed;
       break;
+    case Verdict::held:
+      ++held;
+      break;
     case Verdict::answer:
-      ++generated[size_t(result.outcome.generated)];
+      ++generated[size_t(outcome.generated)];
       [[fallthrough]];
     case Verdict::drop:
-      ++dropped[size_t(result.outcome.reason)];
+      ++dropped[size_t(outcome.reason)];
       break;
   }
-  if (result.outcome.verdict != Verdict::drop) {
-    ++tx;
-    if (!CHECK(native.length <= capacity)) native.length = uint32_t(capacity);
-    result.packet.bytes.assign(native.data, native.data + native.length);
-    result.packet.vnet = native.vnet;
-    // What leaves must be a packet again, by the code's own door as by the reference.
-    const Parsed again = parsed(result.packet);
-    CHECK_EQ(again.reason, wire::kNoDrop);
-  } else {
-    CHECK(result.outcome.reason != wire::kNoDrop);
-  }
-  check_books();
-  return result;
+}
+
+Packet NatLab::leaving(const nat::Packet& native) {
+  ++tx;
+  Packet packet;
+  packet.bytes.assign(native.data, native.data + native.length);
+  packet.vnet = native.vnet;
+  // What leaves must be a packet again, by the code's own door as by the reference.
+  CHECK_EQ(parsed(packet).reason, wire::kNoDrop);
+  return packet;
 }
 
 Result NatLab::refused(const PacketBuilder& builder, DropReason reason) {
@@ -127,11 +166,16 @@ void NatLab::expire() {
     while (nat::expire(core, *snapshot, shard, now.tick(), 16)) {
     }
   }
+  const uint32_t gone = fragments.expire(now.tick());
+  released += gone;
+  dropped[size_t(DropReason::fragment_timeout)] += gone;
   check_books();
 }
 
 std::string NatLab::state(int family, uint8_t protocol) {
-  const Endpoint virt = protocol == kUdp ? dns_endpoint(family) : virtual_endpoint(family);
+  const Endpoint virt = protocol == kUdp    ? dns_endpoint(family)
+                        : protocol == kSctp ? sctp_endpoint(family)
+                                            : virtual_endpoint(family);
   if (family == 4) {
     const auto* flow = flow_of<wire::Addr4>(protocol, client_endpoint(4), virt);
     return flow ? flow::state_name(flow->state) : "-";
@@ -144,7 +188,8 @@ void NatLab::check_books() {
   uint64_t all_dropped = 0, all_generated = 0, carried = 0;
   for (const uint64_t n : dropped) all_dropped += n;
   for (const uint64_t n : generated) all_generated += n;
-  CHECK_EQ(rx, forwarded + passed + all_dropped);
+  CHECK_EQ(rx + released, forwarded + passed + all_dropped + held);
+  CHECK_EQ(held - released, uint64_t(fragments.waiting()));
   CHECK_EQ(tx, forwarded + passed + all_generated);
   uint64_t remembered = 0;
   for (const service::ServerLoad& load : loads) {

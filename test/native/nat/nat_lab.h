@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A director of one queue on a test's own memory and clock. Every packet sent through it is checked four ways: the
-// verdict, the bytes, the checksums by the slow reference, and that nothing was lost (rx = forwarded + passed +
-// sum of dropped, tx = forwarded + passed + sum of generated).
+// verdict, the bytes, the checksums by the slow reference, and that nothing was lost (rx + released = forwarded + passed +
+// sum of dropped + held, tx = forwarded + passed + sum of generated).
 #pragma once
 
 #include <array>
 #include <memory>
 #include <string>
 
+#include "base/mapping.h"
 #include "nat/step.h"
 #include "test/native/flow/table_lab.h"
 #include "test/native/support/reference.h"
@@ -19,11 +20,13 @@ namespace vsnat::test {
 /** What became of one packet. */
 struct Result {
   nat::Outcome outcome;
-  Packet packet;  // what leaves, if anything does
+  Packet packet;                 // what leaves, if anything does
+  std::vector<Result> released;  // pieces that had waited for it, and pieces that had to make room
 
   bool forwarded() const { return outcome.verdict == nat::Verdict::forward; }
   bool passed() const { return outcome.verdict == nat::Verdict::pass; }
   bool answered() const { return outcome.verdict == nat::Verdict::answer; }
+  bool held() const { return outcome.verdict == nat::Verdict::held; }
 };
 
 class NatLab {
@@ -31,7 +34,7 @@ class NatLab {
   /**
    * Two services per family on the documentation VIP: TCP port 80 and UDP port 53, with three real servers each
    * (10.0.0.1..3, 2001:db8:1::1..3, ports 8080 and 5353) picked in turn, and a second VIP (.11, ::81) that shares
-   * the TCP servers.
+   * the TCP servers. And SCTP port 2905 of the first VIP, on the servers' port 12905.
    */
   explicit NatLab(uint32_t capacity = 64);
 
@@ -41,7 +44,7 @@ class NatLab {
   Result refused(const PacketBuilder& builder, DropReason reason);
 
   void publish();
-  /** Remove what has expired, everywhere. */
+  /** Remove what has expired, everywhere, held pieces included. */
   void expire();
   void advance_seconds(uint32_t seconds) { now.ms += uint64_t(seconds) * 1000; }
 
@@ -74,25 +77,32 @@ class NatLab {
   nat::Tally tally{64, 16};
   nat::AnswerBudget budget;
   nat::Fragments fragments;
+  Mapping fragment_memory;
   std::unique_ptr<nat::FlowTables> tables = std::make_unique<nat::FlowTables>();
   std::unique_ptr<service::Snapshot> snapshot;
 
-  uint64_t rx = 0, tx = 0, forwarded = 0, passed = 0;
+  uint64_t rx = 0, tx = 0, forwarded = 0, passed = 0, held = 0, released = 0;
   std::array<uint64_t, kDropReasonCount> dropped{};
   std::array<uint64_t, kGeneratedCount> generated{};
 
  private:
+  void enter(const nat::Outcome& outcome);
+  /** What leaves, checked. */
+  Packet leaving(const nat::Packet& native);
+
   Lab<wire::Addr4> v4_, templates4_;
   Lab<wire::Addr6> v6_, templates6_;
   uint64_t generation_ = 0;
 };
 
-inline constexpr uint8_t kTcp = 6, kUdp = 17;
+inline constexpr uint8_t kTcp = 6, kUdp = 17, kSctp = 132;
 
 Endpoint other_virtual_endpoint(int family);  // 192.0.2.11:80
 Endpoint dns_endpoint(int family);            // 192.0.2.10:53
 Endpoint web_server(int family, int n);       // the n-th of 0..2, port 8080
 Endpoint dns_server(int family, int n);       // port 5353
+Endpoint sctp_endpoint(int family);           // 192.0.2.10:2905
+Endpoint sctp_server(int family, int n);      // port 12905
 Endpoint endpoint_of(const Packet& packet, bool destination);
 
 /** client -> VIP. */

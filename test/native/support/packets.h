@@ -105,6 +105,10 @@ class PacketBuilder {
 
   PacketBuilder& icmp(uint8_t type, uint8_t code, uint32_t rest = 0);
 
+  /** SCTP: another chunk, padded to four bytes. Without any the packet is a DATA chunk around the payload. */
+  PacketBuilder& chunk(uint8_t type, Bytes value = {}, uint8_t flags = 0);
+  PacketBuilder& vtag(uint32_t tag) { return vtag_ = tag, *this; }
+
   PacketBuilder& payload(Bytes payload) { return payload_ = std::move(payload), *this; }
   /** `n` bytes of a pattern without period 2, so that a shift or a swap shows. */
   PacketBuilder& payload_bytes(size_t n);
@@ -146,7 +150,8 @@ class PacketBuilder {
   uint32_t flow_label_ = 0, seq_ = 0x11223344, ack_ = 0;
   uint8_t icmp_type_ = 8, icmp_code_ = 0;
   uint32_t icmp_rest_ = 0;
-  Bytes ip_options_, tcp_options_, payload_;
+  uint32_t vtag_ = 0x5c7b0001;
+  Bytes ip_options_, tcp_options_, payload_, chunks_;
   std::vector<Extension> extensions_;
   Csum checksum_ = Csum::full;
   uint16_t gso_size_ = 0;
@@ -160,6 +165,7 @@ class PacketBuilder {
 /** Client to VIP, unless from() and to() say otherwise. */
 PacketBuilder tcp(int family);
 PacketBuilder udp(int family);
+PacketBuilder sctp(int family);
 PacketBuilder icmp(int family);
 PacketBuilder protocol(int family, uint8_t number);
 inline PacketBuilder tcp4() {
@@ -184,6 +190,9 @@ inline PacketBuilder icmp6() {
 void put16(Bytes& bytes, size_t at, uint16_t value);
 uint16_t get16(std::span<const uint8_t> bytes, size_t at);
 uint32_t get32(std::span<const uint8_t> bytes, size_t at);
+/** Little endian. */
+void put32_le(Bytes& bytes, size_t at, uint32_t value);
+uint32_t get32_le(std::span<const uint8_t> bytes, size_t at);
 
 /** Recompute an IPv4 header's checksum after a test has edited it. */
 void reseal(Bytes& packet);

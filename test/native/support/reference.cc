@@ -34,6 +34,11 @@ uint16_t right_checksum(Bytes packet, const Anatomy& a) {
   return reference_checksum({packet.data() + a.l4, covered}, pseudo_sum_of(a, covered));
 }
 
+uint32_t right_crc32c(Bytes packet, const Anatomy& a) {
+  put32_le(packet, a.checksum_at(), 0);
+  return reference_crc32c({packet.data() + a.l4, a.length - a.l4});
+}
+
 bool is_icmp_error(const Anatomy& a, uint8_t type) {
   return a.family == 4 ? type == 3 || type == 4 || type == 5 || type == 11 || type == 12 : type < 128;
 }
@@ -51,6 +56,15 @@ uint16_t reference_sum(std::span<const uint8_t> bytes, uint16_t start) {
 
 uint16_t reference_checksum(std::span<const uint8_t> bytes, uint16_t start) {
   return uint16_t(~reference_sum(bytes, start));
+}
+
+uint32_t reference_crc32c(std::span<const uint8_t> bytes) {
+  uint32_t crc = 0xffffffff;
+  for (const uint8_t byte : bytes) {
+    crc ^= byte;
+    for (int bit = 0; bit < 8; ++bit) crc = crc & 1 ? crc >> 1 ^ 0x82f63b78 : crc >> 1;
+  }
+  return ~crc;
 }
 
 uint16_t reference_pseudo_sum(const Address& source, const Address& destination, uint8_t protocol,
@@ -106,7 +120,14 @@ std::optional<Anatomy> dissect(std::span<const uint8_t> packet) {
 L4Sum judge_transport(std::span<const uint8_t> packet, bool needs_csum) {
   const std::optional<Anatomy> a = dissect(packet);
   if (!a || (!a->has_ports() && !a->is_icmp())) return L4Sum::none;
-  if (a->checksum_at() + 2 > packet.size() || a->length > packet.size()) return L4Sum::none;
+  if (a->checksum_at() + (a->is_sctp() ? 4 : 2) > packet.size() || a->length > packet.size())
+    return L4Sum::none;
+  if (a->is_sctp()) {
+    // Of an unfinished one nothing can be said: the field may hold anything.
+    const Bytes copy(packet.begin(), packet.end());
+    if (needs_csum) return L4Sum::none;
+    return right_crc32c(copy, *a) == get32_le(packet, a->checksum_at()) ? L4Sum::right : L4Sum::wrong;
+  }
   const size_t covered = a->covered(packet);
   if (a->l4 + covered > packet.size()) return L4Sum::wrong;
   const uint16_t field = get16(packet, a->checksum_at());
@@ -159,8 +180,10 @@ Packet reference_nat(const Packet& before, const Translation& translation) {
   const bool summed = old->has_ports() || old->is_icmp();
   const uint16_t field = summed ? get16(p, old->checksum_at()) : 0;
   const bool absent = old->protocol == kUdp && field == 0 && !partial;
+  const uint32_t crc_difference =
+      old->is_sctp() && !partial ? right_crc32c(p, *old) ^ get32_le(p, old->checksum_at()) : 0;
   uint16_t difference = 0;
-  if (summed && !absent) {
+  if (summed && !absent && !old->is_sctp()) {
     const uint16_t right = partial ? pseudo_sum_of(*old, old->covered(p)) : right_checksum(p, *old);
     difference = add(field, uint16_t(~right));
   }
@@ -180,6 +203,11 @@ Packet reference_nat(const Packet& before, const Translation& translation) {
   if (old->family == 4) reseal(p);
 
   if (!summed || absent) return after;
+  if (old->is_sctp()) {  // addresses are not in its checksum, and no TUN would complete one
+    put32_le(p, old->checksum_at(), right_crc32c(p, *old) ^ crc_difference);
+    after.vnet = {};
+    return after;
+  }
   const Anatomy now = *dissect(p);
   uint16_t sum = partial ? pseudo_sum_of(now, now.covered(p)) : right_checksum(p, now);
   // One's complement has two zeros: only a real difference is added, or 0 would come out as 0xFFFF.

@@ -19,6 +19,8 @@ namespace vsnat::test {
 uint16_t reference_sum(std::span<const uint8_t> bytes, uint16_t start = 0);
 /** The checksum field that goes with it. */
 uint16_t reference_checksum(std::span<const uint8_t> bytes, uint16_t start = 0);
+/** CRC32c, one bit after the other (RFC 9260 appendix A). */
+uint32_t reference_crc32c(std::span<const uint8_t> bytes);
 /** Sum of the pseudo-header in front of a transport segment of `length` bytes. */
 uint16_t reference_pseudo_sum(const Address& source, const Address& destination, uint8_t protocol,
                               uint32_t length);
@@ -33,10 +35,13 @@ struct Anatomy {
   bool later_fragment = false;
   Address source, destination;
 
-  bool has_ports() const { return !fragment && (protocol == 6 || protocol == 17); }
+  bool has_ports() const { return !fragment && (protocol == 6 || protocol == 17 || protocol == 132); }
+  bool is_sctp() const { return !fragment && protocol == 132; }
   bool is_icmp() const { return !fragment && protocol == (family == 4 ? 1 : 58); }
-  /** Offset of the transport checksum field; only for TCP, UDP and ICMP. */
-  size_t checksum_at() const { return l4 + (protocol == 6 ? 16 : protocol == 17 ? 6 : 2); }
+  /** Offset of the transport checksum field; only for TCP, UDP, SCTP (where it has four bytes) and ICMP. */
+  size_t checksum_at() const {
+    return l4 + (protocol == 6 ? 16 : protocol == 17 ? 6 : protocol == 132 ? 8 : 2);
+  }
   /** Bytes the transport checksum covers. UDP names its own length, which may be shorter than the IP payload.
    */
   size_t covered(std::span<const uint8_t> packet) const;

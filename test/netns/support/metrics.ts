@@ -48,8 +48,11 @@ export class Metrics {
       const dropped = of('vsnat_packets_dropped_total');
       const generated = of('vsnat_packets_generated_total');
       const failed = of('vsnat_queue_tx_failed_total');
-      if (rx !== kept + dropped) {
-        broken.push(`queue ${queue}: rx ${rx} is not forwarded + passed ${kept} + dropped ${dropped}`);
+      const held = of('vsnat_queue_fragments_held_total') - of('vsnat_queue_fragments_released_total');
+      if (rx !== kept + dropped + held) {
+        broken.push(
+          `queue ${queue}: rx ${rx} is not forwarded + passed ${kept} + dropped ${dropped} + held ${held}`,
+        );
       }
       if (tx !== kept + generated - failed) {
         broken.push(
