@@ -200,7 +200,7 @@ Fragments::Arrival Fragments::arrive(const FragmentKey& key, const Extent& exten
 }
 
 Fragments::Held* Fragments::append(uint32_t packet_bytes, uint32_t& evicted) {
-  const uint32_t need = uint32_t(aligned(sizeof(Held) + packet_bytes, alignof(Held)));
+  const uint32_t need = uint32_t(aligned(sizeof(Held) + kHeadroom + packet_bytes, alignof(Held)));
   const auto place = uint32_t(head_ % limits_.bytes);
   // No record lies across the end; what is left there becomes one that is free.
   const uint32_t skipped = limits_.bytes - place < need ? limits_.bytes - place : 0;

@@ -86,6 +86,7 @@ struct Fate {
 class Fragments {
  public:
   static constexpr unsigned kWays = 4;
+  static constexpr size_t kHeadroom = 16;
   static constexpr uint32_t kRememberSeconds = 30, kHoldSeconds = 2, kRepeatSeconds = 2;
 
   static size_t bytes_for(const FragmentLimits& limits);
@@ -127,7 +128,8 @@ class Fragments {
     State state;
     FragmentKey key;
 
-    uint8_t* packet() { return reinterpret_cast<uint8_t*>(this + 1); }
+    /** In front of the packet are kHeadroom bytes for whoever writes it to a device. */
+    uint8_t* packet() { return reinterpret_cast<uint8_t*>(this + 1) + kHeadroom; }
   };
 
   /** The piece of this datagram that has waited longest, to be given back; null when none waits. */

@@ -117,7 +117,7 @@ TEST("no piece is evicted while there is room, and a piece larger than the ring 
     if (arrival.evicted > 0) break;
     ++held;
   }
-  CHECK(held >= 16384 / (820 + sizeof(Fragments::Held) + 16));
+  CHECK(held >= 16384 / (820 + sizeof(Fragments::Held) + Fragments::kHeadroom + 16));
   const Piece giant(2, 1, 1, 2100, true, 7);
   const auto arrival = memory.fragments.arrive(giant.key(), giant.extent(), giant.view, true, Tick{0});
   CHECK_EQ(arrival.standing, Standing::refused);

@@ -107,7 +107,7 @@ def ask_pieces(source, destination, port, step, size):
     results = {"sent": 0, "whole": 0, "lost": 0, "wrong": 0}
     for number in range(len(orders) if orders else 60):
         payload = draw.randbytes(int(size) - 4) + struct.pack("!I", number)
-        pieces = cut(source, destination, udp_datagram(source, sport, destination, int(port), payload), int(step), number)
+        pieces = cut(source, destination, udp_datagram(source, sport, destination, int(port), payload), int(step), number + 1)
         order = orders[number] if orders else draw.sample(range(count), count)
         for i in order:
             raw.sendto(pieces[i], (destination, 0))
