@@ -17,7 +17,8 @@ Usage:
   ipvsadm -S [-n]          ipvsadm -R          ipvsadm -C
   ipvsadm -Z [SERVICE]     ipvsadm --set TCP TCPFIN UDP
 
-SERVICE is -t HOST:PORT (--tcp-service) or -u HOST:PORT (--udp-service), SERVER is HOST[:PORT].
+SERVICE is -t HOST:PORT (--tcp-service), -u HOST:PORT (--udp-service) or --sctp-service HOST:PORT,
+SERVER is HOST[:PORT].
 
   -A --add-service   -E --edit-service   -D --delete-service   -C --clear
   -a --add-server    -e --edit-server    -d --delete-server    -Z --zero
@@ -27,5 +28,4 @@ SERVICE is -t HOST:PORT (--tcp-service) or -u HOST:PORT (--udp-service), SERVER 
   -c --connection    --sort              -h --help             -v --version
 
 An edit replaces every setting: -E without -s makes the scheduler wlc, -e without -w the weight 1.
-Refused in this version of vsnat: -g, -i and tunnels (-m is needed), -p, -M, --pe, -o, -f, --sctp-service,
---start-daemon.`;
+Refused in this version of vsnat: -g, -i and tunnels (-m is needed), -p, -M, --pe, -o, -f, --start-daemon.`;

@@ -40,7 +40,6 @@ const later = (what: string, instead: string): string =>
 function keyNotYet(key: ServiceKey): string | undefined {
   if ('mark' in key)
     return later('a service by firewall mark (-f)', 'name its address and port with -t or -u');
-  if (key.protocol === 'sctp') return later('SCTP (--sctp-service)', 'use -t or -u');
   if (key.port === 0) return later('a service on every port (port 0)', 'name its port');
   return undefined;
 }
