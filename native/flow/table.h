@@ -76,7 +76,7 @@ struct Flow {
   uint32_t parent = kNoFlow;
   uint8_t queue;  // the queue that created it
   uint8_t flags;
-  uint8_t in_packets;  // of the client, as far as 255
+  uint8_t in_packets;  // of the client, as far as 255. What drop_entry goes by
   uint8_t reserved;
 
   static constexpr uint8_t kReplied = 1;      // a packet of the real server was seen
@@ -206,6 +206,23 @@ class Table {
    */
   template <class OnExpire>
   uint32_t sweep(uint32_t shard, Tick now, uint32_t budget, OnExpire&& on_expire);
+
+  /** Records of a shard that ever held a flow: what there is to look at. Takes the shard's lock. */
+  uint32_t records_used(uint32_t shard_index) {
+    Guard guard(*this, shard_index);
+    return shard(shard_index).high_water;
+  }
+
+  /**
+   * Look at `count` records of one shard, drawn from those ever used by `draw(bound)`, and call `visit(flow)` for each
+   * that is taken; it may erase it. Takes the shard's lock itself.
+   */
+  template <class Draw, class Visit>
+  void sample(uint32_t shard, uint32_t count, Draw&& draw, Visit&& visit);
+
+  /** `visit(flow)`, which may erase it, for the flows in up to `count` records from `first` on. False at the end. */
+  template <class Visit>
+  bool comb(uint32_t shard, uint32_t first, uint32_t count, Visit&& visit);
 
   /** Call `visit(flow)` for up to `limit` records from `cursor` on; returns the next cursor, kNoFlow at the
    * end. */

@@ -135,6 +135,30 @@ uint32_t Table<Addr>::sweep(uint32_t s, Tick now, uint32_t budget, OnExpire&& on
 }
 
 template <class Addr>
+template <class Draw, class Visit>
+void Table<Addr>::sample(uint32_t s, uint32_t count, Draw&& draw, Visit&& visit) {
+  Guard guard(*this, s);
+  const uint32_t used = shard(s).high_water;
+  for (; used > 0 && count > 0; --count) {
+    FlowT* flow = flow_at(size_t(s) * records_ + draw(used));
+    if (flow->protocol != 0) visit(flow);
+  }
+}
+
+template <class Addr>
+template <class Visit>
+bool Table<Addr>::comb(uint32_t s, uint32_t first, uint32_t count, Visit&& visit) {
+  Guard guard(*this, s);
+  const uint32_t used = shard(s).high_water;
+  const uint32_t end = first >= used ? used : first + std::min(count, used - first);
+  for (uint32_t i = first; i < end; ++i) {
+    FlowT* flow = flow_at(size_t(s) * records_ + i);
+    if (flow->protocol != 0) visit(flow);
+  }
+  return end < used;
+}
+
+template <class Addr>
 template <class Visit>
 uint32_t Table<Addr>::walk(uint32_t cursor, uint32_t limit, Visit&& visit) {
   constexpr uint32_t kPerLock = 64;  // a walk never holds a shard for longer than this many records

@@ -94,8 +94,11 @@ struct Timeouts {
   };
 };
 
+/** usual: the kernel's tcp_states. secure: its tcp_states_dos, in force while secure_tcp defends. */
+enum class TcpTable : uint8_t { usual, secure };
+
 /** The state after a segment with these flags. RST outranks SYN outranks FIN outranks ACK; none of them
  * closes. */
-State next_tcp_state(State state, Direction direction, uint8_t tcp_flags);
+State next_tcp_state(State state, Direction direction, uint8_t tcp_flags, TcpTable table = TcpTable::usual);
 
 }  // namespace vsnat::flow
