@@ -50,7 +50,9 @@
   X(no_service,    "no_service",    "no virtual service owns this address, protocol and port")                  \
   X(no_flow,       "no_flow",       "not the beginning of a connection, and no connection is known")            \
   X(no_server,     "no_server",     "the virtual service has no usable real server")                            \
+  X(drop_packet,   "drop_packet",   "a new connection given up by the drop_packet defence")                     \
   X(server_gone,   "server_gone",   "the real server of this connection left the configuration")                \
+  X(stray_reply,   "stray_reply",   "a packet of a real server that belongs to no connection (nat_icmp_send)")  \
   X(reply_taken,   "reply_taken",   "every usable server already talks to this client port for another VIP")    \
   X(table_full,    "table_full",    "the flow table is full and nothing half-open is left to give up")          \
   X(rate_limited,  "rate_limited",  "an answer was due, but the answer budget is used up")                      \

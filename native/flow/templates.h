@@ -129,6 +129,16 @@ class Templates {
     });
   }
 
+  /** Give up, of `count` records drawn by chance, those of which nobody proved that their client is there. */
+  template <class Draw, class Gone>
+  void thin(uint32_t shard, uint32_t count, Draw&& draw, Gone&& gone) {
+    table_.sample(shard, count, draw, [&](Record* record) {
+      if (children(*record) != 0 || is_assured(*record)) return;
+      gone(*record);
+      table_.erase(record);
+    });
+  }
+
   // ---- what a record says ----
 
   static uint32_t children(const Record& record) { return record.seq_end[0]; }

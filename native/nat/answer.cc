@@ -160,6 +160,22 @@ uint32_t make_icmp_error(const PacketView& packet, uint8_t type, uint8_t code, u
   return uint32_t(header) + length;
 }
 
+template <class Addr>
+uint32_t make_port_unreachable_from(const PacketView& packet, const Addr& source) {
+  const bool v4 = Addr::kFamily == 4;
+  const uint32_t length = v4 ? make_icmp_error(packet, icmp4::kUnreachable, icmp4::kPortUnreachable, 0)
+                             : make_icmp_error(packet, icmp6::kUnreachable, icmp6::kPortUnreachable, 0);
+  CsumDelta delta;
+  delta.replace(&saddr<Addr>(packet), &source, sizeof(Addr));
+  saddr<Addr>(packet) = source;
+  // The address is in the IPv4 header's own checksum, and in IPv6 in the ICMP checksum's pseudo-header.
+  be16& check = v4 ? packet.v4().check : reinterpret_cast<icmp_hdr*>(packet.ip + sizeof(ipv6_hdr))->check;
+  check = be16::from_host(delta.onto_check(check.host()));
+  return length;
+}
+template uint32_t make_port_unreachable_from(const PacketView&, const Addr4&);
+template uint32_t make_port_unreachable_from(const PacketView&, const Addr6&);
+
 void AnswerBudget::Bucket::refill(uint64_t now_ms, uint32_t per_second, uint32_t burst) {
   const uint64_t full = uint64_t(burst) * 1000;
   if (!used) {

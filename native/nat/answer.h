@@ -46,6 +46,10 @@ uint32_t make_sctp_abort(const wire::PacketView& packet);
  */
 uint32_t make_icmp_error(const wire::PacketView& packet, uint8_t type, uint8_t code, uint32_t rest);
 
+/** Port unreachable about `packet`, from `source` instead of the packet's destination, which is not ours. */
+template <class Addr>
+uint32_t make_port_unreachable_from(const wire::PacketView& packet, const Addr& source);
+
 /**
  * How many answers may leave: one bucket for all and one per client, so that one client's port scan does not
  * eat the others' answers. Per worker; time is an argument. (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4

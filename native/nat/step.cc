@@ -45,6 +45,7 @@ struct Context {
 
   uint32_t fragment_server = 0;  // the server a first fragment was translated for
   bool was_held = false;         // a later fragment that has waited once
+  bool by_error = false;         // schedule_icmp: the view is of what a client would send, and stays here
 
   const PacketView& view() const { return pending.view; }
 
@@ -136,7 +137,8 @@ void advance(Context& c, flow::Flow<Addr>& flow, Direction direction) {
   bool assured = direction == Direction::reply && (flow.flags & flow::Flow<Addr>::kReplied) == 0;
   if (c.view().is_tcp()) {
     const State before = flow.state;
-    if (!track_tcp(flow, direction, c.view())) {
+    const auto table = c.core.defence ? c.core.defence->tcp_table() : flow::TcpTable::usual;
+    if (!track_tcp(flow, direction, c.view(), table)) {
       c.core.tally.suspect_resets.add(1);
       return;
     }
@@ -195,15 +197,17 @@ Outcome forward_request(Context& c, flow::Flow<Addr>& flow) {
   tally.in_packets.add(1);
   tally.in_bytes.add(c.view().length);
   c.fragment_server = flow.server_slot;
+  if (flow.in_packets != 0xff) ++flow.in_packets;
   advance(c, flow, Direction::request);
   rewrite_request(c.view(), flow);
   return c.forward();
 }
 
-/** Why a TCP segment to a service cannot begin a connection; kNoDrop when it does. */
-DropReason refuses_to_begin(const tcp_hdr& tcp) {
+/** Why a TCP segment to a service cannot begin a connection; kNoDrop when it does. Sloppily, all but RST do. */
+DropReason refuses_to_begin(const tcp_hdr& tcp, bool sloppily = false) {
   const uint8_t flags = tcp.flags & (tcp_hdr::kSyn | tcp_hdr::kFin | tcp_hdr::kRst | tcp_hdr::kAck);
   if ((flags & tcp_hdr::kSyn) && (flags & (tcp_hdr::kFin | tcp_hdr::kRst))) return DropReason::tcp_flags;
+  if (sloppily && !(flags & tcp_hdr::kRst)) return kNoDrop;
   return flags == tcp_hdr::kSyn ? kNoDrop : DropReason::no_flow;
 }
 
@@ -225,10 +229,18 @@ Outcome forward_once(Context& c, const Listener& at, const Server& server) {
   return c.forward();
 }
 
-/** Does this packet open a connection, as a SYN does? */
-bool opens(const PacketView& view) {
-  if (view.is_tcp()) return refuses_to_begin(view.tcp()) == kNoDrop;
-  return view.is_sctp() && sctp_begins(view, false);
+/** Does this packet open a connection, as a SYN does? With `policy`, also those that sloppy_tcp and sloppy_sctp let. */
+bool opens(const PacketView& view, const service::Policy& policy = {}) {
+  if (view.is_tcp()) return refuses_to_begin(view.tcp(), policy.sloppy_tcp) == kNoDrop;
+  return view.is_sctp() && sctp_begins(view, policy.sloppy_sctp);
+}
+
+/** A flow that an ICMP error began has had no packet yet: ip_vs_conn_new gives it three seconds. */
+template <class Addr>
+Outcome await_client(Context& c, flow::Flow<Addr>& flow) {
+  constexpr uint32_t kProvisionalSeconds = 3;
+  c.core.tables.of<Addr>().touch(&flow, c.now.tick().plus(ticks_from_seconds(kProvisionalSeconds)));
+  return {Verdict::forward, kNoDrop, Generated::count};
 }
 
 /**
@@ -247,8 +259,8 @@ Outcome schedule(Context& c, flow::Flow<Addr>* replaced = nullptr) {
     if (view.tcp().flags & tcp_hdr::kRst) return dropped(DropReason::no_service);
     return c.answer_reset(DropReason::no_service);
   }
-  if (view.is_tcp()) {
-    const DropReason refusal = refuses_to_begin(view.tcp());
+  if (view.is_tcp() && !c.by_error) {
+    const DropReason refusal = refuses_to_begin(view.tcp(), c.snapshot.policy.sloppy_tcp);
     if (refusal != kNoDrop) {
       // A listening host answers a stray segment with RST only when it acknowledges something (RFC
       // 9293 3.10.7.2).
@@ -257,8 +269,12 @@ Outcome schedule(Context& c, flow::Flow<Addr>* replaced = nullptr) {
       return refusal == DropReason::no_flow && host_would_reset ? c.answer_reset(refusal) : dropped(refusal);
     }
   }
-  if (view.is_sctp() && !sctp_begins(view, c.snapshot.sloppy_sctp))
+  if (view.is_sctp() && !c.by_error && !sctp_begins(view, c.snapshot.policy.sloppy_sctp))
     return c.answer_sctp_abort(DropReason::no_flow);
+  if (c.core.defence && c.core.defence->drops_newcomer()) {
+    if (replaced != nullptr) remove(c.core, c.snapshot, replaced, c.now.tick());
+    return dropped(DropReason::drop_packet);
+  }
   ServiceTally& service_tally = c.core.tally.service(service->slot);
   const service::ClientKey key{saddr<Addr>(view).fold(), source_port(view).host()};
   const auto* destination = reinterpret_cast<const uint8_t*>(&daddr<Addr>(view));
@@ -274,6 +290,7 @@ Outcome schedule(Context& c, flow::Flow<Addr>* replaced = nullptr) {
   if (replaced != nullptr) remove(c.core, c.snapshot, replaced, c.now.tick());
   if (server == nullptr) {
     service_tally.schedule_failures.add(1);
+    if (c.by_error) return dropped(DropReason::no_server);
     return c.answer_port_unreachable(DropReason::no_server);
   }
   if (is_the_client<Addr>(c, *server) || reply_tuple_taken<Addr>(c, at, *server)) {
@@ -321,7 +338,19 @@ Outcome schedule(Context& c, flow::Flow<Addr>* replaced = nullptr) {
   c.core.loads[server->slot].bound(server->upper_threshold);
   service_tally.connections.add(1);
   c.core.tally.server(server->slot).connections.add(1);
-  return forward_request(c, *flow);
+  return c.by_error ? await_client(c, *flow) : forward_request(c, *flow);
+}
+
+/** conn_reuse_mode and expire_nodest_conn: does this SYN begin a new connection in the place of `flow`? */
+template <class Addr>
+bool is_replaced(Context& c, const flow::Flow<Addr>& flow) {
+  const service::Policy& policy = c.snapshot.policy;
+  if (policy.expire_nodest) {
+    const Server* server = c.snapshot.server_at(flow.server_slot);
+    if (server != nullptr && server->weight == 0) return true;
+  }
+  // Not one that has a parent, which would send it to the same server again: the kernel keeps it.
+  return policy.reuse_closed && flow.parent == flow::kNoFlow && flow::is_closed(flow.state);
 }
 
 /** A connection that keeps its place although its client begins another: what was learnt of the old one goes. */
@@ -340,20 +369,30 @@ Outcome request(Context& c) {
                                           daddr<Addr>(view), destination_port(view)));
   if (flow == nullptr) return schedule<Addr>(c);
   const bool begins = opens(view);
-  if (begins && flow::is_closed(flow->state)) {  // the client port is used again (conn_reuse_mode 1)
-    // Not for one that has a parent, which would send it to the same server again: the kernel keeps it.
-    if (flow->parent == flow::kNoFlow) return schedule<Addr>(c, flow);
-    begin_anew(*flow);
-  }
+  if (begins && is_replaced(c, *flow)) return schedule<Addr>(c, flow);  // the client port is used again
+  if (begins && flow::is_closed(flow->state)) begin_anew(*flow);
   if (c.snapshot.server_gone(flow->server_slot, flow->service_slot)) {
     if (c.snapshot.removed_server == service::RemovedServer::silent) return dropped(DropReason::server_gone);
     remove(c.core, c.snapshot, flow, c.now.tick());
-    if (view.is_udp() || begins) return schedule<Addr>(c);
+    if (view.is_udp() || opens(view, c.snapshot.policy)) return schedule<Addr>(c);
     if (view.is_sctp()) return c.answer_sctp_abort(DropReason::server_gone);
     if (view.tcp().flags & tcp_hdr::kRst) return dropped(DropReason::server_gone);
     return c.answer_reset(DropReason::server_gone);
   }
   return forward_request(c, *flow);
+}
+
+/** A packet of no connection that is for no VIP: none of ours, unless nat_icmp_send has a real server told so. */
+template <class Addr>
+Outcome stray_reply(Context& c) {
+  const PacketView& view = c.view();
+  const Service* service =
+      c.snapshot.find_service_of_server(view.protocol, saddr<Addr>(view), source_port(view));
+  const bool is_the_end = view.is_tcp() ? view.tcp().flags & tcp_hdr::kRst : view.is_sctp() && view.sctp_chunk().type == sctp_chunk_hdr::kAbort;
+  if (service == nullptr || is_the_end) return c.pass();
+  return c.answer(DropReason::stray_reply, Generated::port_unreachable, [service](const PacketView& p) {
+    return make_port_unreachable_from<Addr>(p, service->vip.get<Addr>());
+  });
 }
 
 template <class Addr>
@@ -371,7 +410,7 @@ template <class Addr>
 Outcome reply_without_flow(Context& c) {
   const PacketView& view = c.view();
   const auto* found = one_packet_reply<Addr>(c, view.protocol, saddr<Addr>(view), source_port(view));
-  if (found == nullptr) return c.pass();
+  if (found == nullptr) return stray_reply<Addr>(c);
   ServerTally& tally = c.core.tally.server(found->server_slot);
   tally.out_packets.add(1);
   tally.out_bytes.add(view.length);
@@ -422,6 +461,35 @@ struct Quoted {
   }
 };
 
+/**
+ * schedule_icmp: an error about a reply whose connection is not known, which another director may have had. The quoted
+ * packet turned around is what its client would have sent; that is scheduled, and whatever the client sends next goes
+ * the same way.
+ */
+template <class Addr>
+Outcome schedule_by_error(Context& c, const QuoteView& quote, uint64_t hash) {
+  const Quoted<Addr> quoted(quote);
+  uint8_t bytes[sizeof(ipv6_hdr) + sizeof(tcp_hdr)] = {};
+  Pending pending;
+  pending.hash = hash;
+  PacketView& view = pending.view;
+  view.ip = bytes;
+  view.family = Addr::kFamily;
+  view.protocol = quote.protocol;
+  view.l4_offset = Addr::kFamily == 4 ? sizeof(ipv4_hdr) : sizeof(ipv6_hdr);
+  view.length = sizeof(bytes);
+  saddr<Addr>(view) = quoted.destination;
+  daddr<Addr>(view) = quoted.source;
+  // Where TCP and UDP both have their ports.
+  view.udp().sport = quote.dport();
+  view.udp().dport = quote.sport();
+  if (c.snapshot.find_service(quote.protocol, quoted.source, quote.sport()) == nullptr)
+    return dropped(DropReason::no_flow);
+  Context newcomer{c.core, c.snapshot, c.now, c.packet, pending};
+  newcomer.by_error = true;
+  return schedule<Addr>(newcomer);
+}
+
 /** Errors refresh and end nothing (RFC 5508 REQ-6): the flow is only looked at. */
 template <class Addr>
 Outcome error_to_vip(Context& c) {
@@ -434,8 +502,16 @@ Outcome error_to_vip(Context& c) {
   auto& table = c.core.tables.of<Addr>();
   const uint64_t hash = table.hash(quote.protocol, quoted.destination, quote.dport());
   typename flow::Table<Addr>::Guard guard(table, hash);
-  auto* flow = live(c, table.find_request(hash, quote.protocol, quoted.destination, quote.dport(),
-                                          quoted.source, quote.sport()));
+  const auto find = [&] {
+    return table.find_request(hash, quote.protocol, quoted.destination, quote.dport(), quoted.source,
+                              quote.sport());
+  };
+  auto* flow = live(c, find());
+  if (flow == nullptr && c.snapshot.policy.schedule_icmp) {
+    const Outcome scheduled = schedule_by_error<Addr>(c, quote, hash);
+    if (scheduled.verdict != Verdict::forward) return scheduled;
+    flow = find();
+  }
   if (flow == nullptr) return dropped(DropReason::no_flow);
   if (saddr<Addr>(c.view()) == flow->real) return dropped(DropReason::land);  // it would go to its own sender
   ServerTally& tally = c.core.tally.server(flow->server_slot);
@@ -706,5 +782,13 @@ bool expire(Core& core, const Snapshot& snapshot, uint32_t shard, Tick now, uint
   shard -= tables.templates4.table().shard_count();
   return sweep(tables.templates6, template_gone(core));
 }
+
+template <class Addr>
+void end_flow(Core& core, const Snapshot& snapshot, flow::Flow<Addr>* flow, Tick now) {
+  forget(core, snapshot, *flow, now, Ended::given_up);
+  core.tables.of<Addr>().erase(flow);
+}
+template void end_flow(Core&, const Snapshot&, flow::Flow<Addr4>*, Tick);
+template void end_flow(Core&, const Snapshot&, flow::Flow<Addr6>*, Tick);
 
 }  // namespace vsnat::nat

@@ -11,6 +11,7 @@
 //   │    flow known ────────────▶ server gone: RST / new pick / silence; else rewrite to RIP:rport, forward
 //   │    unknown ──▶ service? ──▶ no_service (RST, port unreachable)
 //   │              ├─ begins a connection? ──▶ no_flow (RST when a host would), tcp_flags
+//   │              ├─ drop_packet's turn? ───▶ drop_packet
 //   │              ├─ a server: the one its network has (persist.h), or pick ─▶ no_server (port unreachable), reply_taken
 //   │              ├─ one packet only ─▶ rewrite, forward, forget (one_packet.h)
 //   │              └─ insert ──────▶ table_full;  else rewrite, forward
@@ -39,6 +40,7 @@
 #include "flow/table.h"
 #include "flow/templates.h"
 #include "nat/answer.h"
+#include "nat/defence.h"
 #include "nat/fragments.h"
 #include "nat/tally.h"
 #include "service/dispatch.h"
@@ -113,6 +115,7 @@ struct Core {
   uint8_t queue = 0;
   Prng prng{};  // for schedulers that draw
   Loose loose{};
+  Defence* defence = nullptr;  // shared as well; null is none
 };
 
 /** A packet between prepare() and finish(). */
@@ -171,5 +174,9 @@ inline uint32_t expirable_shards(const FlowTables& tables) {
  * after false the shard's next round begins.
  */
 bool expire(Core& core, const service::Snapshot& snapshot, uint32_t shard, Tick now, uint32_t budget);
+
+/** Forget a flow before its time, under the guard of its shard; and its template, if that waited for it alone. */
+template <class Addr>
+void end_flow(Core& core, const service::Snapshot& snapshot, flow::Flow<Addr>* flow, Tick now);
 
 }  // namespace vsnat::nat

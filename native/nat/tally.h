@@ -32,6 +32,8 @@ class Tally {
   Counter foreign_flows, suspect_resets;
   /** Replies of a one-packet server that several services have: nobody knows whose they are. */
   Counter ambiguous_replies;
+  /** Connections ended early: by drop_entry, and because their server left (expire_nodest_conn). */
+  Counter entries_dropped, orphans_ended;
 
  private:
   std::unique_ptr<ServerTally[]> servers_;

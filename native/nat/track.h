@@ -103,12 +103,13 @@ void learn_sequence(flow::Flow<Addr>& flow, flow::Direction direction, const wir
 
 /** Move the state; false for a RST that is not believed, which leaves the flow as it was. */
 template <class Addr>
-bool track_tcp(flow::Flow<Addr>& flow, flow::Direction direction, const wire::PacketView& packet) {
+bool track_tcp(flow::Flow<Addr>& flow, flow::Direction direction, const wire::PacketView& packet,
+               flow::TcpTable table = flow::TcpTable::usual) {
   const wire::tcp_hdr& tcp = packet.tcp();
   const uint8_t flags = tcp.flags;
   if ((flags & wire::tcp_hdr::kRst) && !plausible_reset(flow, direction, tcp)) return false;
   if (!(flags & wire::tcp_hdr::kRst)) learn_sequence(flow, direction, packet);
-  flow.state = flow::next_tcp_state(flow.state, direction, flags);
+  flow.state = flow::next_tcp_state(flow.state, direction, flags, table);
   return true;
 }
 

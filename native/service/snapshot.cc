@@ -101,9 +101,9 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
   auto snapshot = std::make_unique<Snapshot>();
   snapshot->generation = generation;
   snapshot->removed_server = spec.removed_server;
-  snapshot->sloppy_sctp = spec.sloppy_sctp;
   snapshot->expire_quiescent_template = spec.expire_quiescent_template;
   std::set<std::pair<uint8_t, uint32_t>> marks;
+  snapshot->policy = spec.policy;
   snapshot->server_at_.assign(limits.server_slots, kAbsent);
   snapshot->service_present_.assign(limits.service_slots, 0);
   snapshot->timeout_classes_.push_back(in_ticks(flow::Timeouts{}));
@@ -146,6 +146,7 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
     Service service{};
     service.slot = from.slot;
     service.family = family;
+    service.vip = from.listen[0].address;
     service.first_server = uint32_t(snapshot->servers.size());
     service.server_count = uint32_t(from.servers.size());
     service.plan = from.plan;
@@ -187,6 +188,7 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
     snapshot->services.push_back(std::move(service));
   }
   snapshot->place_one_packet_replies(spec);
+  if (spec.policy.nat_icmp_send) snapshot->index_real_endpoints(spec);
   return snapshot;
 }
 
@@ -227,6 +229,30 @@ void Snapshot::place_one_packet_replies(const SnapshotSpec& spec) {
       }
     }
   }
+}
+
+void Snapshot::index_real_endpoints(const SnapshotSpec& spec) {
+  // One entry for each protocol its service listens for: a real server has no protocol of its own.
+  const auto each = [&spec](auto&& visit) {
+    for (size_t s = 0; s < spec.services.size(); ++s) {
+      for (const ListenSpec& listen : spec.services[s].listen) {
+        for (const ServerSpec& server : spec.services[s].servers) visit(uint32_t(s), listen.protocol, server);
+      }
+    }
+  };
+  size_t endpoints4 = 0, endpoints6 = 0;
+  each([&](uint32_t, uint8_t, const ServerSpec& server) {
+    ++(server.address.family == 4 ? endpoints4 : endpoints6);
+  });
+  real_endpoints4_.reserve(endpoints4);
+  real_endpoints6_.reserve(endpoints6);
+  each([&](uint32_t s, uint8_t protocol, const ServerSpec& server) {
+    if (server.address.family == 4) {
+      real_endpoints4_.insert(server.address.v4, protocol, server.port, s);
+    } else {
+      real_endpoints6_.insert(server.address.v6, protocol, server.port, s);
+    }
+  });
 }
 
 std::vector<uint32_t> Snapshot::moved_servers(const Snapshot& before, const Service& service,

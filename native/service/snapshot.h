@@ -16,6 +16,7 @@
 #include "flow/tcp_state.h"
 #include "service/load.h"
 #include "service/locality.h"
+#include "service/policy.h"
 #include "wire/address.h"
 #include "wire/endian.h"
 #include "wire/headers.h"
@@ -109,8 +110,7 @@ struct SnapshotSpec {
   bool expire_quiescent_template = false;
   /** Datagrams of a server of one one-packet service are its replies. */
   bool translate_one_packet_replies = true;
-  /** Whether any SCTP packet but an ABORT may begin an association (the kernel's sloppy_sctp). */
-  bool sloppy_sctp = false;
+  Policy policy;
 };
 
 struct Limits {
@@ -137,6 +137,8 @@ struct Service {
   std::unique_ptr<std::atomic<uint64_t>> cursor;
   /** Of a local plan; null otherwise. */
   std::unique_ptr<Locality> locality;
+  /** The first it listens on: whose name the director uses when it speaks to a real server. */
+  IpAddress vip;
   uint32_t persistence_ticks = 0;  // 0: not persistent
   uint8_t persistence_bits = 0;
   uint32_t mark = 0;
@@ -195,10 +197,14 @@ class Snapshot {
   /** Null when the endpoint is no server of a one-packet service, or their replies are left alone. */
   template <class Addr>
   const OnePacketReply* find_one_packet_reply(const Addr& address, wire::be16 port) const;
+  /** A service with this very server, or null. Known only with nat_icmp_send, which alone asks. */
+  template <class Addr>
+  const Service* find_service_of_server(uint8_t protocol, const Addr& address, wire::be16 port) const;
 
   /** A server that left while its service stayed: its flows have nowhere to go. */
   bool server_gone(uint32_t server_slot, uint32_t service_slot) const {
-    return server_at_[server_slot] == kAbsent && service_present_[service_slot] != 0;
+    return server_at_[server_slot] == kAbsent &&
+           (service_present_[service_slot] != 0 || policy.services_take_connections);
   }
   /** Null when the slot is not one of this service's. */
   const Server* server_of(const Service& service, uint32_t slot) const {
@@ -214,7 +220,7 @@ class Snapshot {
   uint64_t generation = 0;
   RemovedServer removed_server = RemovedServer::reset;
   bool expire_quiescent_template = false;
-  bool sloppy_sctp = false;
+  Policy policy;
   std::vector<Service> services;
   std::vector<Server> servers;
 
@@ -267,6 +273,8 @@ class Snapshot {
   std::vector<uint32_t> moved_servers(const Snapshot& before, const Service& service,
                                       const Service& next) const;
 
+  void index_real_endpoints(const SnapshotSpec& spec);
+
   template <class Addr>
   const Listeners<Addr>& listeners() const {
     if constexpr (Addr::kFamily == 4) {
@@ -296,6 +304,9 @@ class Snapshot {
   Listeners<wire::Addr4> one_packet_places4_;
   Listeners<wire::Addr6> one_packet_places6_;
   std::vector<OnePacketReply> one_packet_replies_;
+  /** Real servers by protocol, address and port; empty without nat_icmp_send. */
+  Listeners<wire::Addr4> real_endpoints4_;
+  Listeners<wire::Addr6> real_endpoints6_;
   std::vector<uint32_t> server_at_;
   std::vector<uint8_t> service_present_;
   /** Services with equal timeouts share a class; class 0 is the kernel's defaults. */
@@ -337,6 +348,20 @@ const OnePacketReply* Snapshot::find_one_packet_reply(const Addr& address, wire:
   if (exact == nullptr && whole == nullptr) return nullptr;
   if (exact == nullptr || whole == nullptr) return &one_packet_replies_[(exact ? exact : whole)->service];
   return &kAmbiguousReply;
+}
+
+template <class Addr>
+const Service* Snapshot::find_service_of_server(uint8_t protocol, const Addr& address,
+                                                wire::be16 port) const {
+  const Listeners<Addr>* endpoints;
+  if constexpr (Addr::kFamily == 4) {
+    endpoints = &real_endpoints4_;
+  } else {
+    endpoints = &real_endpoints6_;
+  }
+  if (endpoints->entries.empty()) return nullptr;
+  const auto* e = endpoints->find(address, protocol, port.host());
+  return e ? &services[e->service] : nullptr;
 }
 
 }  // namespace vsnat::service

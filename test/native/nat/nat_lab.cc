@@ -98,6 +98,7 @@ Result NatLab::send(const Packet& packet) {
   nat::Packet native{buffer.span().data(), uint32_t(packet.bytes.size()), uint32_t(capacity), packet.vnet};
 
   nat::Core core{*tables, loads.data(), tally, budget, fragments, 0};
+  core.defence = &defence;
   Result result;
   result.outcome = nat::step(core, *snapshot, now, native);
   ++rx;
@@ -162,6 +163,7 @@ Result NatLab::refused(const PacketBuilder& builder, DropReason reason) {
 
 void NatLab::expire() {
   nat::Core core{*tables, loads.data(), tally, budget, fragments, 0};
+  core.defence = &defence;
   for (uint32_t shard = 0; shard < nat::expirable_shards(*tables); ++shard) {
     while (nat::expire(core, *snapshot, shard, now.tick(), 16)) {
     }

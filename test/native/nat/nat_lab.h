@@ -78,6 +78,7 @@ class NatLab {
   nat::AnswerBudget budget;
   nat::Fragments fragments;
   Mapping fragment_memory;
+  nat::Defence defence;
   std::unique_ptr<nat::FlowTables> tables = std::make_unique<nat::FlowTables>();
   std::unique_ptr<service::Snapshot> snapshot;
 

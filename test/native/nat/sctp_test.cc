@@ -192,7 +192,7 @@ TEST("with sloppy_sctp anything but an ABORT begins an association") {
   for (const int chunk : {int(kData), int(kCookieEcho), int(kShutdown), int(kAbort)}) {
     ROW("chunk " + std::to_string(chunk));
     NatLab lab;
-    lab.spec.sloppy_sctp = true;
+    lab.spec.policy.sloppy_sctp = true;
     lab.publish();
     CHECK_EQ(lab.send(request(4, uint8_t(chunk))).forwarded(), chunk != kAbort);
   }
