@@ -126,6 +126,7 @@ Result<std::unique_ptr<Engine>> Engine::open_queues(const EngineOptions& options
 
 void Engine::add_lane(Lane& lane) {
   lane.core.prng = Prng(hsiphash_u32(lane.core.queue, key_));
+  lane.core.defence = &defence_;
   lanes_.push_back(&lane);
 }
 
@@ -191,6 +192,11 @@ std::string Engine::publish(const service::SnapshotSpec& spec) {
   }
   if (all_adopted(current_->generation)) retired_.clear();
   forget_vips_but(spec);
+  if (memory_lane_ && current_->policy.expire_nodest) {
+    memory_culler_.look_for_orphans();
+    while (memory_culler_.end_orphans(memory_lane_->core, *current_, memory_now_.tick())) {
+    }
+  }
   return {};
 }
 
@@ -210,6 +216,7 @@ void Engine::stop() {
 }
 
 nat::Outcome Engine::process(MemoryPacket& packet, Now now, std::vector<MemoryPacket>& out) {
+  memory_now_ = now;
   nat::Outcome outcome;
   const size_t length = std::min<size_t>(packet.bytes.size(), io::TunQueue::kMaxPacket + 1);
   packet.bytes.resize(length + nat::kAnswerHeadroom);
@@ -222,12 +229,15 @@ nat::Outcome Engine::process(MemoryPacket& packet, Now now, std::vector<MemoryPa
 }
 
 void Engine::expire(Now now) {
+  memory_now_ = now;
   if (!current_) return;
   memory_lane_->expire_fragments(now);
   const uint32_t shards = nat::expirable_shards(tables_);
   for (uint32_t shard = 0; shard < shards; ++shard) {
     while (nat::expire(memory_lane_->core, *current_, shard, now.tick(), 4096)) {
     }
+  }
+  while (memory_culler_.run(memory_lane_->core, *current_, now)) {
   }
 }
 

@@ -67,6 +67,8 @@ class Engine {
 
   /** Empty when published, else what is wrong with the spec; then nothing changed. */
   std::string publish(const service::SnapshotSpec& spec);
+  /** What the defences are to do from now on; every worker sees it with its next packet. */
+  void set_defence(const nat::DefenceSpec& spec) { defence_.set(spec); }
   uint64_t generation() const { return current_ ? current_->generation : 0; }
 
   /** Start a thread per queue, all or none. */
@@ -75,7 +77,7 @@ class Engine {
 
   /** Memory device: one packet in; out comes what leaves, its own self first. */
   nat::Outcome process(MemoryPacket& packet, Now now, std::vector<MemoryPacket>& out);
-  /** Memory device: remove what has expired. */
+  /** Memory device: remove what has expired, and once a second of `now` what drop_entry comes upon. */
   void expire(Now now);
 
   /** 0, or the errno that ended a worker. */
@@ -120,12 +122,15 @@ class Engine {
   nat::FlowTables tables_;
   nat::Fragments fragments_;
   std::unique_ptr<service::ServerLoad[]> loads_;
+  nat::Defence defence_;
   uint64_t next_generation_ = 1;
   std::unique_ptr<service::Snapshot> current_;
   std::vector<std::unique_ptr<service::Snapshot>> retired_;
 
   // Destroyed first: workers are joined before anything they point to goes away.
   std::unique_ptr<Lane> memory_lane_;
+  Culler memory_culler_{0, 1};
+  Now memory_now_;  // of the last call
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Lane*> lanes_;
 };

@@ -34,7 +34,8 @@ Worker::Worker(io::TunQueue queue, nat::FlowTables& tables, nat::Fragments& frag
     : queue_(std::move(queue)),
       lane_(tables, fragments, loads, limits, index),
       index_(index),
-      workers_(workers) {}
+      workers_(workers),
+      culler_(index, workers) {}
 
 Worker::~Worker() {
   request_stop();
@@ -105,6 +106,7 @@ void Worker::adopt() {
   const service::Snapshot* offered = offered_.load(std::memory_order_acquire);
   if (offered == live_) return;
   live_ = offered;
+  if (offered->policy.expire_nodest) culler_.look_for_orphans();
   adopted_.store(offered->generation, std::memory_order_release);
 }
 
@@ -195,7 +197,8 @@ void Worker::loop() {
                   return emit(packet, pending, now);
                 });
     }
-    const bool sweeping = sweep(now);
+    const bool culling = culler_.run(lane_.core, *live_, now);
+    const bool sweeping = sweep(now) || culling;
     lane_.counters.busy_ns.add(monotonic_ns() - began);
     if (burst.drained) wait(sweeping, now);
   }

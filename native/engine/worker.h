@@ -15,6 +15,7 @@
 #include <memory>
 
 #include "base/mapping.h"
+#include "engine/culler.h"
 #include "engine/lane.h"
 #include "io/tun_queue.h"
 
@@ -88,6 +89,7 @@ class Worker {
   nat::Packet packets_[kBurst];
   uint64_t next_sweep_ms_ = 0;
   uint32_t sweep_shard_ = 0;
+  Culler culler_;
   uint64_t first_refusal_ms_ = 0;
   unsigned gso_refusals_ = 0;  // since first_refusal_ms_
   unsigned read_errors_ = 0;   // in a row
