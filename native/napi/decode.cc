@@ -249,6 +249,16 @@ void decode_service(Fields service, service::ServiceSpec& out, std::string& prob
   decode_grouping(service, out, problem);
 }
 
+void decode_policy(Fields policy, service::Policy& out) {
+  out.reuse_closed = policy.boolean("reuseClosed");
+  out.expire_nodest = policy.boolean("expireNodest");
+  out.services_take_connections = policy.boolean("servicesTakeConnections");
+  out.sloppy_tcp = policy.boolean("sloppyTcp");
+  out.sloppy_sctp = policy.boolean("sloppySctp");
+  out.schedule_icmp = policy.boolean("scheduleIcmp");
+  out.nat_icmp_send = policy.boolean("natIcmpSend");
+}
+
 /** Bytes of a Uint8Array. False when it is something else. */
 bool bytes_of(Napi::Value value, std::vector<uint8_t>& out) {
   if (!value.IsTypedArray()) return false;
@@ -274,6 +284,18 @@ std::string decode_snapshot(Napi::Value value, service::SnapshotSpec& spec) {
     spec.expire_quiescent_template = snapshot.boolean("expireQuiescentTemplate");
   if (snapshot.has("onePacketReplies"))
     spec.translate_one_packet_replies = snapshot.word("onePacketReplies", {"translate", "pass"}) == 0;
+  const Napi::Value policy = snapshot.get("policy");
+  if (snapshot.ok() && !policy.IsUndefined()) decode_policy(Fields(policy, "policy", problem), spec.policy);
+  return problem;
+}
+
+std::string decode_defence(Napi::Value value, nat::DefenceSpec& spec) {
+  std::string problem;
+  Fields defence(value, "", problem);
+  spec.drop_rate = defence.u32("dropRate", 0, 0x7fffffff);
+  spec.count_anew = defence.boolean("countAnew");
+  spec.drop_entries = defence.boolean("dropEntries");
+  spec.secure_tcp = defence.boolean("secureTcp");
   return problem;
 }
 

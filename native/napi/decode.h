@@ -16,6 +16,8 @@ namespace vsnat::binding {
 /** Empty when `value` was decoded into `spec`, else what is wrong and where. */
 std::string decode_snapshot(Napi::Value value, service::SnapshotSpec& spec);
 
+std::string decode_defence(Napi::Value value, nat::DefenceSpec& spec);
+
 /** Options of `new Engine()`. */
 struct OpenOptions {
   bool tun = false;

@@ -52,6 +52,8 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
   out.Set("foreignFlows", number(env, lane.tally.foreign_flows.read()));
   out.Set("suspectResets", number(env, lane.tally.suspect_resets.read()));
   out.Set("ambiguousReplies", number(env, lane.tally.ambiguous_replies.read()));
+  out.Set("entriesDropped", number(env, lane.tally.entries_dropped.read()));
+  out.Set("orphansEnded", number(env, lane.tally.orphans_ended.read()));
   out.Set("busyNanoseconds", number(env, c.busy_ns.read()));
   out.Set("generation", number(env, engine.adopted_generation(queue)));
   return out;
@@ -147,6 +149,7 @@ Napi::Function EngineBinding::define(Napi::Env env) {
                      {
                          InstanceMethod<&EngineBinding::facts>("facts"),
                          InstanceMethod<&EngineBinding::publish>("publish"),
+                         InstanceMethod<&EngineBinding::defend>("defend"),
                          InstanceMethod<&EngineBinding::counters>("counters"),
                          InstanceMethod<&EngineBinding::flows>("flows"),
                          InstanceMethod<&EngineBinding::start>("start"),
@@ -221,6 +224,19 @@ Napi::Value EngineBinding::publish(const Napi::CallbackInfo& info) {
     return {};
   }
   return number(env, engine_->generation());
+}
+
+Napi::Value EngineBinding::defend(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  nat::DefenceSpec spec;
+  const std::string problem = decode_defence(info[0], spec);
+  if (!open(env)) return {};  // after decoding: a getter may have closed us
+  if (!problem.empty()) {
+    throw_error(env, "VSNAT_DATAPLANE", problem);
+    return {};
+  }
+  engine_->set_defence(spec);
+  return env.Undefined();
 }
 
 Napi::Value EngineBinding::counters(const Napi::CallbackInfo& info) {

@@ -65,6 +65,30 @@ export interface ServiceSpec {
   readonly onePacket?: boolean;
 }
 
+/** What the kernel's sysctls decide and a packet can tell; model/sysctls.ts says what each does. */
+export interface PolicySpec {
+  /** conn_reuse_mode is not 0. */
+  readonly reuseClosed: boolean;
+  /** expire_nodest_conn is 1. */
+  readonly expireNodest: boolean;
+  /** Connections of a deleted service fare as those of a deleted server; else they go on as long as they live. */
+  readonly servicesTakeConnections: boolean;
+  readonly sloppyTcp: boolean;
+  readonly sloppySctp: boolean;
+  readonly scheduleIcmp: boolean;
+  readonly natIcmpSend: boolean;
+}
+
+/** What the defences against floods are to do for now. */
+export interface DefenceSpec {
+  /** One in this many new connections is dropped; 0 none. */
+  readonly dropRate: number;
+  /** Begin to count them afresh. */
+  readonly countAnew: boolean;
+  readonly dropEntries: boolean;
+  readonly secureTcp: boolean;
+}
+
 export interface SnapshotSpec {
   readonly services: readonly ServiceSpec[];
   /**
@@ -76,6 +100,8 @@ export interface SnapshotSpec {
   readonly expireQuiescentTemplate?: boolean;
   /** 'translate' when left out. */
   readonly onePacketReplies?: 'translate' | 'pass';
+  /** The kernel's defaults when absent. */
+  readonly policy?: PolicySpec;
 }
 
 /** Packets and bytes are 64-bit in C++ and doubles here: exact up to 2^53. */
@@ -111,6 +137,10 @@ export interface QueueCounters {
   readonly suspectResets: number;
   /** Datagrams of a server that several one-packet services have: passed, since nobody knows whose they are. */
   readonly ambiguousReplies: number;
+  /** Connections ended early by the drop_entry defence. */
+  readonly entriesDropped: number;
+  /** Connections ended because their server was deleted (expire_nodest_conn). */
+  readonly orphansEnded: number;
   readonly busyNanoseconds: number;
   /** Generation of the snapshot this queue works with. */
   readonly generation: number;
@@ -206,6 +236,8 @@ export interface Dataplane {
   readonly limits: Limits;
   /** Swap in a whole new snapshot at once. Returns its generation. Throws and changes nothing when it is invalid. */
   publish(snapshot: SnapshotSpec): number;
+  /** Turn the defences on or off; takes effect with the next packet, without a new snapshot. */
+  defend(defence: DefenceSpec): void;
   counters(): Counters;
   /** Walk the flow table, then the templates, a page at a time; rows are copied shard by shard, so the walk never stops traffic. */
   flows(cursor: number, limit: number): FlowPage;

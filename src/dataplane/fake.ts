@@ -7,6 +7,7 @@ import { VsnatError } from '../errors.js';
 import type {
   Counters,
   Dataplane,
+  DefenceSpec,
   DeviceFacts,
   FlowPage,
   FlowRow,
@@ -30,6 +31,8 @@ export class FakeDataplane implements Dataplane {
   readonly limits: Limits;
   /** Every snapshot published, oldest first. */
   readonly published: SnapshotSpec[] = [];
+  /** Every order to the defences, oldest first. */
+  readonly defended: DefenceSpec[] = [];
   /** What flows() walks. */
   rows: FlowRow[] = [];
   /** Thrown by the next publish(), once. */
@@ -82,6 +85,11 @@ export class FakeDataplane implements Dataplane {
       for (const server of service.servers) this.setServer(server.slot, {});
     }
     return generation;
+  }
+
+  defend(defence: DefenceSpec): void {
+    this.#assertOpen();
+    this.defended.push(defence);
   }
 
   counters(): Counters {
@@ -194,6 +202,8 @@ function emptyQueue(queue: number): QueueCounters {
     foreignFlows: 0,
     suspectResets: 0,
     ambiguousReplies: 0,
+    entriesDropped: 0,
+    orphansEnded: 0,
     busyNanoseconds: 0,
     generation: 0,
   };

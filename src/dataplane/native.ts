@@ -12,6 +12,7 @@ import { errorCodes, VsnatError, type ErrorCode } from '../errors.js';
 import type {
   Counters,
   Dataplane,
+  DefenceSpec,
   DeviceFacts,
   DropReason,
   FlowPage,
@@ -41,6 +42,7 @@ export interface Engine {
   readonly closed: boolean;
   facts(): DeviceFacts;
   publish(snapshot: SnapshotSpec): number;
+  defend(defence: DefenceSpec): void;
   counters(): Counters;
   flows(cursor: number, limit: number): FlowPage;
   start(): void;
@@ -135,6 +137,10 @@ class NativeDataplane implements Dataplane {
 
   publish(snapshot: SnapshotSpec): number {
     return translated(() => this.engine.publish(snapshot));
+  }
+
+  defend(defence: DefenceSpec): void {
+    translated(() => this.engine.defend(defence));
   }
 
   counters(): Counters {

@@ -40,6 +40,9 @@ function fakeAddon(failWith?: Error): { addon: Addon; calls: unknown[][] } {
       calls.push(['flows', cursor, limit]);
       return { rows: [], next: null };
     }
+    defend(defence: unknown): void {
+      calls.push(['defend', defence]);
+    }
     start(): void {
       calls.push(['start']);
     }
