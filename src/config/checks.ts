@@ -7,6 +7,7 @@ import { mostServersOfMh } from '../scheduler/index.js';
 import type { Draft, ServiceDraft } from './draft.js';
 import type { Field } from './field.js';
 import { checkGrouping } from './grouping.js';
+import { checkIpvs } from './ipvs.js';
 
 /** What the dataplane's slot numbers and memory are made for; docs/limits.md. */
 export const maxima = { services: 65_536, servers: 1_048_576 } as const;
@@ -25,6 +26,7 @@ export function checkBetweenKeys({ root, services, metricsListen }: Draft): void
   }
   if (metricsListen !== undefined) checkMetricsListen(metricsListen, services);
   checkSocket(root.get('admin').get('socket'));
+  checkIpvs(root.get('ipvs'));
 }
 
 /** Servers count once per service that has them. The first item too many is where it is said. */

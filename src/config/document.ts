@@ -17,7 +17,12 @@ export function documentOf(model: Model): ConfigDocument {
     admin: { ...admin },
     metrics: { listen: metrics.listen === null ? 'off' : formatEndpoint(metrics.listen) },
     log: { ...log },
-    ipvs: { removed_servers: ipvs.removedServers, one_packet_replies: ipvs.onePacketReplies },
+    ipvs: {
+      removed_servers: ipvs.removedServers,
+      one_packet_replies: ipvs.onePacketReplies,
+      expire_nodest_conn: ipvs.expireNodestConn,
+      ...ipvs.sysctls,
+    },
   };
 }
 

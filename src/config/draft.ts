@@ -13,6 +13,7 @@ import { kernelTimeouts, type Timeouts } from '../model/timeouts.js';
 import { parseWeight } from '../model/weight.js';
 import { schedulerFlags, schedulerNames } from '../scheduler/index.js';
 import { Field } from './field.js';
+import { ipvsSettings } from './ipvs.js';
 import { parseDuration, parseSize } from './units.js';
 
 /** A value that was readable, and where it stands. */
@@ -76,10 +77,7 @@ export function modelOf({ root, services, flowCapacity, metricsListen }: Draft):
       level: log.get('level').word('trace', 'debug', 'info', 'warn', 'error', 'fatal') ?? 'info',
       format: log.get('format').word('text', 'json') ?? 'text',
     },
-    ipvs: {
-      removedServers: root.get('ipvs').get('removed_servers').word('reset', 'silent') ?? 'reset',
-      onePacketReplies: root.get('ipvs').get('one_packet_replies').word('translate', 'pass') ?? 'translate',
-    },
+    ipvs: ipvsSettings(root.get('ipvs')),
   };
 }
 

@@ -64,6 +64,11 @@ export class Field {
     this.problems.add(this.path, { must, got: show(this.value), hint });
   }
 
+  /** In the file, not a default. */
+  get isWritten(): boolean {
+    return this.problems.positions.has(this.path);
+  }
+
   /** The path as users read it. */
   get label(): string {
     return formatPath(this.path);

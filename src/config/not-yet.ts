@@ -19,18 +19,12 @@ const serverKeys: Readonly<Record<string, string>> = {
   health: later('health checks', 'are'),
 };
 
-const kernelSettings = (
-  'amemthresh am_droprate drop_entry drop_packet secure_tcp conntrack snat_reroute nat_icmp_send ' +
-  'expire_quiescent_template conn_reuse_mode sloppy_tcp sloppy_sctp schedule_icmp cache_bypass pmtu_disc ' +
-  'ignore_tunneled backup_only sync_version sync_threshold sync_refresh_period sync_retries sync_qlen_max ' +
-  'sync_sock_size sync_ports sync_persist_mode run_estimation est_cpulist est_nice lblc_expiration ' +
-  'lblcr_expiration debug_level conn_lfactor svc_lfactor conn_max'
-).split(' ');
+/** What comes with the kernel's resizable tables of 2026. */
+const kernelSettings = ['conn_lfactor', 'svc_lfactor', 'conn_max'];
 
-const ipvsKeys: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(kernelSettings.map((name) => [name, later(`the kernel's ${name}`)])),
-  expire_nodest_conn: `write removed_servers: silent for the kernel's 0, reset instead of 1`,
-};
+const ipvsKeys: Readonly<Record<string, string>> = Object.fromEntries(
+  kernelSettings.map((name) => [name, later(`the kernel's ${name}`)]),
+);
 
 const keys: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   '': { health: later('health checks', 'are'), discovery: later('discovery') },

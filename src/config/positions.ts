@@ -29,6 +29,11 @@ export class Positions {
     this.#offsets.set(JSON.stringify(path), offsets);
   }
 
+  /** Whether the file itself has this path; a default has not. */
+  has(path: Path): boolean {
+    return this.#offsets.has(JSON.stringify(path));
+  }
+
   /** A path that is not in the file (a default, a missing key) is placed at what would hold it. */
   place(path: Path, at: 'value' | 'key' = 'value'): Place {
     for (let length = path.length; length >= 0; length -= 1) {

@@ -11,6 +11,7 @@ import { kernelTimeouts } from '../model/timeouts.js';
 import { kernelPersistenceSeconds } from '../model/persistence.js';
 import { maxWeight } from '../model/weight.js';
 import { schedulerFlags, schedulerNames } from '../scheduler/index.js';
+import { expireNodestSchema, sysctlSchemas } from './sysctls.js';
 
 interface Documented extends SchemaOptions {
   readonly description: string;
@@ -360,8 +361,14 @@ export const configSchema = Type.Object(
               default: 'translate',
             }),
           ),
+          expire_nodest_conn: expireNodestSchema,
+          ...sysctlSchemas,
         },
-        { ...optionalMap, description: 'Where IPVS behaves in more than one way.' },
+        {
+          ...optionalMap,
+          description:
+            "Where IPVS behaves in more than one way: the kernel's sysctls of net/ipv4/vs, with its defaults.",
+        },
       ),
     ),
   },

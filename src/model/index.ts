@@ -8,5 +8,6 @@ export * from './persistence.js';
 export * from './plan.js';
 export * from './prefix.js';
 export * from './service.js';
+export * from './sysctls.js';
 export * from './timeouts.js';
 export * from './weight.js';

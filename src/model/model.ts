@@ -2,6 +2,7 @@
 /** The whole configuration of a director: validated, with every default filled in. Config makes it, all else reads it. */
 import type { Endpoint } from './endpoint.js';
 import type { VirtualService } from './service.js';
+import type { IpvsSettings } from './sysctls.js';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
@@ -24,10 +25,5 @@ export interface Model {
   /** null: no metrics are served. */
   readonly metrics: { readonly listen: Endpoint | null };
   readonly log: { readonly level: LogLevel; readonly format: 'text' | 'json' };
-  readonly ipvs: {
-    /** What becomes of a live connection whose server left the configuration. */
-    readonly removedServers: 'reset' | 'silent';
-    /** Whether a datagram of a one-packet service's server is taken for its reply. */
-    readonly onePacketReplies: 'translate' | 'pass';
-  };
+  readonly ipvs: IpvsSettings;
 }

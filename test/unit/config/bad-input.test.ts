@@ -584,14 +584,49 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       '2:1: log: must be a map, got nothing; give it a value or leave it out',
     ),
     row(
-      'a sysctl of the kernel',
-      withTop('ipvs: { drop_entry: 1 }'),
-      "2:9: ipvs.drop_entry: must be left out, got 1; the kernel's drop_entry is not supported in this version yet",
+      'a sysctl beyond its range',
+      withTop('ipvs: { drop_entry: 4 }'),
+      '2:21: ipvs.drop_entry: must be 0..3, got 4',
     ),
     row(
-      'expire_nodest_conn',
-      withTop('ipvs: { expire_nodest_conn: 1 }'),
-      "2:9: ipvs.expire_nodest_conn: must be left out, got 1; write removed_servers: silent for the kernel's 0, reset instead of 1",
+      'a sysctl that is on or off',
+      withTop('ipvs: { sloppy_tcp: true }'),
+      '2:21: ipvs.sloppy_tcp: must be 0 or 1, got true',
+    ),
+    row(
+      'a sysctl without a meaning here',
+      withTop('ipvs: { sync_ports: 4 }'),
+      '2:21: ipvs.sync_ports: must be 1, got 4; connections are not synchronised with another director',
+    ),
+    row(
+      'a threshold of synchronisation',
+      withTop('ipvs: { sync_threshold: 3 60 }'),
+      '2:25: ipvs.sync_threshold: must be 3 50, got "3 60"; connections are not synchronised with another director',
+    ),
+    row(
+      "a sysctl of the kernel's next table",
+      withTop('ipvs: { conn_max: 9 }'),
+      "2:9: ipvs.conn_max: must be left out, got 9; the kernel's conn_max is not supported in this version yet",
+    ),
+    row(
+      'a misspelt sysctl',
+      withTop('ipvs: { drop_packets: 3 }'),
+      '2:9: ipvs.drop_packets: must be a known key, got "drop_packets"; did you mean "drop_packet"?',
+    ),
+    row(
+      'expire_nodest_conn of another kind',
+      withTop('ipvs: { expire_nodest_conn: 2 }'),
+      '2:29: ipvs.expire_nodest_conn: must be auto, 0 or 1, got 2',
+    ),
+    row(
+      "the kernel's word and vsnat's own that contradict it",
+      withTop('ipvs: { removed_servers: reset, expire_nodest_conn: 0 }'),
+      '2:26: ipvs.removed_servers: must be silent with expire_nodest_conn: 0, got "reset"; leave one of them out',
+    ),
+    row(
+      "vsnat's word and the kernel's that contradicts it",
+      withTop('ipvs: { expire_nodest_conn: 1, removed_servers: silent }'),
+      '2:49: ipvs.removed_servers: must be reset with expire_nodest_conn: 1, got "silent"; leave one of them out',
     ),
     row(
       'control characters',

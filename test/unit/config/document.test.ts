@@ -21,11 +21,12 @@ flows: { capacity: 4k }
 admin: { socket: /tmp/v.sock }
 metrics: { listen: off }
 log: { level: warn, format: json }
-ipvs: { removed_servers: silent, one_packet_replies: pass }
+ipvs: { removed_servers: silent, one_packet_replies: pass, drop_packet: 3, am_droprate: 2, lblcr_expiration: 60 }
 `;
 
 describe('the document of a model', () => {
-  it.each([everything, 'services: []'])('makes the same model again', (text) => {
+  const kernels = 'services: []\nipvs: { expire_nodest_conn: 0 }';
+  it.each([everything, 'services: []', kernels])('makes the same model again', (text) => {
     const { model } = parseConfig(text);
     expect(parseConfig(stringify(documentOf(model))).model).toEqual(model);
   });

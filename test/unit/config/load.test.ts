@@ -18,6 +18,7 @@ import {
   type HostNetwork,
 } from '../../../src/config/index.js';
 import { readYaml } from '../../../src/config/yaml.js';
+import { kernelSysctls } from '../../../src/model/sysctls.js';
 import { kernelTimeouts } from '../../../src/model/timeouts.js';
 import { schedulerNames } from '../../../src/scheduler/index.js';
 
@@ -46,7 +47,12 @@ describe('a good file', () => {
       admin: { socket: '/run/vsnat/vsnat.sock' },
       metrics: { listen: { address: '127.0.0.1', port: 9191 } },
       log: { level: 'info', format: 'text' },
-      ipvs: { removedServers: 'reset', onePacketReplies: 'translate' },
+      ipvs: {
+        removedServers: 'reset',
+        onePacketReplies: 'translate',
+        expireNodestConn: 'auto',
+        sysctls: kernelSysctls,
+      },
     });
   });
 
@@ -174,7 +180,12 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
       admin: { socket: '/tmp/v.sock' },
       metrics: { listen: null },
       log: { level: 'debug', format: 'json' },
-      ipvs: { removedServers: 'silent', onePacketReplies: 'pass' },
+      ipvs: {
+        removedServers: 'silent',
+        onePacketReplies: 'pass',
+        expireNodestConn: 'auto',
+        sysctls: kernelSysctls,
+      },
     });
   });
 
