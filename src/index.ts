@@ -12,6 +12,7 @@ export type {
   TunDirectorOptions,
 } from './director/director.js';
 export { describeChange, diffModels, type Change } from './director/diff.js';
+export { type DefenceState, type MemoryWatch } from './director/defence.js';
 export type { ConnectionPage, ConnectionRow, ServerReport, ServiceReport } from './director/report.js';
 
 export {
@@ -39,6 +40,8 @@ export type {
   SchedulerFlag,
   SchedulerName,
   Timeouts,
+  IpvsSettings,
+  Sysctls,
   VirtualService,
   VirtualServiceOptions,
 } from './model/index.js';

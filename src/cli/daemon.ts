@@ -14,6 +14,7 @@ import { errorAnswer } from '../admin/routes.js';
 import type { AdminActions, DirectorStatus } from '../admin/api.js';
 import type { Dataplane, DeviceFacts, TunOptions } from '../dataplane/dataplane.js';
 import { describeChange } from '../director/diff.js';
+import type { MemoryWatch } from '../director/defence.js';
 import { Director, tunOptions, type HostPlumbing } from '../director/director.js';
 import { Reloader, type ReloadOutcome } from '../director/reload.js';
 import { VsnatError } from '../errors.js';
@@ -37,6 +38,8 @@ export interface DaemonParts<D extends Dataplane> {
   readonly prepareHost: (model: Model, facts: DeviceFacts, log: HostLog) => Promise<HostPlumbing>;
   /** Of these servers, those in no subnet of this host. */
   readonly unreachable: (servers: readonly RealServer[]) => Promise<readonly string[]>;
+  /** What the defences look at in their automatic modes. */
+  readonly memory: MemoryWatch;
   readonly createLogger: (settings: Model['log']) => Logger;
   readonly notifier: (onFailure: (error: unknown) => void) => Notifier;
   readonly addonAbi: number;
@@ -103,6 +106,7 @@ export async function startDaemon<D extends Dataplane>(
         dataplane: parts.openDataplane(tunOptions(model)),
         start: parts.startDataplane,
         prepareHost: (running, facts) => parts.prepareHost(running, facts, hostLog),
+        memory: parts.memory,
       },
       model,
     );

@@ -7,7 +7,7 @@ import type { Reloader } from '../director/reload.js';
 import type { BuildFacts, Sample } from '../metrics/definition.js';
 import { formatEndpoint } from '../model/index.js';
 
-type AnyDirector = Pick<Director, 'counters' | 'facts' | 'generation' | 'model' | 'services'>;
+type AnyDirector = Pick<Director, 'counters' | 'defence' | 'facts' | 'generation' | 'model' | 'services'>;
 
 /** Whether every queue works with the snapshot published last. */
 export function adopted(director: AnyDirector, counters: Counters = director.counters()): boolean {
@@ -22,6 +22,7 @@ export function takeSample(director: AnyDirector, reloader: Reloader, build: Bui
     reloads: reloader.facts,
     generation: director.generation,
     counters,
+    defence: director.defence,
     services: director.services(counters),
   };
 }

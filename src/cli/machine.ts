@@ -3,6 +3,7 @@
 import { loadConfig, unreachable, type Config, type HostNetwork } from '../config/index.js';
 import { addonAbi, loadAddon, TunDataplane } from '../dataplane/native.js';
 import { hostPrefixes, hostWatchMs, preflight, prepareHost, realSystem } from '../host/index.js';
+import { hostMemory } from '../director/director.js';
 import type { Model } from '../model/index.js';
 import type { DaemonParts } from './daemon.js';
 import { createLogger } from './log.js';
@@ -43,6 +44,7 @@ export function realParts(configFile: string): DaemonParts<TunDataplane> {
       const host = servers.length === 0 ? null : await hostNetwork();
       return host === null ? [] : unreachable(servers, host);
     },
+    memory: hostMemory,
     createLogger,
     notifier: (onFailure) => createNotifier(process.env['NOTIFY_SOCKET'], sender(), onFailure),
     addonAbi,

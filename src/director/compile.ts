@@ -8,9 +8,10 @@
  * the counters and the swap take their steps twice; a fence would have to stop the packet path for it.
  */
 import type { Counters, Limits, ServiceSpec, SnapshotSpec } from '../dataplane/dataplane.js';
-import type { CyclePlan, Model, Plan, VirtualService } from '../model/index.js';
+import type { CyclePlan, Model, Plan, Sysctls, VirtualService } from '../model/index.js';
 import { serverId } from '../model/index.js';
 import { schedulerFor, withLastWeights, type Past, type SchedulerServer } from '../scheduler/index.js';
+import { policyOf, withExpiration } from './policy.js';
 import type { PlacedService } from './report.js';
 import { assignSlots, noSlots, type Slots } from './slots.js';
 
@@ -62,13 +63,15 @@ export function compile(model: Model, before: Compiled, counters: Counters, limi
   );
   const specs = [...planned.values()].map((it) => ({
     service: it.service,
-    spec: specOf(it, serviceSlots, serverSlots),
+    spec: specOf(it, serviceSlots, serverSlots, model.ipvs.sysctls),
   }));
   return {
     snapshot: {
       services: specs.map(({ spec }) => spec),
       removedServer: model.ipvs.removedServers,
       onePacketReplies: model.ipvs.onePacketReplies,
+      expireQuiescentTemplate: model.ipvs.sysctls.expire_quiescent_template === 1,
+      policy: policyOf(model.ipvs),
     },
     placed: specs.map(({ service, spec }) => placeOf(service, spec)),
     serviceSlots,
@@ -112,6 +115,7 @@ function specOf(
   { service, plan, stepsBefore }: Planned,
   serviceSlots: Slots,
   serverSlots: Slots,
+  sysctls: Sysctls,
 ): ServiceSpec {
   return {
     slot: slotOf(serviceSlots, service.name),
@@ -124,7 +128,7 @@ function specOf(
       upperThreshold: server.upperThreshold,
       lowerThreshold: server.lowerThreshold,
     })),
-    plan: resume(plan, stepsBefore),
+    plan: withExpiration(resume(plan, stepsBefore), sysctls),
     timeouts: service.timeouts,
     ...(service.persistence === null ? {} : { persistence: service.persistence }),
     ...(service.mark === null ? {} : { mark: service.mark }),

@@ -7,6 +7,7 @@ import {
   formatEndpoint,
   formatListen,
   serverId,
+  sysctlNames,
   type Model,
   type RealServer,
   type VirtualService,
@@ -81,6 +82,10 @@ const settings: readonly (readonly [
   ['log.level', 'now', ({ log }) => log.level],
   ['ipvs.removed_servers', 'now', ({ ipvs }) => ipvs.removedServers],
   ['ipvs.one_packet_replies', 'now', ({ ipvs }) => ipvs.onePacketReplies],
+  ['ipvs.expire_nodest_conn', 'now', ({ ipvs }) => String(ipvs.expireNodestConn)],
+  ...sysctlNames.map(
+    (name) => [`ipvs.${name}`, 'now', ({ ipvs }: Model) => String(ipvs.sysctls[name])] as const,
+  ),
 ];
 
 function* diffSettings(running: Model, wanted: Model): Generator<Change> {

@@ -19,8 +19,17 @@ import {
   type AttachOptions,
   type PacketStream,
 } from '../dataplane/packet-stream.js';
-import { hostWatchMs, preflight, prepareHost, type HostLog } from '../host/index.js';
+import {
+  availablePages,
+  everySecond,
+  hostWatchMs,
+  preflight,
+  prepareHost,
+  realSystem,
+  type HostLog,
+} from '../host/index.js';
 import type { Model } from '../model/index.js';
+import { Defender, watchMemory, type DefenceState, type MemoryWatch } from './defence.js';
 import type { Change } from './diff.js';
 import { Reconciler } from './reconciler.js';
 import type { ConnectionPage, ServiceReport } from './report.js';
@@ -51,10 +60,14 @@ export interface DirectorParts<D extends Dataplane> {
   readonly prepareHost?: (model: Model, facts: DeviceFacts) => Promise<HostPlumbing>;
   /** Starts the dataplane's threads, where it has any. */
   readonly start?: (dataplane: D) => void;
+  /** What the automatic modes of the defences look at; without it memory counts as plenty. */
+  readonly memory?: MemoryWatch;
 }
 
 export class Director<D extends Dataplane = Dataplane> {
   readonly #reconciler: Reconciler;
+  readonly #defender: Defender;
+  #stopWatching: () => void = () => undefined;
   #host: HostPlumbing | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
@@ -65,6 +78,7 @@ export class Director<D extends Dataplane = Dataplane> {
   ) {
     this.#reconciler = new Reconciler(dataplane);
     this.#reconciler.apply(model);
+    this.#defender = new Defender(dataplane, model.ipvs.sysctls);
   }
 
   /** A director over a TUN device of its own, with the host's routes leading into it. Needs CAP_NET_ADMIN. */
@@ -79,6 +93,7 @@ export class Director<D extends Dataplane = Dataplane> {
         dataplane: new TunDataplane(tunOptions(model)),
         start: (dataplane) => dataplane.start(),
         prepareHost: (running, facts) => prepareHost(running, facts, { log, watchMs: hostWatchMs }),
+        memory: hostMemory,
       },
       model,
     );
@@ -106,6 +121,7 @@ export class Director<D extends Dataplane = Dataplane> {
       const director = new Director(dataplane, model);
       parts.start?.(dataplane);
       director.#host = await parts.prepareHost?.(model, dataplane.facts);
+      if (parts.memory !== undefined) director.#stopWatching = watchMemory(director.#defender, parts.memory);
       return director;
     } catch (error) {
       dataplane.close();
@@ -149,11 +165,17 @@ export class Director<D extends Dataplane = Dataplane> {
       this.#reconciler.apply(before);
       throw error;
     }
+    this.#defender.configure(this.model.ipvs.sysctls);
     return changes;
   }
 
   counters(): Counters {
     return this.dataplane.counters();
+  }
+
+  /** Which defences against floods are on, and how hard they work. */
+  get defence(): DefenceState {
+    return this.#defender.state;
   }
 
   /** Why packets are no longer moved, or null while all is well. There is no way back but a new director. */
@@ -179,6 +201,7 @@ export class Director<D extends Dataplane = Dataplane> {
   /** Gives the host back as it was, then ends the dataplane. Idempotent; safe while an apply() is under way. */
   close(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
+    this.#stopWatching();
     this.#closing = this.#turn.then(async () => {
       try {
         await this.#host?.close(); // routes first: while they stand, packets must still be moved
@@ -207,6 +230,9 @@ export class MemoryDirector extends Director<MemoryDataplane> {
     return attachStream(this.dataplane, stream, options);
   }
 }
+
+/** The memory of this machine, looked at every second. */
+export const hostMemory: MemoryWatch = { availablePages: () => availablePages(realSystem), everySecond };
 
 export function modelOf(configuration: Configuration): Model {
   return typeof configuration === 'string' ? parseConfig(configuration).model : configuration;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The host's plumbing: what must be so, what is set, and how it is undone. docs/host.md is the story. */
 export { Host, hostWatchMs, prepareHost, type HostOptions } from './host.js';
+export { availablePages, everySecond } from './memory.js';
 export { planHost } from './plan.js';
 export type { HostDevice, HostModel } from './plan-context.js';
 export { preflight, type HostLog } from './preflight.js';

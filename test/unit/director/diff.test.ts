@@ -85,7 +85,12 @@ describe('the difference between two configurations', () => {
       ...emptyModel,
       tun: { ...emptyModel.tun, queues: 2 },
       log: { level: 'debug', format: 'json' },
-      ipvs: { removedServers: 'silent', onePacketReplies: 'pass' },
+      ipvs: {
+        removedServers: 'silent',
+        onePacketReplies: 'pass',
+        expireNodestConn: 0,
+        sysctls: { ...emptyModel.ipvs.sysctls, drop_packet: 3 },
+      },
     };
     const running: Model = { ...emptyModel, log: { level: 'info', format: 'json' } };
     expect(lines(running, wanted)).toEqual([
@@ -93,10 +98,12 @@ describe('the difference between two configurations', () => {
       '~ setting log.level info -> debug',
       '~ setting ipvs.removed_servers reset -> silent',
       '~ setting ipvs.one_packet_replies translate -> pass',
+      '~ setting ipvs.expire_nodest_conn auto -> 0',
+      '~ setting ipvs.drop_packet 0 -> 3',
     ]);
     const model = withoutRestart(running, wanted);
     expect(model.tun.queues).toBe('auto');
     expect(model.log.level).toBe('debug');
-    expect(model.ipvs.removedServers).toBe('silent');
+    expect(model.ipvs).toEqual(wanted.ipvs);
   });
 });

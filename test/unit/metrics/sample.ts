@@ -31,6 +31,8 @@ export function busySample(): Sample {
       txBytes: 9_900,
       txFailed: 1,
       busyNanoseconds: 1_500_000_000,
+      entriesDropped: 6,
+      orphansEnded: 7,
       generation: 4,
     });
   }
@@ -46,6 +48,11 @@ export function busySample(): Sample {
     },
     generation: 4,
     counters: dataplane.counters(),
+    defence: {
+      modes: { drop_entry: 0, drop_packet: 2, secure_tcp: 3 },
+      dropRate: 4,
+      availablePages: 768,
+    },
     services: [
       {
         service: 'web',
