@@ -5,6 +5,7 @@
  * the dataplane's counters are summed once, not once per metric.
  */
 import type { Counters, DeviceFacts } from '../dataplane/dataplane.js';
+import type { DefenceState } from '../director/defence.js';
 import type { ReloadFacts } from '../director/reload.js';
 import type { ServiceReport } from '../director/report.js';
 
@@ -21,6 +22,7 @@ export interface Sample {
   /** Of the snapshot published last. */
   readonly generation: number;
   readonly counters: Counters;
+  readonly defence: DefenceState;
   readonly services: readonly ServiceReport[];
 }
 

@@ -9,6 +9,7 @@
 import { collectDefaultMetrics, Registry, type Metric, type OpenMetricsContentType } from 'prom-client';
 
 import { configMetrics } from './config.js';
+import { defenceMetrics } from './defence.js';
 import { deviceMetrics } from './device.js';
 import { flowMetrics } from './flows.js';
 import { queueMetrics } from './queues.js';
@@ -20,6 +21,7 @@ export const metricDefinitions: readonly MetricDefinition[] = [
   ...serviceMetrics,
   ...queueMetrics,
   ...flowMetrics,
+  ...defenceMetrics,
   ...deviceMetrics,
 ];
 
