@@ -15,7 +15,7 @@ import { checkForwarding, type HostLog } from './preflight.js';
 import { localBehind } from './local-rule.js';
 import { describeSteps, planRepair } from './repair.js';
 import { refuseTakenVips } from './rivals.js';
-import { readHostState, type HostState } from './state.js';
+import { readHostState, type AddressState, type HostState } from './state.js';
 import type { SharedResource, Step } from './step.js';
 import { findMissing } from './survey.js';
 import { realSystem, type System } from './system.js';
@@ -54,7 +54,7 @@ export async function prepareHost(model: HostModel, device: HostDevice, options:
   warnWithoutNftables(steps, state, log);
   await refuseTakenVips(steps, device, state, system);
   await applySteps(system, steps);
-  const host = new Host(model, device, steps, { log, system });
+  const host = new Host(model, device, { steps, state }, { log, system });
   if (watchMs !== undefined) {
     host.watch(watchMs);
     host.listen();
@@ -78,6 +78,8 @@ export class Host {
   readonly #system: System;
   #model: HostModel;
   #steps: readonly Step[];
+  /** What the plan in force was made from. */
+  #state: HostState;
   #trouble: string | null = null;
   #timer: NodeJS.Timeout | undefined;
   #stopListening: () => void = () => undefined;
@@ -88,12 +90,13 @@ export class Host {
   constructor(
     model: HostModel,
     device: HostDevice,
-    steps: readonly Step[],
+    { steps, state }: { readonly steps: readonly Step[]; readonly state: HostState },
     options: Required<Pick<HostOptions, 'log' | 'system'>>,
   ) {
     this.#model = model;
     this.#device = device;
     this.#steps = steps;
+    this.#state = state;
     this.#log = options.log;
     this.#system = options.system;
   }
@@ -118,10 +121,12 @@ export class Host {
     ).unref();
   }
 
-  /** Look at once when a VIP that was routed becomes one of the host's own addresses. */
+  /** Acts at once when a VIP that was routed becomes one of the host's own addresses. */
   listen(): void {
-    this.#stopListening = watchAddresses(this.#system, (address) => {
-      if (this.#steps.some(({ id }) => id === `route ${address}`)) void this.check();
+    this.#stopListening = watchAddresses(this.#system, (came) => {
+      if (!this.#steps.some(({ id }) => id === `route ${came.address}`)) return;
+      void this.#inTurn(() => this.#divertOwn(came)).catch(() => undefined); // refused and undone; the look tries again
+      void this.check();
     });
   }
 
@@ -175,23 +180,38 @@ export class Host {
     const state = await readHostState(this.#system);
     const wanted = planHost(model, this.#device, state);
     const trouble = await this.#putBack(missing, wanted, state);
+    await this.#change(model, wanted, state);
+    this.#setTrouble(trouble);
+  }
 
+  /**
+   * Plans from what was seen last and the address that has come: clients are being reset while the host is read anew.
+   * Where that does not fit any more, the look that follows does it right.
+   */
+  async #divertOwn(came: AddressState): Promise<void> {
+    if (this.#isClosed || came.interface === this.#device.name) return;
+    const state = { ...this.#state, addresses: [...this.#state.addresses, came] };
+    await this.#change(this.#model, planHost(this.#model, this.#device, state), state);
+  }
+
+  /** From the plan in force to `wanted`, which was made from `state`. */
+  async #change(model: HostModel, wanted: readonly Step[], state: HostState): Promise<void> {
     const wantedIds = new Set(wanted.map((step) => step.id));
     const present = new Set(this.#steps.map((step) => step.id));
     const added = wanted.filter((step) => !present.has(step.id));
     await refuseTakenVips(added, this.#device, state, this.#system);
     await applySteps(this.#system, added);
-    this.#sayWhatIsOwnNow(missing, added);
     const removed = this.#steps.filter((step) => !wantedIds.has(step.id));
+    this.#sayWhatIsOwnNow(removed, added);
     // Kept steps stay as they were applied: their undo knows how the host was before.
     this.#steps = [...this.#steps.filter((step) => wantedIds.has(step.id)), ...added];
     this.#model = model;
+    this.#state = state;
     await this.#undo(removed);
-    this.#setTrouble(trouble);
   }
 
-  #sayWhatIsOwnNow(missing: readonly Step[], added: readonly Step[]): void {
-    for (const { id } of missing) {
+  #sayWhatIsOwnNow(removed: readonly Step[], added: readonly Step[]): void {
+    for (const { id } of removed) {
       const address = id.replace(/^route /, '');
       if (added.some((step) => step.id.includes(` to ${address} ipproto `)))
         this.#log.info(`host: ${address} is an address of this host now; only its services are diverted`);

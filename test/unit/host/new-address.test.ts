@@ -61,6 +61,30 @@ describe('a VIP that becomes an address of the host', () => {
     },
   );
 
+  test('is diverted by two programs, before anything is looked at', async () => {
+    const { kernel, diverted } = await scene();
+    const before = kernel.runs.length;
+    let programs = 0;
+    kernel.observe = () => {
+      if (programs === 0 && diverted('10.9.0.1')) programs = kernel.runs.length - before;
+    };
+    kernel.addAddress('lo', '10.9.0.1/32');
+    await vi.waitFor(() => expect(diverted('10.9.0.1')).toBe(true));
+    expect(programs).toBe(2); // nft and ip -4
+  });
+
+  test('is diverted by the look when the host has changed so much that the short way fails', async () => {
+    const { kernel, host, diverted, said } = await scene();
+    let refusals = 0;
+    kernel.refuse = (line) => line.includes('to 10.9.0.1 ') && refusals++ === 0;
+    kernel.addAddress('lo', '10.9.0.1/32');
+    await host.check();
+    expect(refusals).toBeGreaterThan(1);
+    expect(diverted('10.9.0.1')).toBe(true);
+    expect(host.trouble()).toBeNull();
+    expect(said).toEqual(['host: 10.9.0.1 is an address of this host now; only its services are diverted']);
+  });
+
   test('is found by the next look when nobody told of it', async () => {
     const { kernel, host, diverted } = await scene();
     kernel.endFollowing();
