@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 /** From what ipvsadm asks to what the daemon is told. */
 import type { Operation } from '../director/operation.js';
-import { flagOf, formatKey, type Request } from '../ipvsadm/index.js';
-import { formatEndpoint } from '../model/index.js';
+import { familyOfKey, flagOf, formatKey, type Request } from '../ipvsadm/index.js';
+import { formatEndpoint, parseNetmask } from '../model/index.js';
 
 /** undefined for requests that change nothing. */
 export function operationOf(request: Request): Operation | undefined {
   switch (request.command) {
     case 'add-service':
     case 'edit-service': {
-      const { scheduler, flags } = request.settings;
+      const { scheduler, flags, persistence, netmask, onePacket } = request.settings;
+      // A mask that is no prefix has been refused by notYet(), too.
+      const prefix = parseNetmask(netmask, familyOfKey(request.service));
       return {
         op: request.command,
         service: formatKey(request.service),
         scheduler,
         // A flag without a name has been refused by notYet(), or goes with a scheduler that does not exist.
         flags: flags.flatMap((flag) => flagOf(scheduler, flag) ?? []),
+        persistence:
+          persistence === null || !prefix.ok
+            ? null
+            : { timeoutSeconds: persistence, prefixLength: prefix.value },
+        onePacket,
       };
     }
     case 'delete-service':

@@ -9,11 +9,12 @@ import { VsnatError } from '../errors.js';
 import {
   formatListen,
   kernelTimeouts,
-  parseEndpoint,
   parseListen,
+  parseServer,
   parseWeight,
   scopeOf,
   serverId,
+  serviceFamily,
   type Listen,
   type Model,
   type RealServer,
@@ -117,25 +118,22 @@ class Draft {
     }
   }
 
-  #addService({ service: text, scheduler, flags }: OperationOf<'add-service'>): void {
+  #addService(operation: OperationOf<'add-service'>): void {
+    const { service: text } = operation;
     if (findService(this.#services, text) !== undefined)
       throw new ChangeRefused('service-exists', `service ${text}: must be new, got one that exists`);
-    const listen = parseListen(text);
-    if (!listen.ok) throw new ChangeRefused('not-an-address', `service ${text}: must ${listen.must}`);
-    const known = findService(this.#before.services, formatListen(listen.value));
+    const known = findService(this.#before.services, text);
+    const listen = known !== undefined && known.mark !== null ? known.listen : [listenOf(text)];
     this.#services = [
       ...this.#services,
       {
-        name: this.#nameFor(listen.value, known),
-        listen: [listen.value],
-        scheduler: knownScheduler(scheduler),
-        flags,
+        name: this.#nameFor(firstOf(listen), known),
+        listen,
+        ...settingsOf(operation),
         servers: [],
         // Rules say nothing of timeouts: a service that is cleared and restored keeps those it had.
         timeouts: known?.timeouts ?? withSet(kernelTimeouts, this.#timeouts),
-        persistence: null,
-        mark: null,
-        onePacket: false,
+        mark: known?.mark ?? null,
       },
     ];
   }
@@ -149,15 +147,15 @@ class Draft {
     return candidates.find((name) => !taken.has(name)) ?? wanted;
   }
 
-  #editService({ service: text, scheduler, flags }: OperationOf<'edit-service'>): void {
-    const service = this.#existing(text);
-    this.#replace({ ...service, scheduler: knownScheduler(scheduler), flags });
+  #editService(operation: OperationOf<'edit-service'>): void {
+    const service = this.#existing(operation.service);
+    this.#replace({ ...service, ...settingsOf(operation) });
   }
 
   /** One service of a file may listen on several addresses; ipvsadm sees, and deletes, each on its own. */
   #deleteService(text: string): void {
     const service = this.#existing(text);
-    const listen = service.listen.filter((one) => formatListen(one) !== text);
+    const listen = service.mark === null ? service.listen.filter((one) => formatListen(one) !== text) : [];
     if (listen.length > 0) this.#replace({ ...service, listen });
     else this.#services = this.#services.filter((one) => one !== service);
   }
@@ -188,11 +186,11 @@ class Draft {
         'out-of-range',
         `server ${text}: must have a lower threshold up to the upper one`,
       );
-    const endpoint = parseEndpoint(text);
+    const endpoint = parseServer(text);
     const parsedWeight = parseWeight(weight);
     if (!endpoint.ok || !parsedWeight.ok || isNobody(endpoint.value.address))
       throw new ChangeRefused('not-an-address', `server ${text}: must be address:port of a host`);
-    const before = findService(this.#before.services, formatListen(firstListen(service)));
+    const before = findService(this.#before.services, keyOf(service));
     const known = before?.servers.find((server) => serverId(server) === serverId(endpoint.value));
     return {
       ...endpoint.value,
@@ -237,9 +235,40 @@ class Draft {
 
 type OperationOf<Name extends Operation['op']> = Extract<Operation, { readonly op: Name }>;
 
-/** The service that listens there: "tcp://10.9.0.1:80". */
+/** The service that listens there, "tcp://10.9.0.1:80", or the one of a mark, "mark://7/ipv4". */
 export const findService = (services: readonly VirtualService[], text: string): VirtualService | undefined =>
-  services.find(({ listen }) => listen.some((one) => formatListen(one) === text));
+  services.find((service) =>
+    service.mark === null
+      ? service.listen.some((one) => formatListen(one) === text)
+      : markKey(service.mark, service) === text,
+  );
+
+const markKey = (mark: number, service: VirtualService): string => `mark://${mark}/${serviceFamily(service)}`;
+
+const keyOf = (service: VirtualService): string =>
+  service.mark === null ? formatListen(firstOf(service.listen)) : markKey(service.mark, service);
+
+function listenOf(text: string): Listen {
+  if (text.startsWith('mark://'))
+    throw new ChangeRefused(
+      'other',
+      `service ${text}: must be in the configuration file, with \`mark\`; a mark does not say which addresses and ports it stands for`,
+    );
+  const listen = parseListen(text);
+  if (!listen.ok) throw new ChangeRefused('not-an-address', `service ${text}: must ${listen.must}`);
+  return listen.value;
+}
+
+/** An edit replaces all of these: what is left out is none. */
+const settingsOf = ({
+  scheduler,
+  flags,
+  persistence = null,
+  onePacket = false,
+}: OperationOf<'add-service' | 'edit-service'>): Pick<
+  VirtualService,
+  'scheduler' | 'flags' | 'persistence' | 'onePacket'
+> => ({ scheduler: knownScheduler(scheduler), flags, persistence, onePacket });
 
 export const noSuchService = (text: string): ChangeRefused =>
   new ChangeRefused('no-such-service', `service ${text}: must exist`);
@@ -267,8 +296,7 @@ const withSet = (timeouts: Timeouts, { tcp, tcpFin, udp }: SetTimeouts): Timeout
   udp: udp || timeouts.udp,
 });
 
-function firstListen({ listen, name }: VirtualService): Listen {
-  const [first] = listen;
-  if (first === undefined) throw new Error(`service ${name} listens nowhere`); // no model has such a service
+function firstOf([first]: readonly Listen[]): Listen {
+  if (first === undefined) throw new Error('a service listens nowhere'); // no model has such a service
   return first;
 }

@@ -19,6 +19,20 @@ const seconds = Type.Integer({ minimum: 0, maximum: 31 * 24 * 3600 });
 const serviceSettings = {
   scheduler: Type.String({ maxLength: 63 }),
   flags: Type.Array(Type.Union(schedulerFlags.map((flag) => Type.Literal(flag))), { maxItems: 4 }),
+  /** Left out or null: none. */
+  persistence: Type.Optional(
+    Type.Union([
+      Type.Null(),
+      Type.Object(
+        {
+          timeoutSeconds: Type.Integer({ minimum: 1, maximum: 31 * 24 * 3600 }),
+          prefixLength: Type.Integer({ minimum: 1, maximum: 128 }),
+        },
+        exact,
+      ),
+    ]),
+  ),
+  onePacket: Type.Optional(Type.Boolean()),
 };
 
 const serverSettings = {

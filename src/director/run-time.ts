@@ -7,12 +7,14 @@
  */
 import {
   flagNumber,
+  netmaskOf,
   wholeClient,
+  type ServiceKey,
   type Table,
   type TableServer,
   type TableService,
 } from '../ipvsadm/index.js';
-import { serverId, type Listen, type Model, type VirtualService } from '../model/index.js';
+import { serverId, serviceFamily, type Model, type VirtualService } from '../model/index.js';
 import {
   applyOperations,
   findService,
@@ -111,7 +113,7 @@ export class RunTime {
       size: flows.capacity,
       timeouts: this.#timeouts,
       services: services.flatMap((service) =>
-        service.listen.map((listen) => this.#tableService(service, listen, byName.get(service.name))),
+        keysOf(service).map((key) => this.#tableService(service, key, byName.get(service.name))),
       ),
     };
   }
@@ -123,21 +125,22 @@ export class RunTime {
     return result;
   }
 
-  #tableService(service: VirtualService, listen: Listen, report: ServiceReport | undefined): TableService {
+  #tableService(service: VirtualService, key: ServiceKey, report: ServiceReport | undefined): TableService {
+    const { persistence } = service;
     const reports = new Map(report?.servers.map((server) => [server.server, server]));
     return {
-      key: listen,
+      key,
       scheduler: service.scheduler,
       flags: service.flags.map(flagNumber).sort(),
-      persistence: null,
-      netmask: wholeClient(listen),
+      persistence: persistence?.timeoutSeconds ?? null,
+      netmask: persistence === null ? wholeClient(key) : netmaskOf(key, persistence.prefixLength),
       engine: null,
-      onePacket: false,
+      onePacket: service.onePacket,
       ...this.#ledger.ofService(service.name),
       servers: service.servers
         .map((server): TableServer => {
           const id = serverId(server);
-          const { active = 0, inactive = 0 }: Partial<ServerReport> = reports.get(id) ?? {};
+          const { active = 0, inactive = 0, persistent = 0 }: Partial<ServerReport> = reports.get(id) ?? {};
           return {
             address: server.address,
             port: server.port,
@@ -146,7 +149,7 @@ export class RunTime {
             lowerThreshold: server.lowerThreshold,
             active,
             inactive,
-            persistent: 0,
+            persistent,
             ...this.#ledger.ofServer(service.name, id),
           };
         })
@@ -154,3 +157,7 @@ export class RunTime {
     };
   }
 }
+
+/** The addresses of a mark are not services of their own. */
+const keysOf = (service: VirtualService): readonly ServiceKey[] =>
+  service.mark === null ? service.listen : [{ mark: service.mark, family: serviceFamily(service) }];

@@ -19,7 +19,15 @@ export { options } from './options.js';
 export { notYet } from './not-yet.js';
 export { parseCommandLine } from './parse.js';
 export { minusOne, misuse, Refusal, seeHelp } from './refusal.js';
-export { formatKey, type Request, type ServiceKey } from './request.js';
+export { familyOfKey, formatKey, type Request, type ServiceKey } from './request.js';
 export { ruleLines, wordsOfRule } from './rules.js';
-export { noFlow, wholeClient, type Flow, type Table, type TableServer, type TableService } from './table.js';
+export {
+  netmaskOf,
+  noFlow,
+  wholeClient,
+  type Flow,
+  type Table,
+  type TableServer,
+  type TableService,
+} from './table.js';
 export type { Names } from './values.js';

@@ -6,24 +6,26 @@
  * Asked only once ipvsadm itself would have been content, and before the daemon is: a script hears of its mistakes
  * first, and a service that would behave otherwise than asked is never made.
  */
-import { maxWeight } from '../model/index.js';
+import { maxWeight, parseNetmask } from '../model/index.js';
 import { schedulerNames } from '../scheduler/index.js';
 import { flagOf } from './flags.js';
-import type { Request, ServerSettings, ServiceKey, ServiceSettings } from './request.js';
+import {
+  familyOfKey,
+  type Request,
+  type ServerSettings,
+  type ServiceKey,
+  type ServiceSettings,
+} from './request.js';
 
 /** The sentence to refuse with, or undefined. */
 export function notYet(request: Request): string | undefined {
   switch (request.command) {
     case 'add-service':
     case 'edit-service':
-      return keyNotYet(request.service) ?? settingsNotYet(request.settings);
+      return settingsNotYet(request.service, request.settings);
     case 'add-server':
     case 'edit-server':
-      return (
-        forwardingNotYet(request.settings) ??
-        portNotYet(request.server.port) ??
-        weightNotYet(request.settings)
-      );
+      return forwardingNotYet(request.settings) ?? weightNotYet(request.settings);
     case 'start-daemon':
       return later(
         'the connection synchronisation daemon (--start-daemon)',
@@ -37,25 +39,13 @@ export function notYet(request: Request): string | undefined {
 const later = (what: string, instead: string): string =>
   `${what} is not in this version of vsnat; ${instead}`;
 
-function keyNotYet(key: ServiceKey): string | undefined {
-  if ('mark' in key)
-    return later('a service by firewall mark (-f)', 'name its address and port with -t or -u');
-  if (key.port === 0) return later('a service on every port (port 0)', 'name its port');
-  return undefined;
-}
-
-function settingsNotYet({
-  scheduler,
-  flags,
-  persistence,
-  engine,
-  onePacket,
-}: ServiceSettings): string | undefined {
-  if (persistence !== null)
-    return later('persistence (-p)', 'the scheduler sh keeps a client with its server');
+function settingsNotYet(
+  key: ServiceKey,
+  { scheduler, flags, persistence, netmask, engine }: ServiceSettings,
+): string | undefined {
   if (engine !== null) return later('a persistence engine (--pe)', 'leave it out');
-  if (onePacket)
-    return later('one-packet scheduling (-o)', 'leave it out: each client port is scheduled once');
+  if (persistence !== null && !parseNetmask(netmask, familyOfKey(key)).ok)
+    return later(`a mask that is no prefix (-M ${netmask})`, 'use one like 255.255.255.0');
   const isKnown = (schedulerNames as readonly string[]).includes(scheduler);
   if (isKnown && flags.some((flag) => flagOf(scheduler, flag) === undefined))
     return later(`a flag without a meaning to ${scheduler} (-b)`, 'leave it out');
@@ -67,9 +57,6 @@ function forwardingNotYet({ forwarding }: ServerSettings): string | undefined {
   const option = forwarding === 'tunneling' ? '-i' : '-g, the default';
   return `vsnat forwards by masquerading only, not by ${forwarding} (${option}); add -m`;
 }
-
-const portNotYet = (port: number): string | undefined =>
-  port === 0 ? later('a real server without a port', 'name it, or name the service before -r') : undefined;
 
 const weightNotYet = ({ weight }: ServerSettings): string | undefined =>
   weight > maxWeight

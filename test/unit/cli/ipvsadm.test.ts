@@ -102,6 +102,76 @@ describe('ipvsadm', () => {
     expect(machine.dataplane.published).toHaveLength(published);
   });
 
+  it('keeps clients with their servers, on one port or all, and schedules datagrams one by one', async () => {
+    await must(
+      '-A -t 10.9.0.1:80 -p 60 -M 255.255.255.0',
+      '-A -t 10.9.0.1 -s rr -p',
+      '-a -t 10.9.0.1 -r 10.2.1.2 -m',
+      '-A -u 10.9.0.1:53 -s rr -o',
+      '-a -u 10.9.0.1:53 -r 10.2.1.2:0 -m',
+      '-A -t [2001:db8::1]:80 -p 60 -M 64',
+    );
+    expect(await listing()).toEqual([
+      'TCP  10.9.0.1:0 rr persistent 360',
+      '  -> 10.2.1.2:0                   Masq    1      0          0         ',
+      'TCP  10.9.0.1:80 wlc persistent 60 mask 255.255.255.0',
+      'UDP  10.9.0.1:53 rr ops',
+      '  -> 10.2.1.2:0                   Masq    1      0          0         ',
+      'TCP  [2001:db8::1]:80 wlc persistent 60 mask 64',
+    ]);
+    expect(machine.dataplane.published.at(-1)?.services).toMatchObject([
+      { persistence: { timeoutSeconds: 60, prefixLength: 24 } },
+      {
+        listen: [{ port: 0 }],
+        persistence: { timeoutSeconds: 360, prefixLength: 32 },
+        servers: [{ port: 0 }],
+      },
+      { onePacket: true, servers: [{ port: 0 }] },
+      { persistence: { timeoutSeconds: 60, prefixLength: 64 } },
+    ]);
+    const saved = (await run(['save'])).out;
+    await must('-C');
+    expect(await ipvsadm('-R', saved)).toEqual(fine);
+    expect((await run(['save'])).out).toBe(saved);
+    await must('-E -t 10.9.0.1:80 -s rr', '-E -u 10.9.0.1:53 -s rr');
+    expect((await listing()).filter((line) => !line.startsWith('  '))).toEqual([
+      'TCP  10.9.0.1:0 rr persistent 360',
+      'TCP  10.9.0.1:80 rr',
+      'UDP  10.9.0.1:53 rr',
+      'TCP  [2001:db8::1]:80 wlc persistent 60 mask 64',
+    ]);
+  });
+
+  it('knows the marks of the configuration, and changes and restores them whole', async () => {
+    const group =
+      '{ name: shop, listen: [tcp://10.9.0.1:80, tcp://10.9.0.1:443], mark: 7, persistence: {}, servers: [10.2.1.2:0] }';
+    machine.text = `services: [${group}]`;
+    expect((await run(['reload'])).code).toBe(0);
+    const shown = [
+      'FWM  7 wlc persistent 360',
+      '  -> 10.2.1.2:0                   Masq    1      0          0         ',
+    ];
+    expect(await listing()).toEqual(shown);
+    expect((await ipvsadm('-Ln -f 7')).out.split('\n').slice(2, -1)).toEqual(shown);
+    expect(await ipvsadm('-A -f 7')).toEqual({ code: 255, out: '', err: 'Service already exists\n' });
+    expect(await ipvsadm('-D -t 10.9.0.1:80')).toEqual({ code: 255, out: '', err: 'No such service\n' });
+    await must('-a -f 7 -r 10.2.1.3 -m -w 2', '-Z -f 7');
+    const saved = (await run(['save'])).out;
+    expect(await run(['restore'], saved)).toEqual(fine);
+    expect(machine.dataplane.published.at(-1)?.services).toMatchObject([
+      { mark: 7, listen: [{ port: 80 }, { port: 443 }], servers: [{}, { port: 0, weight: 2 }] },
+    ]);
+    await must('-D -f 7');
+    expect(await listing()).toEqual([]);
+    expect(await ipvsadm('-A -f 7')).toEqual({
+      code: 1,
+      out: '',
+      err:
+        'vsnat: service mark://7/ipv4: must be in the configuration file, with `mark`; ' +
+        'a mark does not say which addresses and ports it stands for\n',
+    });
+  });
+
   it('lists one service alone, without the first line', async () => {
     await must('-A -t 10.9.0.1:80', '-A -t 10.9.0.2:80');
     expect((await ipvsadm('-Ln -t 10.9.0.2:80')).out).toBe(
@@ -240,7 +310,7 @@ describe('vsnat restore', () => {
   it.each([
     [`${rules}-A -t 10.9.0.2`, 2, 'vsnat: line 3: Zero port specified for non-persistent service\n'],
     [`${rules}-a -t 10.9.0.2:80 -r 10.2.1.2 -m`, 1, 'vsnat: service tcp://10.9.0.2:80: must exist\n'],
-    [`${rules}-A -t 10.9.0.2:80 -p`, 1, /^vsnat: line 3: persistence/],
+    [`${rules}-A -t 10.9.0.2:80 --pe sip`, 1, /^vsnat: line 3: a persistence engine/],
   ])('changes nothing when one line cannot be obeyed', async (text, code, err) => {
     await must('-A -t 10.9.0.7:80');
     const said = await run(['restore'], text);

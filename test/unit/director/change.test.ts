@@ -116,7 +116,7 @@ describe('a refusal', () => {
   it.each<readonly [reason: string, operation: Operation]>([
     ['service-exists', addService()],
     ['unknown-scheduler', { ...addService(nowhere), scheduler: 'nosuch' } as Operation],
-    ['not-an-address', addService('mark://7/ipv4')],
+    ['other', addService('mark://7/ipv4')],
     ['no-such-service', { op: 'edit-service', service: nowhere, ...wlc }],
     ['no-such-service', { op: 'delete-service', service: nowhere }],
     ['no-such-service', { ...addServer('10.2.1.9:80'), service: nowhere } as Operation],
@@ -128,7 +128,7 @@ describe('a refusal', () => {
     ['out-of-range', addServer('10.2.1.9:80', { lowerThreshold: 1 })],
     ['not-an-address', addServer('224.0.0.1:80')],
     ['not-an-address', addServer('0.0.0.0:80')],
-    ['not-an-address', addServer('10.2.1.9:0')],
+    ['not-an-address', addServer('10.2.1.9')],
     ['other', addServer('127.0.0.1:80')],
     ['other', addServer('10.9.0.1:80')],
     ['other', addServer('[2001:db8::2]:80')],

@@ -13,18 +13,14 @@ const server = '-a -t 10.9.0.1:80 -r 10.2.1.2:8080';
 
 describe('what this version does not do', () => {
   it.each([
-    [`${service} -p`, /^persistence \(-p\) is not in this version of vsnat; /],
-    [`${service} -p 60 -M 255.255.255.0`, /^persistence/],
-    [`${service} --pe sip`, /^a persistence engine/],
-    ['-A -u 10.9.0.1:53 -o', /^one-packet scheduling/],
-    ['-A -f 7', /^a service by firewall mark/],
-    ['-A -t 10.9.0.1 -p', /^a service on every port/],
+    [`${service} --pe sip`, /^a persistence engine \(--pe\) is not in this version of vsnat; /],
+    [`${service} -p -M 255.0.255.0`, /^a mask that is no prefix \(-M 255\.0\.255\.0\)/],
+    [`${service} -p -M 0.0.0.0`, /^a mask that is no prefix/],
     [`${service} -s rr -b flag-1`, /^a flag without a meaning to rr/],
     [`${service} -s sh -b flag-3`, /^a flag without a meaning to sh/],
     [server, /^vsnat forwards by masquerading only, not by direct routing \(-g, the default\); add -m$/],
     [`${server} -i`, /not by tunneling \(-i\); add -m$/],
     ['-e -t 10.9.0.1:80 -r 10.2.1.2 -w 3', /add -m$/],
-    ['-a -t 10.9.0.1:80 -r 10.2.1.2:0 -m', /^a real server without a port/],
     [`${server} -m -w 65536`, /^a weight above 65535/],
     ['--start-daemon master', /^the connection synchronisation daemon/],
   ])('refuses %s with a sentence', async (line, sentence) => {
@@ -37,7 +33,14 @@ describe('what this version does not do', () => {
     `${service} -s lblcr`,
     '-A --sctp-service 10.9.0.1:2905',
     `${service} -s nosuch`, // the kernel's to refuse
-    `${service} -M 255.255.255.0`, // without -p it has no effect there either
+    `${service} -M 255.0.255.0`, // without -p it has no effect there either
+    `${service} -p`,
+    `${service} -p 60 -M 255.255.255.0`,
+    '-A -t [2001:db8::1]:80 -p 60 -M 64',
+    '-A -t 10.9.0.1 -p',
+    '-A -u 10.9.0.1:53 -o',
+    '-A -f 7', // the daemon knows whether there is such a mark
+    '-a -t 10.9.0.1:80 -r 10.2.1.2:0 -m',
     `${server} -m -w 65535 -x 10 -y 3`,
     '-D -f 7',
     '-d -f 7 -r 10.2.1.2',

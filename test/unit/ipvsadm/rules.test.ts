@@ -44,15 +44,27 @@ const services: fc.Arbitrary<VirtualServiceOptions> = fc
         vip: addresses[family].vip,
         port: fc.integer({ min: 1, max: 65535 }),
         scheduling,
+        grouping: fc.record(
+          {
+            persistence: fc.record({
+              timeoutSeconds: fc.integer({ min: 1, max: 2_592_000 }),
+              prefixLength: fc.integer({ min: 1, max: family === 'ipv4' ? 32 : 128 }),
+            }),
+            onePacket: fc.boolean(),
+          },
+          { requiredKeys: [] },
+        ),
         servers: fc.uniqueArray(
           fc.record({ rip: addresses[family].rip, weight: fc.integer({ min: 0, max: 65535 }) }),
           { selector: ({ rip }) => rip, maxLength: 4 },
         ),
       })
-      .map(({ protocol, vip, port, scheduling: how, servers }) => ({
+      .map(({ protocol, vip, port, scheduling: how, grouping, servers }) => ({
         name: 'replaced below',
         listen: `${protocol}://${vip}:${port}`,
         ...how,
+        ...grouping,
+        onePacket: protocol === 'udp' && grouping.onePacket === true,
         servers: servers.map(({ rip, weight }) => realServer(`${rip}:${port}`, { weight })),
       })),
   );
@@ -108,7 +120,7 @@ describe('a saved table', () => {
 
   it.each([
     ['-C\n-A -t 10.9.0.1', 'VSNAT_USAGE', 'line 2: Zero port specified for non-persistent service'],
-    ['-A -f 7', 'VSNAT_CHANGE_REFUSED', /^line 1: a service by firewall mark/],
+    ['-A -f 7 -p --pe sip', 'VSNAT_CHANGE_REFUSED', /^line 1: a persistence engine/],
     ['-a -t 10.9.0.1:80 -r 10.2.1.2', 'VSNAT_CHANGE_REFUSED', /^line 1: .*add -m$/],
     ['-L -n', 'VSNAT_USAGE', /^line 1: must be a rule/],
     ['junk', 'VSNAT_USAGE', /^line 1: Try `ipvsadm -h'/],
