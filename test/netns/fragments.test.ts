@@ -27,7 +27,7 @@ suite('datagrams in pieces', () => {
           'echo-pieces',
           address,
           String(port),
-          '1480',
+          '640',
         ]);
         await echo.waitForOutput(/^ready$/m);
         echoes.push(echo);
@@ -46,9 +46,9 @@ suite('datagrams in pieces', () => {
     { queues: 2, steering: 'random' },
   ]) {
     for (const [size, step, orders] of [
-      [4_000, 1_480, 6],
+      [4_000, 1_440, 6],
       [1_000, 512, 2],
-      [30_000, 1_480, 60],
+      [30_000, 1_440, 60],
     ] as const) {
       test(`${size} bytes by ${step}, ${tun.queues} queues, steering ${tun.steering}: whole in every order`, async () => {
         const services = families.map((family) => ({
