@@ -92,6 +92,23 @@ suite('ipvsadm', () => {
     });
   });
 
+  test('keeps a client with its server, and shows the template', async () => {
+    await must(`-a ${web('v4')} ${server(1)} -m`);
+    await must(`-E ${web('v4')} -s rr -p 300`);
+    const { byServer } = await get(10);
+    expect(Object.values(byServer)).toEqual([10]);
+    expect(await must(`-Ln ${web('v4')}`)).toContain('TCP  10.9.0.1:80 rr persistent 300\n');
+    const templates = (await must('-Lnc')).split('\n').filter((line) => line.includes(' 10.1.1.2:0 '));
+    expect(templates).toHaveLength(1);
+    expect(templates[0]).toMatch(
+      /^TCP 0[45]:\d\d {2}(NONE|ASSURED) +10\.1\.1\.2:0 +10\.9\.0\.1:80 +10\.2\.\d\.2:8080$/,
+    );
+    const counts = (await must(`-Ln ${web('v4')} --persistent-conn`)).split('\n').slice(3, -1);
+    expect(counts.map((line) => Number(line.slice(43, 53))).sort()).toEqual([0, 1]);
+    await must(`-E ${web('v4')} -s rr`);
+    expect(Object.values((await get(10)).byServer)).toEqual([5, 5]);
+  });
+
   test('deletes; what is not there is said in the words that scripts look for', async () => {
     await must(`-D ${web('v6')}`);
     expect(await ipvsadm(`-D ${web('v6')}`)).toMatchObject({ code: 255, stderr: 'No such service\n' });
