@@ -15,7 +15,7 @@
 //
 //   shard:    lock | counts | free list | sweep cursor   one of 1 or 16; a flow lives in one shard for ever
 //   bucket:   tag[10] index[10] spilled                  one cache line; a hit costs this line and the record's
-//   flow:     64 bytes (IPv4) or 96 bytes (IPv6)         one or two lines, dense, addressed by index
+//   flow:     64 bytes (IPv4) or 104 bytes (IPv6)        one or two lines, dense, addressed by index
 //   deadline: 4 bytes per flow                           what the sweep reads
 //
 // A full bucket spills into the next ones, at most kMaxProbe buckets away; `spilled` counts the entries that
@@ -78,6 +78,7 @@ struct Flow {
   uint8_t flags;
   uint8_t in_packets;  // of the client, as far as 255. What drop_entry goes by
   uint8_t reserved;
+  uint16_t helper;  // of a helper's connections: what nat/ftp_state.h calls it; else 0
 
   static constexpr uint8_t kReplied = 1;      // a packet of the real server was seen
   static constexpr uint8_t kRequestSeen = 2;  // seq_end/acked[request] are meaningful
@@ -90,7 +91,7 @@ struct Flow {
 
 /** The same flow, free: `next` threads the free list through `expires_at`'s place. */
 static_assert(sizeof(Flow<wire::Addr4>) <= 64, "an IPv4 flow is one cache line");
-static_assert(sizeof(Flow<wire::Addr6>) <= 96, "an IPv6 flow is a line and a half");
+static_assert(sizeof(Flow<wire::Addr6>) <= 104, "an IPv6 flow is a little more than a line and a half");
 
 template <class Addr>
 struct RecordSize;
@@ -100,7 +101,7 @@ struct RecordSize<wire::Addr4> {
 };
 template <>
 struct RecordSize<wire::Addr6> {
-  static constexpr size_t value = 96;
+  static constexpr size_t value = 104;
 };
 
 struct TableStats {
@@ -114,7 +115,7 @@ class Table {
  public:
   using FlowT = Flow<Addr>;
 
-  static constexpr uint32_t kLayoutVersion = 2;
+  static constexpr uint32_t kLayoutVersion = 3;
   static constexpr unsigned kMaxProbe = 8;
   static constexpr unsigned kEvictProbes = 16;
   static constexpr unsigned kSlots = 10;
