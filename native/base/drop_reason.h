@@ -56,6 +56,7 @@
   X(reply_taken,   "reply_taken",   "every usable server already talks to this client port for another VIP")    \
   X(table_full,    "table_full",    "the flow table is full and nothing half-open is left to give up")          \
   X(rate_limited,  "rate_limited",  "an answer was due, but the answer budget is used up")                      \
+  X(ftp_csum,      "ftp_csum",      "an FTP control segment with a wrong checksum: the helper must not read it")      \
   X(answered,      "answered",      "the director answered it itself (ping to a VIP)")
 
 #define VSNAT_GENERATED_KINDS(X)                                                                                \

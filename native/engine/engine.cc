@@ -67,6 +67,11 @@ Result<bool> Engine::map_tables(flow::Sharing sharing) {
   if (!six) return six.error();
   memory4_ = std::move(four.value());
   memory6_ = std::move(six.value());
+  constexpr uint16_t kFtpRecords = nat::FtpState::kMostRecords;
+  auto ftp = Mapping::anonymous(nat::FtpState::bytes_for(kFtpRecords), "the FTP helper");
+  if (!ftp) return ftp.error();
+  ftp_memory_ = std::move(ftp.value());
+  ftp_.format(ftp_memory_.bytes(), kFtpRecords);
   memory4_.prefer_huge_pages();
   memory6_.prefer_huge_pages();
   tables_.v4.format(memory4_.bytes(), capacity, key_, sharing);
@@ -125,6 +130,7 @@ Result<std::unique_ptr<Engine>> Engine::open_queues(const EngineOptions& options
 }
 
 void Engine::add_lane(Lane& lane) {
+  lane.core.ftp = &ftp_;
   lane.core.prng = Prng(hsiphash_u32(lane.core.queue, key_));
   lane.core.defence = &defence_;
   lanes_.push_back(&lane);

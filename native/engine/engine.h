@@ -118,9 +118,10 @@ class Engine {
   std::vector<std::array<uint8_t, 16>> steered_vips_;
 
   // Before the workers, so that it goes after them.
-  Mapping memory4_, memory6_, template_memory4_, template_memory6_, fragment_memory_;
+  Mapping memory4_, memory6_, template_memory4_, template_memory6_, fragment_memory_, ftp_memory_;
   nat::FlowTables tables_;
   nat::Fragments fragments_;
+  nat::FtpState ftp_;
   std::unique_ptr<service::ServerLoad[]> loads_;
   nat::Defence defence_;
   uint64_t next_generation_ = 1;

@@ -247,6 +247,11 @@ void decode_service(Fields service, service::ServiceSpec& out, std::string& prob
   if (service.ok())
     decode_timeouts(Fields(service.get("timeouts"), service.at("timeouts"), problem), out.timeouts);
   decode_grouping(service, out, problem);
+  const Napi::Value helper = service.get("helper");
+  if (service.ok() && !helper.IsUndefined()) {
+    service.word("helper", {"ftp"});
+    out.helper = service::Helper::ftp;
+  }
 }
 
 void decode_policy(Fields policy, service::Policy& out) {

@@ -54,6 +54,8 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
   out.Set("ambiguousReplies", number(env, lane.tally.ambiguous_replies.read()));
   out.Set("entriesDropped", number(env, lane.tally.entries_dropped.read()));
   out.Set("orphansEnded", number(env, lane.tally.orphans_ended.read()));
+  out.Set("ftpAnnounced", number(env, lane.tally.ftp_announced.read()));
+  out.Set("ftpIgnored", number(env, lane.tally.ftp_ignored.read()));
   out.Set("busyNanoseconds", number(env, c.busy_ns.read()));
   out.Set("generation", number(env, engine.adopted_generation(queue)));
   return out;

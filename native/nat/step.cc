@@ -4,6 +4,7 @@
 #include <cstring>
 #include <optional>
 
+#include "nat/ftp_helper.h"
 #include "nat/icmp_error.h"
 #include "nat/one_packet.h"
 #include "nat/persist.h"
@@ -112,6 +113,7 @@ template <class Addr>
 void forget(Core& core, const Snapshot& snapshot, const flow::Flow<Addr>& flow, Tick now,
             Ended ended = Ended::in_time) {
   leave_template<Addr>(core, flow.parent, now, ended);
+  if (core.ftp != nullptr) core.ftp->release(flow.helper);
   const Server* server = snapshot.server_at(flow.server_slot);
   core.loads[flow.server_slot].unbound(flow::is_active(flow.state), server ? server->upper_threshold : 0,
                                        server ? server->lower_threshold : 0);
@@ -123,10 +125,21 @@ void remove(Core& core, const Snapshot& snapshot, flow::Flow<Addr>* flow, Tick n
   core.tables.of<Addr>().erase(flow);
 }
 
+/**
+ * Ticks that a flow whose time is over stays nevertheless: the control connection of living data connections is asked
+ * again a minute later, as IPVS does (ip_vs_conn_expire_later).
+ */
+template <class Addr>
+uint32_t longer(Core& core, const flow::Flow<Addr>& flow) {
+  const bool needed =
+      core.ftp != nullptr && FtpState::is_control(flow.helper) && core.ftp->has_children(flow.helper);
+  return needed ? ticks_from_seconds(60) : 0;
+}
+
 /** `flow`, unless its time is over and only the sweep has not come by yet. */
 template <class Addr>
 flow::Flow<Addr>* live(Context& c, flow::Flow<Addr>* flow) {
-  if (flow == nullptr || flow->expires_at.after(c.now.tick())) return flow;
+  if (flow == nullptr || flow->expires_at.after(c.now.tick()) || longer(c.core, *flow) != 0) return flow;
   remove(c.core, c.snapshot, flow, c.now.tick());
   return nullptr;
 }
@@ -190,15 +203,36 @@ bool is_untranslatable_piece(const PacketView& view, const flow::Flow<Addr>& flo
   return view.fragment && view.is_sctp() && !(flow.virtual_port == flow.real_port);
 }
 
+/** The helper of a control connection; null for every other flow. */
+template <class Addr>
+FtpState* helper_of(Context& c, const flow::Flow<Addr>& flow) {
+  return FtpState::is_control(flow.helper) ? c.core.ftp : nullptr;
+}
+
+template <class Addr>
+FtpScene<Addr> ftp_scene(Context& c, const flow::Flow<Addr>& flow) {
+  const uint32_t ticks = c.snapshot.timeout_ticks(flow.service_slot, State::listen);
+  return {*c.core.ftp, c.core.tables.of<Addr>(), c.now.tick().plus(ticks)};
+}
+
+void count(Core& core, const FtpReading& reading) {
+  if (reading.announced != 0) core.tally.ftp_announced.add(reading.announced);
+  if (reading.ignored != 0) core.tally.ftp_ignored.add(reading.ignored);
+}
+
 template <class Addr>
 Outcome forward_request(Context& c, flow::Flow<Addr>& flow) {
   if (is_untranslatable_piece(c.view(), flow)) return dropped(DropReason::fragment);
+  FtpState* const ftp = helper_of(c, flow);
+  if (ftp != nullptr && !ftp_checksum_ok(c.view())) return dropped(DropReason::ftp_csum);
   ServerTally& tally = c.core.tally.server(flow.server_slot);
   tally.in_packets.add(1);
   tally.in_bytes.add(c.view().length);
   c.fragment_server = flow.server_slot;
   if (flow.in_packets != 0xff) ++flow.in_packets;
+  if (ftp != nullptr) ftp_restore_numbers(ftp->record(flow.helper), c.view());
   advance(c, flow, Direction::request);
+  if (ftp != nullptr) count(c.core, ftp_read_request(ftp_scene(c, flow), flow, c.view()));
   rewrite_request(c.view(), flow);
   return c.forward();
 }
@@ -209,6 +243,74 @@ DropReason refuses_to_begin(const tcp_hdr& tcp, bool sloppily = false) {
   if ((flags & tcp_hdr::kSyn) && (flags & (tcp_hdr::kFin | tcp_hdr::kRst))) return DropReason::tcp_flags;
   if (sloppily && !(flags & tcp_hdr::kRst)) return kNoDrop;
   return flags == tcp_hdr::kSyn ? kNoDrop : DropReason::no_flow;
+}
+
+/**
+ * A flow for the data connection that an FTP control connection has announced, when the packet, which has no flow,
+ * begins it; null otherwise, and then `reason` is set if it must be dropped. Data connections are not scheduled and so
+ * not counted among the service's, but they weigh on their server.
+ */
+template <class Addr>
+flow::Flow<Addr>* announced_by_ftp(Context& c, Direction direction, DropReason& reason) {
+  using Opener = FtpExpectation::Opener;
+  const PacketView& view = c.view();
+  FtpState* const ftp = c.core.ftp;
+  if (ftp == nullptr || !view.is_tcp() || !ftp->waiting() || refuses_to_begin(view.tcp()) != kNoDrop) {
+    return nullptr;
+  }
+  const bool is_request = direction == Direction::request;
+  const Opener opener = is_request ? Opener::client : Opener::server;
+  const Addr& client = is_request ? saddr<Addr>(view) : daddr<Addr>(view);
+  const Addr& other = is_request ? daddr<Addr>(view) : saddr<Addr>(view);
+  const be16 client_port = is_request ? source_port(view) : destination_port(view);
+  const uint16_t other_port = (is_request ? destination_port(view) : source_port(view)).host();
+  auto& table = c.core.tables.of<Addr>();
+  FtpExpectation found;
+  const uint16_t helper = ftp->take(ftp_hash(table, opener, client, destination_port(view).host()),
+                                    c.now.tick(), found, [&](const FtpExpectation& e) {
+                                      const auto& end = is_request ? e.virt : e.real;
+                                      return e.opener == opener && e.client.family == Addr::kFamily &&
+                                             e.client.get<Addr>() == client && end.get<Addr>() == other &&
+                                             (is_request ? e.virtual_port : e.real_port) == other_port &&
+                                             (is_request || e.client_port == client_port.host());
+                                    });
+  if (helper == 0) return nullptr;
+  const be16 virtual_port = be16::from_host(found.virtual_port), real_port = be16::from_host(found.real_port);
+  const auto refuse = [&](DropReason why) -> flow::Flow<Addr>* {
+    ftp->release(helper);
+    reason = why;
+    return nullptr;
+  };
+  // Neither tuple may be a living connection's; one that is over gives way.
+  for (const bool by_request : {true, false}) {
+    const Addr& virt = found.virt.get<Addr>();
+    const Addr& real = found.real.get<Addr>();
+    auto* taken = live(
+        c, by_request ? table.find_request(c.pending.hash, kProtoTcp, client, client_port, virt, virtual_port)
+                      : table.find_reply(c.pending.hash, kProtoTcp, client, client_port, real, real_port));
+    if (taken == nullptr) continue;
+    if (!flow::is_closed(taken->state)) return refuse(DropReason::reply_taken);
+    remove(c.core, c.snapshot, taken, c.now.tick());
+  }
+  const Server* server = c.snapshot.server_at(found.server_slot);
+  if (server == nullptr) return refuse(DropReason::server_gone);
+  auto* flow = table.insert(c.pending.hash, kProtoTcp, client, client_port, c.now.tick(),
+                            [&](const flow::Flow<Addr>& evicted) {
+                              forget(c.core, c.snapshot, evicted, c.now.tick(), Ended::given_up);
+                            });
+  if (flow == nullptr) return refuse(DropReason::table_full);
+  flow->virt = found.virt.get<Addr>();
+  flow->virtual_port = virtual_port;
+  flow->real = found.real.get<Addr>();
+  flow->real_port = real_port;
+  flow->state = State::listen;
+  flow->server_slot = found.server_slot;
+  flow->service_slot = found.service_slot;
+  flow->queue = c.core.queue;
+  flow->helper = helper;
+  compute_deltas(*flow);
+  c.core.loads[found.server_slot].bound(server->upper_threshold);
+  return flow;
 }
 
 /** A datagram of a one-packet service: a connection as far as counting goes. */
@@ -250,6 +352,10 @@ Outcome await_client(Context& c, flow::Flow<Addr>& flow) {
 template <class Addr>
 Outcome schedule(Context& c, flow::Flow<Addr>* replaced = nullptr) {
   const PacketView& view = c.view();
+  DropReason reason = kNoDrop;
+  auto* data = announced_by_ftp<Addr>(c, Direction::request, reason);
+  if (data != nullptr) return forward_request(c, *data);
+  if (reason != kNoDrop) return dropped(reason);
   const Listener at = c.snapshot.find_listener(view.protocol, daddr<Addr>(view), destination_port(view));
   const Service* service = at.service;
   if (service == nullptr) {
@@ -275,6 +381,8 @@ Outcome schedule(Context& c, flow::Flow<Addr>* replaced = nullptr) {
     if (replaced != nullptr) remove(c.core, c.snapshot, replaced, c.now.tick());
     return dropped(DropReason::drop_packet);
   }
+  const bool with_ftp = service->helper == service::Helper::ftp && view.is_tcp() && !c.by_error && c.core.ftp != nullptr;
+  if (with_ftp && !ftp_checksum_ok(view)) return dropped(DropReason::ftp_csum);
   ServiceTally& service_tally = c.core.tally.service(service->slot);
   const service::ClientKey key{saddr<Addr>(view).fold(), source_port(view).host()};
   const auto* destination = reinterpret_cast<const uint8_t*>(&daddr<Addr>(view));
@@ -335,6 +443,10 @@ Outcome schedule(Context& c, flow::Flow<Addr>* replaced = nullptr) {
   flow->state = view.is_tcp() ? State::none : view.is_sctp() ? State::sctp_none : State::udp;
   flow->parent = parent;
   flow->queue = c.core.queue;
+  if (with_ftp) {
+    flow->helper = c.core.ftp->open();
+    if (flow->helper == 0) c.core.tally.ftp_ignored.add(1);  // it works, but for active and passive transfers
+  }
   c.core.loads[server->slot].bound(server->upper_threshold);
   service_tally.connections.add(1);
   c.core.tally.server(server->slot).connections.add(1);
@@ -370,7 +482,13 @@ Outcome request(Context& c) {
   if (flow == nullptr) return schedule<Addr>(c);
   const bool begins = opens(view);
   if (begins && is_replaced(c, *flow)) return schedule<Addr>(c, flow);  // the client port is used again
-  if (begins && flow::is_closed(flow->state)) begin_anew(*flow);
+  if (begins && flow::is_closed(flow->state)) {
+    begin_anew(*flow);
+    if (FtpState* const ftp = helper_of(c, *flow)) {
+      ftp->release(flow->helper);
+      flow->helper = ftp->open();
+    }
+  }
   if (c.snapshot.server_gone(flow->server_slot, flow->service_slot)) {
     if (c.snapshot.removed_server == service::RemovedServer::silent) return dropped(DropReason::server_gone);
     remove(c.core, c.snapshot, flow, c.now.tick());
@@ -426,13 +544,21 @@ Outcome reply(Context& c) {
   typename flow::Table<Addr>::Guard guard(table, c.pending.hash);
   auto* flow = live(c, table.find_reply(c.pending.hash, view.protocol, daddr<Addr>(view),
                                         destination_port(view), saddr<Addr>(view), source_port(view)));
+  if (flow == nullptr || flow::is_closed(flow->state)) {
+    DropReason reason = kNoDrop;
+    if (auto* data = announced_by_ftp<Addr>(c, Direction::reply, reason)) flow = data;
+    if (reason != kNoDrop) return dropped(reason);
+  }
   if (flow == nullptr) return reply_without_flow<Addr>(c);
   if (is_untranslatable_piece(view, *flow)) return dropped(DropReason::fragment);
+  FtpState* const ftp = helper_of(c, *flow);
+  if (ftp != nullptr && !ftp_checksum_ok(view)) return dropped(DropReason::ftp_csum);
   ServerTally& tally = c.core.tally.server(flow->server_slot);
   tally.out_packets.add(1);
   tally.out_bytes.add(view.length);
   c.fragment_server = flow->server_slot;
   advance(c, *flow, Direction::reply);
+  if (ftp != nullptr) count(c.core, ftp_rewrite_reply(ftp_scene(c, *flow), *flow, c.packet, c.pending.view));
   rewrite_reply(view, *flow);
   return c.forward();
 }
@@ -769,7 +895,14 @@ bool release_next(Core& core, const Snapshot& snapshot, Now now, Released& relea
 }
 
 bool expire(Core& core, const Snapshot& snapshot, uint32_t shard, Tick now, uint32_t budget) {
-  const auto gone = [&](const auto& flow) { forget(core, snapshot, flow, now); };
+  const auto gone = [&](auto& flow) {
+    if (const uint32_t ticks = longer(core, flow); ticks != 0) {
+      flow.expires_at = now.plus(ticks);
+      return true;
+    }
+    forget(core, snapshot, flow, now);
+    return false;
+  };
   const auto sweep = [&](auto& table, auto&& on_expire) {
     return table.sweep(shard, now, budget, on_expire) == budget;
   };

@@ -42,6 +42,7 @@
 #include "nat/answer.h"
 #include "nat/defence.h"
 #include "nat/fragments.h"
+#include "nat/ftp_state.h"
 #include "nat/tally.h"
 #include "service/dispatch.h"
 #include "service/snapshot.h"
@@ -116,6 +117,7 @@ struct Core {
   Prng prng{};  // for schedulers that draw
   Loose loose{};
   Defence* defence = nullptr;  // shared as well; null is none
+  FtpState* ftp = nullptr;     // shared; without it services' FTP helpers do nothing
 };
 
 /** A packet between prepare() and finish(). */

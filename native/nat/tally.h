@@ -35,6 +35,9 @@ class Tally {
   /** Connections ended early: by drop_entry, and because their server left (expire_nodest_conn). */
   Counter entries_dropped, orphans_ended;
 
+  /** Data connections that FTP helpers expect, and what they could not make use of. */
+  Counter ftp_announced, ftp_ignored;
+
  private:
   std::unique_ptr<ServerTally[]> servers_;
   std::unique_ptr<ServiceTally[]> services_;

@@ -150,6 +150,7 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
     service.first_server = uint32_t(snapshot->servers.size());
     service.server_count = uint32_t(from.servers.size());
     service.plan = from.plan;
+    service.helper = from.helper;
     service.cursor = std::make_unique<std::atomic<uint64_t>>(0);
     if (from.plan.kind == PlanKind::local) {
       service.locality = std::make_unique<Locality>(destinations_of(from), service.server_count);

@@ -88,6 +88,9 @@ struct PersistenceSpec {
   uint8_t prefix_bits = 0;  // of the client's address
 };
 
+/** Who reads the service's control connections (nat/ftp_helper.h). */
+enum class Helper : uint8_t { none, ftp };
+
 struct ServiceSpec {
   uint32_t slot = 0;
   std::vector<ListenSpec> listen;
@@ -99,6 +102,7 @@ struct ServiceSpec {
   uint32_t mark = 0;
   /** Each datagram is scheduled on its own and no connection is remembered. */
   bool one_packet = false;
+  Helper helper = Helper::none;
 };
 
 enum class RemovedServer : uint8_t { reset, silent };
@@ -143,6 +147,7 @@ struct Service {
   uint8_t persistence_bits = 0;
   uint32_t mark = 0;
   bool one_packet = false;
+  Helper helper = Helper::none;
 
   bool persistent() const { return persistence_ticks != 0; }
 };

@@ -63,6 +63,8 @@ export interface ServiceSpec {
   readonly mark?: number;
   /** UDP only: each datagram is scheduled on its own, and none is remembered. */
   readonly onePacket?: boolean;
+  /** Left out: none. */
+  readonly helper?: 'ftp';
 }
 
 /** What the kernel's sysctls decide and a packet can tell; model/sysctls.ts says what each does. */
@@ -141,6 +143,10 @@ export interface QueueCounters {
   readonly entriesDropped: number;
   /** Connections ended because their server was deleted (expire_nodest_conn). */
   readonly orphansEnded: number;
+  /** Data connections that FTP helpers learnt of and let through. */
+  readonly ftpAnnounced: number;
+  /** Lines about data connections, and whole control connections, that FTP helpers could do nothing with. */
+  readonly ftpIgnored: number;
   readonly busyNanoseconds: number;
   /** Generation of the snapshot this queue works with. */
   readonly generation: number;

@@ -204,6 +204,8 @@ function emptyQueue(queue: number): QueueCounters {
     ambiguousReplies: 0,
     entriesDropped: 0,
     orphansEnded: 0,
+    ftpAnnounced: 0,
+    ftpIgnored: 0,
     busyNanoseconds: 0,
     generation: 0,
   };

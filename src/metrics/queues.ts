@@ -118,6 +118,16 @@ export const queueMetrics: readonly MetricDefinition[] = [
     (queue) => queue.ambiguousReplies,
   ),
   counter(
+    'vsnat_queue_ftp_announced_total',
+    'Data connections that FTP helpers learnt of on control connections.',
+    (queue) => queue.ftpAnnounced,
+  ),
+  counter(
+    'vsnat_queue_ftp_ignored_total',
+    'What FTP helpers could not make use of: lines they did not understand or believe, control connections too many.',
+    (queue) => queue.ftpIgnored,
+  ),
+  counter(
     'vsnat_queue_busy_seconds_total',
     'Time the queue was at work and not waiting for packets.',
     (queue) => queue.busyNanoseconds / 1e9,

@@ -71,6 +71,7 @@ NatLab::NatLab(uint32_t capacity)
   VSNAT_CHECK(bool(pieces), "a test has the memory it needs");
   fragment_memory = std::move(pieces.value());
   fragments.format(fragment_memory.bytes(), limits, kKey, flow::Sharing::exclusive);
+  ftp.format(ftp_memory_, kFtpRecords);
   for (const int family : {4, 6}) {
     const uint32_t base = family == 4 ? 0 : 16, slot = family == 4 ? 0 : 4;
     spec.services.push_back(three_servers(family, slot, kTcp, virtual_endpoint(family), base, web_server));
@@ -99,6 +100,7 @@ Result NatLab::send(const Packet& packet) {
 
   nat::Core core{*tables, loads.data(), tally, budget, fragments, 0};
   core.defence = &defence;
+  core.ftp = &ftp;
   Result result;
   result.outcome = nat::step(core, *snapshot, now, native);
   ++rx;
@@ -164,6 +166,7 @@ Result NatLab::refused(const PacketBuilder& builder, DropReason reason) {
 void NatLab::expire() {
   nat::Core core{*tables, loads.data(), tally, budget, fragments, 0};
   core.defence = &defence;
+  core.ftp = &ftp;
   for (uint32_t shard = 0; shard < nat::expirable_shards(*tables); ++shard) {
     while (nat::expire(core, *snapshot, shard, now.tick(), 16)) {
     }

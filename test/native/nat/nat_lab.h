@@ -79,6 +79,7 @@ class NatLab {
   nat::Fragments fragments;
   Mapping fragment_memory;
   nat::Defence defence;
+  nat::FtpState ftp;
   std::unique_ptr<nat::FlowTables> tables = std::make_unique<nat::FlowTables>();
   std::unique_ptr<service::Snapshot> snapshot;
 
@@ -93,6 +94,8 @@ class NatLab {
 
   Lab<wire::Addr4> v4_, templates4_;
   Lab<wire::Addr6> v6_, templates6_;
+  static constexpr uint16_t kFtpRecords = 4;
+  alignas(nat::FtpRecord) std::byte ftp_memory_[kFtpRecords * (sizeof(nat::FtpRecord) + 2)]{};
   uint64_t generation_ = 0;
 };
 
