@@ -2,7 +2,14 @@
 /** The daemon's parts on a real machine: files, the host, the addon, the TUN device, the service manager. */
 import { loadConfig, unreachable, type Config, type HostNetwork } from '../config/index.js';
 import { addonAbi, loadAddon, TunDataplane } from '../dataplane/native.js';
-import { hostPrefixes, hostWatchMs, preflight, prepareHost, realSystem } from '../host/index.js';
+import {
+  hostAddresses,
+  hostPrefixes,
+  hostWatchMs,
+  preflight,
+  prepareHost,
+  realSystem,
+} from '../host/index.js';
 import { hostMemory } from '../director/director.js';
 import type { Model } from '../model/index.js';
 import type { DaemonParts } from './daemon.js';
@@ -17,8 +24,9 @@ export async function loadForThisHost(file: string, running?: Model): Promise<Co
 
 /** null where the host cannot be asked (no iproute2): `vsnat check` works on machines that never run the daemon. */
 async function hostNetwork(): Promise<HostNetwork | null> {
-  const prefixes = await hostPrefixes();
-  return prefixes === null ? null : { prefixes, defaultRoute: await hasDefaultRoute() };
+  const [prefixes, addresses] = await Promise.all([hostPrefixes(), hostAddresses()]);
+  if (prefixes === null) return null;
+  return { prefixes, defaultRoute: await hasDefaultRoute(), ...(addresses !== null && { addresses }) };
 }
 
 async function hasDefaultRoute(): Promise<boolean> {

@@ -23,6 +23,7 @@ export function checkBetweenKeys({ root, services, metricsListen }: Draft): void
     checkAddresses(service, vips);
     checkServers(service);
     checkFlags(service);
+    checkHelper(service);
   }
   if (metricsListen !== undefined) checkMetricsListen(metricsListen, services);
   checkSocket(root.get('admin').get('socket'));
@@ -155,6 +156,25 @@ function checkFlags({ scheduler, flags }: ServiceDraft): void {
     const hint = scheduler === 'sh' || scheduler === 'mh' ? `write ${scheduler}-${what}` : 'leave it out';
     at.refuse({ must: `be a flag of the scheduler ${scheduler}`, hint });
   }
+}
+
+/** FTP is spoken over TCP, and the data port of active mode is the one below the control port (RFC 959 section 5.2). */
+function checkHelper({ helper, listen, servers }: ServiceDraft): void {
+  if (helper?.value !== 'ftp') return;
+  for (const { at, value } of listen) {
+    if (value.protocol !== 'tcp')
+      at.refuse({ must: 'start with tcp:// with helper: ftp', hint: 'make a service of its own for UDP' });
+    else checkControlPort(at, value.port);
+  }
+  for (const { address, value } of servers) checkControlPort(address, value.port);
+}
+
+function checkControlPort(at: Field, port: number): void {
+  if (port > 1) return;
+  at.refuse({
+    must: 'have a port of 2..65535 with helper: ftp',
+    hint: 'data connections of active mode come from the port below',
+  });
 }
 
 function checkMetricsListen(

@@ -8,7 +8,14 @@ import { parseEndpoint, parseListen, parseServer, type Endpoint, type Listen } f
 import type { Model } from '../model/model.js';
 import { mistake, type Parsed } from '../model/parsed.js';
 import { longestPrefix, parseNetmask, type Persistence } from '../model/persistence.js';
-import type { RealServer, SchedulerFlag, SchedulerName, VirtualService } from '../model/service.js';
+import {
+  helperNames,
+  type HelperName,
+  type RealServer,
+  type SchedulerFlag,
+  type SchedulerName,
+  type VirtualService,
+} from '../model/service.js';
 import { kernelTimeouts, type Timeouts } from '../model/timeouts.js';
 import { parseWeight } from '../model/weight.js';
 import { schedulerFlags, schedulerNames } from '../scheduler/index.js';
@@ -38,6 +45,7 @@ export interface ServiceDraft {
   readonly persistence: Persistence | null;
   readonly mark: Located<number> | undefined;
   readonly onePacket: Located<true> | undefined;
+  readonly helper: Located<HelperName> | undefined;
 }
 
 export interface Draft {
@@ -92,6 +100,7 @@ function serviceOf(service: ServiceDraft): VirtualService {
     persistence: service.persistence,
     mark: service.mark?.value ?? null,
     onePacket: service.onePacket !== undefined,
+    helper: service.helper?.value ?? 'none',
   };
 }
 
@@ -122,6 +131,7 @@ function draftService(at: Field): ServiceDraft {
     persistence: readPersistence(at.get('persistence'), first && familyOf(first.value.address)),
     mark: locate(mark, mark.integer(1, 0xffffffff)),
     onePacket: onePacket.isTrue() ? { value: true, at: onePacket } : undefined,
+    helper: locate(at.get('helper'), at.get('helper').word(...helperNames)),
   };
 }
 

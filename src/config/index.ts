@@ -4,18 +4,19 @@
  * running director; a reload calls the same functions and swaps only what came out whole.
  *
  * text → yaml.ts (values, positions) → defaults.ts → shape.ts (the schema) → draft.ts (meaning) → checks.ts (between
- * keys) → model → reach.ts (against the host's subnets).
+ * keys) → model → reach.ts (against the host's subnets), helper-vips.ts (against its addresses).
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { LineCounter } from 'yaml';
 import { VsnatError } from '../errors.js';
 import type { Model } from '../model/model.js';
-import { serverId, type RealServer } from '../model/service.js';
+import { serverId, type RealServer, type VirtualService } from '../model/service.js';
 import { checkBetweenKeys } from './checks.js';
 import { isMap, withDefaults } from './defaults.js';
 import { documentOf } from './document.js';
 import { draft, modelOf, type Draft } from './draft.js';
 import { Field } from './field.js';
+import { validateHelperVips } from './helper-vips.js';
 import { Positions } from './positions.js';
 import { ConfigError, formatProblem, Problems, show, type Problem } from './problem.js';
 import { validateReach, type HostNetwork } from './reach.js';
@@ -78,10 +79,16 @@ function checkReach(model: Model, positions: Positions, { host, running }: Confi
   if (host === null) return ['the subnets of this host are unknown; servers were not checked for reach'];
   const configured = new Set(running?.services.flatMap(({ servers }) => servers.map(serverId)));
   const isKnown = (server: RealServer): boolean => configured.has(serverId(server));
-  throwIfAny(validateReach(model, positions, host, (server) => !isKnown(server)));
-  return validateReach(model, positions, host, isKnown).map(
-    (problem) => `${formatProblem(problem)} (accepted: it is configured already)`,
-  );
+  const helped = new Map(running?.services.map(({ name, helper }) => [name, helper]));
+  const runs = ({ name, helper }: VirtualService): boolean => helped.get(name) === helper;
+  throwIfAny([
+    ...validateReach(model, positions, host, (server) => !isKnown(server)),
+    ...validateHelperVips(model, positions, host, (service) => !runs(service)),
+  ]);
+  return [
+    ...validateReach(model, positions, host, isKnown),
+    ...validateHelperVips(model, positions, host, runs),
+  ].map((problem) => `${formatProblem(problem)} (accepted: it is configured already)`);
 }
 
 /** What a file with this model would be refused for; none when it would be taken. Its lines and columns mean nothing. */

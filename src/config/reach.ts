@@ -26,6 +26,8 @@ export interface HostNetwork {
   readonly prefixes: readonly HostPrefix[];
   /** Left out when unknown; it only changes the wording. */
   readonly defaultRoute?: boolean;
+  /** The host's own addresses. Left out when unknown. */
+  readonly addresses?: readonly string[];
 }
 
 /** Concerns every server, or those `concerns` picks. */

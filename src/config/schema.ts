@@ -7,6 +7,7 @@
  * Editors with YAML support show it as well. What one key cannot say about another is in checks.ts.
  */
 import { Type, type Static, type TSchema, type SchemaOptions } from '@sinclair/typebox';
+import { helperNames } from '../model/service.js';
 import { kernelTimeouts } from '../model/timeouts.js';
 import { kernelPersistenceSeconds } from '../model/persistence.js';
 import { maxWeight } from '../model/weight.js';
@@ -195,6 +196,13 @@ const service = Type.Object(
         description: '`routed` for every server of the service.',
         default: false,
         errorMessage: 'must be true or false',
+      }),
+    ),
+    helper: Type.Optional(
+      oneOf(helperNames, {
+        description:
+          '`ftp`: the service is an FTP control port; active and passive data connections work, too. See ftp.md.',
+        default: 'none',
       }),
     ),
     timeouts,

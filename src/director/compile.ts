@@ -133,6 +133,7 @@ function specOf(
     ...(service.persistence === null ? {} : { persistence: service.persistence }),
     ...(service.mark === null ? {} : { mark: service.mark }),
     ...(service.onePacket ? { onePacket: true } : {}),
+    ...(service.helper === 'ftp' && { helper: service.helper }),
   };
 }
 

@@ -124,6 +124,7 @@ function* diffServices(
         String(service.mark ?? 'none'),
       );
       yield* changed('service', service.name, 'one packet', String(old.onePacket), String(service.onePacket));
+      yield* changed('service', service.name, 'helper', old.helper, service.helper);
       yield* diffTimeouts(old, service);
     }
     yield* diffServers(service.name, old?.servers ?? [], service.servers);

@@ -19,6 +19,11 @@ export type SchedulerName =
 /** -port: hash the client's port as well as its address. -fallback: another server when the hashed one is unusable. */
 export type SchedulerFlag = 'sh-port' | 'sh-fallback' | 'mh-port' | 'mh-fallback';
 
+/** Who reads the service's control connections to find the data connections they announce; docs/ftp.md. */
+export type HelperName = 'none' | 'ftp';
+
+export const helperNames = ['none', 'ftp'] as const satisfies readonly HelperName[];
+
 export interface RealServer extends Endpoint {
   readonly weight: Weight;
   /** No new connections while active + inactive ones reach this; 0 means no limit. */
@@ -45,6 +50,7 @@ export interface VirtualService {
   readonly mark: number | null;
   /** Every datagram is scheduled on its own, and none is remembered. UDP only. */
   readonly onePacket: boolean;
+  readonly helper: HelperName;
 }
 
 /** Identity of a real server within its service, and its label in metrics: "10.2.1.2:8080". */
@@ -97,6 +103,7 @@ export interface VirtualServiceOptions {
   readonly persistence?: Partial<Persistence>;
   readonly mark?: number;
   readonly onePacket?: boolean;
+  readonly helper?: HelperName;
 }
 
 export function virtualService(options: VirtualServiceOptions): VirtualService {
@@ -116,6 +123,7 @@ export function virtualService(options: VirtualServiceOptions): VirtualService {
         : persistenceOf(familyOf(first.address), options.persistence),
     mark: options.mark ?? null,
     onePacket: options.onePacket ?? false,
+    helper: options.helper ?? 'none',
   };
 }
 

@@ -70,6 +70,7 @@ services:
     timeouts: { tcp_established: 2h, tcp_syn_recv: 1s, tcp_syn_sent: 2, tcp_fin_wait: "3", tcp_time_wait: 4s,
                 tcp_close: 0.5m, tcp_close_wait: 6000ms, tcp_last_ack: 7s, udp: 30d,
                 sctp_established: 1h }
+    helper: none
   - name: web.6
     listen: tcp://[2001:DB8::0:1]:80
     servers: ["[2001:db8:1::2]:8080", { address: "[2001:db8:1::3]:8080", routed: true }]
@@ -126,6 +127,7 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
             sctpEstablished: 3_600,
           },
           ...ungrouped,
+          helper: 'none',
         },
         {
           name: 'web.6',
@@ -138,6 +140,7 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
           ],
           timeouts: kernelTimeouts,
           ...ungrouped,
+          helper: 'none',
         },
         {
           name: 'group',
@@ -150,6 +153,7 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
           flags: [],
           servers: [{ address: '10.2.1.2', port: 0, ...plain, routed: false }],
           timeouts: kernelTimeouts,
+          helper: 'none',
           persistence: { timeoutSeconds: 300, prefixLength: 23 },
           mark: 4294967295,
           onePacket: false,
@@ -161,6 +165,7 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
           flags: [],
           servers: [],
           timeouts: kernelTimeouts,
+          helper: 'none',
           ...ungrouped,
           onePacket: true,
         },
@@ -171,6 +176,7 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
           flags: [],
           servers: [],
           timeouts: kernelTimeouts,
+          helper: 'none',
           ...ungrouped,
           persistence: { timeoutSeconds: 360, prefixLength: 128 },
         },

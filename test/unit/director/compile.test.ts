@@ -83,6 +83,16 @@ describe('a compiled model', () => {
     expect(publish(dataplane, modelWith(web('b')), first).placed[0]?.servers[0]?.slot).toBe(0);
   });
 
+  it('says which services have a helper, and nothing of those without', () => {
+    const { snapshot } = compile(
+      modelWith(web('a', { helper: 'ftp' }), web('a', { name: 'other', listen: 'tcp://10.9.0.1:81' })),
+      nothingCompiled,
+      new FakeDataplane().counters(),
+      { serverSlots: 8, serviceSlots: 8 },
+    );
+    expect(snapshot.services.map((service) => service.helper)).toEqual(['ftp', undefined]);
+  });
+
   it('gives the same server in two services two slots: their counters are two', () => {
     const dns = web('a', { name: 'dns', listen: 'udp://10.9.0.1:53' });
     const { placed } = publish(new FakeDataplane(), modelWith(web('a'), dns));

@@ -40,6 +40,12 @@ describe('the difference between two configurations', () => {
     expect(lines(modelWith(web(before)), modelWith(web(after)))).toEqual(expected);
   });
 
+  it('tells a helper', () => {
+    expect(lines(modelWith(web('a')), modelWith(web('a', { helper: 'ftp' })))).toEqual([
+      '~ service web helper none -> ftp',
+    ]);
+  });
+
   it('tells a server put in the middle as added, not as another order', () => {
     expect(lines(modelWith(web('a b')), modelWith(web('a c b')))).toEqual([
       `+ server web ${idOf('c')} weight 1`,
