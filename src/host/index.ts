@@ -5,6 +5,7 @@ export { availablePages, everySecond } from './memory.js';
 export { planHost } from './plan.js';
 export type { HostDevice, HostModel } from './plan-context.js';
 export { preflight, type HostLog } from './preflight.js';
+export { hostAddresses } from './own-addresses.js';
 export { hostPrefixes, type OnLinkPrefix } from './prefixes.js';
 export { describeAction, type Action, type Step } from './step.js';
 export { realSystem, type CommandResult, type System } from './system.js';

@@ -11,7 +11,7 @@ import { versionOf, type IpVersion } from './step.js';
 export interface HostModel {
   readonly tun: Pick<TunSettings, 'name' | 'mtu'>;
   readonly services: readonly (Pick<VirtualService, 'listen' | 'servers'> &
-    Partial<Pick<VirtualService, 'persistence' | 'mark'>>)[];
+    Partial<Pick<VirtualService, 'persistence' | 'mark' | 'helper'>>)[];
 }
 
 export type HostDevice = Pick<DeviceFacts, 'name' | 'index'>;
@@ -36,7 +36,8 @@ export function gather(model: HostModel, device: HostDevice, state: HostState): 
         service.listen.map((spec) => ({
           protocol: spec.protocol,
           address: server.address,
-          port: targetPort(service, spec, server),
+          // Data connections come from ports that the server chooses as it goes.
+          port: hasHelper(service) ? 0 : targetPort(service, spec, server),
         })),
       ),
     ),
@@ -55,6 +56,8 @@ export function gather(model: HostModel, device: HostDevice, state: HostState): 
     ownVips,
   };
 }
+
+const hasHelper = ({ helper = 'none' }: HostModel['services'][number]): boolean => helper !== 'none';
 
 /** Every port of an address the host uses itself includes the one its administrator comes in by. */
 function refuseWholeHost(listen: readonly Listen[], ownVips: ReadonlySet<string>): void {

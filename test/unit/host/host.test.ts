@@ -69,6 +69,27 @@ describe('the plan', () => {
     ]);
   });
 
+  test('of an FTP service marks whatever its servers send over TCP', async () => {
+    const ftp = (listen: string, server: string): HostModel['services'][number] =>
+      virtualService({ name: server, listen, servers: [server], helper: 'ftp' });
+    const wanted: HostModel = {
+      ...model(),
+      services: [ftp('tcp://10.9.0.1:21', '10.2.1.2:21'), ftp('tcp://[fd00:9::1]:21', '[fd00:2::2]:21')],
+    };
+    const lines = await linesOf(wanted);
+    expect(lines.filter((line) => line.includes('whole'))).toEqual([
+      'add element inet vsnat_vsnat0 whole4 { 10.2.1.2 . tcp }',
+      'add element inet vsnat_vsnat0 whole6 { fd00:2::2 . tcp }',
+    ]);
+    const withoutNft = await linesOf(wanted, new FakeKernel(links, { hasNft: false }));
+    expect(withoutNft).toContain(
+      `-4 rule add pref 118 from 10.2.1.2 ipproto tcp lookup ${table} protocol 118`,
+    );
+    expect(withoutNft).toContain(
+      `-6 rule add pref 118 from fd00:2::2 ipproto tcp lookup ${table} protocol 118`,
+    );
+  });
+
   test('of an IPv6 VIP in a subnet makes the interface answer for it', async () => {
     expect(await linesOf(model(['tcp://[fd00:1::80]:80', '[fd00:2::2]:8080']))).toEqual([
       ...deviceLines,
