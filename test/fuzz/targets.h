@@ -6,6 +6,7 @@
 // Input formats: parse takes the ten bytes of a virtio header and a packet. step takes records of
 // {control, length (2, big end first), virtio header (10), packet (length)}; control says which checksums and lengths
 // are put right before the packet is sent, and how far the clock moves, so that mutations get past the first checks.
+// ftp takes records of {control, length (1), text}: what the two ends of an FTP control connection say.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,9 @@ inline constexpr uint8_t kClockShift = 3;  // two bits: 0 s, 1 s, 61 s, 901 s
 
 void fuzz_step(std::span<const uint8_t> input);
 std::vector<Bytes> step_seeds();
+
+void fuzz_ftp(std::span<const uint8_t> input);
+std::vector<Bytes> ftp_seeds();
 
 /** The packet as parse's input begins with it. */
 void append_header(Bytes& out, const wire::vnet_hdr& vnet);
