@@ -19,6 +19,7 @@ export interface ServiceConfig {
   readonly listen: string | readonly string[];
   readonly scheduler?: string;
   readonly routed?: boolean;
+  readonly helper?: string;
   readonly timeouts?: Readonly<Record<string, string>>;
   readonly servers: readonly (string | Readonly<Record<string, unknown>>)[];
 }
