@@ -131,6 +131,7 @@ Result<std::unique_ptr<Engine>> Engine::open_queues(const EngineOptions& options
 
 void Engine::add_lane(Lane& lane) {
   lane.core.ftp = &ftp_;
+  lane.core.segments = facts_.vnet_header;
   lane.core.prng = Prng(hsiphash_u32(lane.core.queue, key_));
   lane.core.defence = &defence_;
   lanes_.push_back(&lane);

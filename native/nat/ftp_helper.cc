@@ -110,7 +110,7 @@ void replace_text(PacketView& view, size_t begin, size_t length, std::string_vie
 }
 
 /** What the device is told about a packet whose payload had another length. */
-void settle_offload(Packet& packet, PacketView& view, uint32_t payload_before) {
+void settle_offload(Packet& packet, PacketView& view, uint32_t payload_before, bool segments) {
   vnet_hdr& vnet = packet.vnet;
   const uint32_t payload = view.tcp_payload();
   const auto headers = uint16_t(view.l4_offset + view.tcp().header_len());
@@ -119,7 +119,7 @@ void settle_offload(Packet& packet, PacketView& view, uint32_t payload_before) {
       vnet.gso_type = vnet_hdr::kGsoNone;
       vnet.gso_size = 0;
     }
-  } else if (payload > payload_before && payload_before >= kMayFillTheLink) {
+  } else if (segments && payload > payload_before && payload_before >= kMayFillTheLink) {
     // It may no longer fit where it did. As a superpacket it becomes two segments on the way out.
     vnet.gso_type = view.family == 4 ? vnet_hdr::kGsoTcp4 : vnet_hdr::kGsoTcp6;
     vnet.gso_size = uint16_t(payload_before);
@@ -243,7 +243,7 @@ FtpReading ftp_rewrite_reply(const FtpScene<Addr>& scene, const Flow<Addr>& flow
     }
     from = line.next;
   }
-  if (rewritten) settle_offload(packet, view, payload_before);
+  if (rewritten) settle_offload(packet, view, payload_before, scene.segments);
   const uint32_t end = view.tcp().seq.host() + payload_before;
   if (payload_before > 0 && (!record.has_passed || int32_t(end - record.passed) > 0)) {
     record.has_passed = true;

@@ -28,6 +28,7 @@ struct FtpScene {
   FtpState& state;
   const flow::Table<Addr>& table;  // for its keyed hash
   Tick until;                      // how long an announced data connection is waited for
+  bool segments = true;            // Core::segments
 };
 
 /** Where an announced data connection is listed: by its client, and the port its opener connects to. */

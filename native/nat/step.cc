@@ -212,7 +212,7 @@ FtpState* helper_of(Context& c, const flow::Flow<Addr>& flow) {
 template <class Addr>
 FtpScene<Addr> ftp_scene(Context& c, const flow::Flow<Addr>& flow) {
   const uint32_t ticks = c.snapshot.timeout_ticks(flow.service_slot, State::listen);
-  return {*c.core.ftp, c.core.tables.of<Addr>(), c.now.tick().plus(ticks)};
+  return {*c.core.ftp, c.core.tables.of<Addr>(), c.now.tick().plus(ticks), c.core.segments};
 }
 
 void count(Core& core, const FtpReading& reading) {

@@ -116,6 +116,7 @@ struct Core {
   uint8_t queue = 0;
   Prng prng{};  // for schedulers that draw
   Loose loose{};
+  bool segments = true;        // the device segments what it is given as a superpacket
   Defence* defence = nullptr;  // shared as well; null is none
   FtpState* ftp = nullptr;     // shared; without it services' FTP helpers do nothing
 };
