@@ -101,6 +101,7 @@ describe('services made by code', () => {
       persistence: null,
       mark: null,
       onePacket: false,
+      helper: 'none',
     });
     expect(serviceFamily(web)).toBe('ipv4');
   });
