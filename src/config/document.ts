@@ -27,7 +27,7 @@ export function documentOf(model: Model): ConfigDocument {
 }
 
 function serviceDocument(service: VirtualService) {
-  const { name, listen, scheduler, flags, servers, timeouts, persistence, mark, onePacket } = service;
+  const { name, listen, scheduler, flags, servers, timeouts, persistence, mark, onePacket, helper } = service;
   return {
     name,
     listen: listen.map(formatListen),
@@ -50,6 +50,7 @@ function serviceDocument(service: VirtualService) {
       : { persistence: { timeout: persistence.timeoutSeconds, netmask: persistence.prefixLength } }),
     mark: mark ?? 0,
     one_packet: onePacket,
+    helper,
   };
 }
 

@@ -131,9 +131,10 @@ class Draft {
         listen,
         ...settingsOf(operation),
         servers: [],
-        // Rules say nothing of timeouts: a service that is cleared and restored keeps those it had.
+        // Rules say nothing of timeouts and helpers: a service that is cleared and restored keeps those it had.
         timeouts: known?.timeouts ?? withSet(kernelTimeouts, this.#timeouts),
         mark: known?.mark ?? null,
+        helper: known?.helper ?? 'none',
       },
     ];
   }
