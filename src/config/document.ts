@@ -44,6 +44,7 @@ function serviceDocument(service: VirtualService) {
       tcp_close_wait: timeouts.tcpCloseWait,
       tcp_last_ack: timeouts.tcpLastAck,
       udp: timeouts.udp,
+      sctp_established: timeouts.sctpEstablished,
     },
     ...(persistence === null
       ? {}
