@@ -117,6 +117,7 @@ export class Services {
       name: nameOf(key),
       ...this.#listen(key),
       ...settings,
+      routed: true, // some servers are where no route leads
       servers: servers.map((server) => ({ ...server })),
     }));
   }

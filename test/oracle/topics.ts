@@ -4,6 +4,8 @@ import type { Topic } from './scenario.js';
 import { generated } from './scenarios/generated.js';
 import { hops } from './scenarios/hops.js';
 import { icmp } from './scenarios/icmp.js';
+import { onePacket } from './scenarios/one-packet.js';
+import { persistence } from './scenarios/persistence.js';
 import { picks } from './scenarios/picks.js';
 import { reuse } from './scenarios/reuse.js';
 import { schedulers } from './scenarios/schedulers.js';
@@ -24,5 +26,7 @@ export const topics: readonly Topic[] = [
   servers,
   reuse,
   sharing,
+  persistence,
+  onePacket,
   generated,
 ];
