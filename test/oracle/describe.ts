@@ -133,7 +133,12 @@ function transport(datagram: Datagram, names: Names, isQuote: boolean): Transpor
   if (is(protocols.icmp, 8) || is(protocols.icmp6, 8)) return icmp(datagram, names);
   if (is(protocols.sctp, isQuote ? 8 : 12)) return sctp(datagram, isQuote);
   // A first fragment begins with a header whose checksum is the run's, not the scenario's.
-  const header = isFirstFragment ? ({ [protocols.tcp]: 20, [protocols.udp]: 8 }[protocol] ?? 0) : 0;
+  const headers: Readonly<Record<number, number>> = {
+    [protocols.tcp]: 20,
+    [protocols.udp]: 8,
+    [protocols.icmp6]: 8,
+  };
+  const header = isFirstFragment ? (headers[protocol] ?? 0) : 0;
   return { kind: `protocol-${protocol}`, words: [payload(l4.subarray(header))] };
 }
 

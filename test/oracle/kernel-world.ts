@@ -96,9 +96,9 @@ export class KernelWorld implements World {
   async mark(mark: number, listeners: readonly Listener[]): Promise<void> {
     const rules = listeners.map(({ protocol, address, port }) => {
       const family = address.includes(':') ? 'ip6' : 'ip';
-      return `add rule inet oracle mark ${family} daddr ${address} ${protocol} dport ${port} meta mark set ${mark}`;
+      return `add rule inet oracle marks ${family} daddr ${address} ${protocol} dport ${port} meta mark set ${mark}`;
     });
-    const chain = 'add chain inet oracle mark { type filter hook prerouting priority -150; }';
+    const chain = 'add chain inet oracle marks { type filter hook prerouting priority -150; }';
     await this.#mustRun(`nft -f - << ${['add table inet oracle', chain, ...rules].join(';')}`);
   }
 

@@ -72,7 +72,8 @@ export class Play {
       // One whose time is up is gone, whether or not somebody has come by to take it away.
       .filter((row) => row.expiresInSeconds > 0 && this.#isOurs(row))
       .map(({ protocol, state, client, virtual, real, expiresInSeconds }) => {
-        const seconds = Math.ceil(expiresInSeconds / roundedTo) * roundedTo;
+        // The kernel counts whole seconds that are left, vsnat the one that has begun too.
+        const seconds = Math.max(1, Math.ceil((expiresInSeconds - 1) / roundedTo)) * roundedTo;
         const [from, to, via] = [client, virtual, real].map((endpoint) => this.names.shorten(endpoint));
         return `${protocol} ${state} ${from ?? ''} ${to ?? ''} ${via ?? ''} ${seconds} s`;
       });
