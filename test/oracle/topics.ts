@@ -5,7 +5,7 @@ import { generated } from './scenarios/generated.js';
 import { hops } from './scenarios/hops.js';
 import { icmp } from './scenarios/icmp.js';
 import { onePacket } from './scenarios/one-packet.js';
-import { persistence } from './scenarios/persistence.js';
+import { marks, persistence } from './scenarios/persistence.js';
 import { picks } from './scenarios/picks.js';
 import { reuse } from './scenarios/reuse.js';
 import { schedulers } from './scenarios/schedulers.js';
@@ -27,6 +27,7 @@ export const topics: readonly Topic[] = [
   reuse,
   sharing,
   persistence,
+  marks,
   onePacket,
   generated,
 ];
