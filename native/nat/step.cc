@@ -381,7 +381,8 @@ Outcome schedule(Context& c, flow::Flow<Addr>* replaced = nullptr) {
     if (replaced != nullptr) remove(c.core, c.snapshot, replaced, c.now.tick());
     return dropped(DropReason::drop_packet);
   }
-  const bool with_ftp = service->helper == service::Helper::ftp && view.is_tcp() && !c.by_error && c.core.ftp != nullptr;
+  const bool with_ftp =
+      service->helper == service::Helper::ftp && view.is_tcp() && !c.by_error && c.core.ftp != nullptr;
   if (with_ftp && !ftp_checksum_ok(view)) return dropped(DropReason::ftp_csum);
   ServiceTally& service_tally = c.core.tally.service(service->slot);
   const service::ClientKey key{saddr<Addr>(view).fold(), source_port(view).host()};
@@ -506,7 +507,8 @@ Outcome stray_reply(Context& c) {
   const PacketView& view = c.view();
   const Service* service =
       c.snapshot.find_service_of_server(view.protocol, saddr<Addr>(view), source_port(view));
-  const bool is_the_end = view.is_tcp() ? view.tcp().flags & tcp_hdr::kRst : view.is_sctp() && view.sctp_chunk().type == sctp_chunk_hdr::kAbort;
+  const bool is_the_end = view.is_tcp() ? view.tcp().flags & tcp_hdr::kRst
+                                        : view.is_sctp() && view.sctp_chunk().type == sctp_chunk_hdr::kAbort;
   if (service == nullptr || is_the_end) return c.pass();
   return c.answer(DropReason::stray_reply, Generated::port_unreachable, [service](const PacketView& p) {
     return make_port_unreachable_from<Addr>(p, service->vip.get<Addr>());

@@ -34,14 +34,9 @@ suite('sysctls of IPVS', () => {
 
   test('a TCP client only waits for its second SYN, and nothing is dropped once the reload says so', async () => {
     const to = at(vip.v4, vip.http);
-    const slow = await lab().load('http', {
-      to,
-      mode: 'connect',
-      connections: 20,
-      requests: 20,
-      seconds: 10,
-    });
-    expect(slow).toMatchObject({ answered: 20, failed: 0 });
+    // One after the other: each SYN that is dropped makes the next one pass, which is the same client's.
+    const slow = await lab().load('http', { to, mode: 'connect', connections: 1, requests: 4, seconds: 15 });
+    expect(slow).toMatchObject({ answered: 4, failed: 0 });
     const after = await dropped();
     await lab().daemon.reload(config({}));
     const result = await lab().load('udp', { to: at(vip.v4, vip.udp), sources: 300, datagrams: 1 });
@@ -57,8 +52,9 @@ suite('sysctls of IPVS', () => {
         metrics.has('vsnat_defence_memory_available_bytes') && metrics.sum('vsnat_defence_drop_rate') === 1
       );
     });
+    // IPv6: a source port that had a connection in the tests before would still have it.
     const result = await lab().load('udp', {
-      to: at(vip.v4, vip.udp),
+      to: at(vip.v6, vip.udp),
       sources: 50,
       datagrams: 1,
       seconds: 9,

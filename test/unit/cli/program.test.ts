@@ -105,9 +105,9 @@ describe('vsnat ipvsadm', () => {
       out: '',
       err: 'Zero port specified for non-persistent service\n',
     });
-    expect(await vsnat(['ipvsadm', '-A', '-f', '7'])).toMatchObject({
+    expect(await vsnat(['ipvsadm', '-A', '-t', '10.9.0.1:80', '--pe', 'sip'])).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/^vsnat: a service by firewall mark/) as string,
+      err: expect.stringMatching(/^vsnat: a persistence engine/) as string,
     });
   });
 

@@ -128,7 +128,7 @@ describe('the defences', () => {
     defender.observe(100);
     defender.observe(300);
     expect(dataplane.defended.slice(1)).toEqual([
-      { dropRate: 2, countAnew: true, dropEntries: false, secureTcp: false },
+      { dropRate: 0, countAnew: false, dropEntries: false, secureTcp: false }, // nobody has looked yet
       { dropRate: 2, countAnew: true, dropEntries: false, secureTcp: false },
       { dropRate: 2, countAnew: true, dropEntries: false, secureTcp: false },
       { dropRate: 0, countAnew: false, dropEntries: false, secureTcp: false },
