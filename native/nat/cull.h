@@ -23,7 +23,8 @@ class DropEntryRule {
   bool ends(flow::State state, uint32_t quiet_ticks, uint8_t in_packets) {
     using flow::State;
     if (state == State::syn_recv || state == State::synack) return true;
-    if (state != State::established && state != State::udp) return false;
+    if (state == State::sctp_init1 || state == State::sctp_init) return true;
+    if (state != State::established && state != State::sctp_established && state != State::udp) return false;
     if (quiet_ticks < ticks_from_seconds(kQuietSeconds)) return false;
     if (in_packets == 0 || in_packets >= to_go_.size()) return false;
     if (--to_go_[in_packets] > 0) return false;

@@ -19,7 +19,7 @@ using flow::State;
 class ReferenceRule {
  public:
   bool ends(const std::string& state, uint32_t quiet_ticks, int in_packets) {
-    if (state == "SYN_RECV" || state == "SYNACK") return true;
+    if (state == "SYN_RECV" || state == "SYNACK" || state == "INIT1" || state == "INIT") return true;
     if (state != "ESTABLISHED" && state != "UDP") return false;
     if (quiet_ticks < 60 * kTicksPerSecond) return false;
     if (in_packets < 1 || in_packets > 8) return false;
