@@ -428,9 +428,10 @@ TEST("fragments of a control connection keep their numbers right and are not rea
   FtpLab ftp;
   ftp.open();
   ftp.ask("PASV\r\n");
-  const std::string text = ftp.entering(ftp.real(kData)) + "   ";
+  std::string text = ftp.entering(ftp.real(kData));
+  while ((sizeof(wire::tcp_hdr) + text.size()) % 8 != 0) text += ' ';  // as every fragment but the last is
   const Result first = ftp.lab.send(ftp.answering(text).fragment_field(0x2000));
-  CHECK(first.forwarded());
+  if (!CHECK(first.forwarded())) return;
   CHECK_EQ(said(first.packet), text);
 }
 
