@@ -18,47 +18,76 @@ interface NftChain {
 }
 
 export function nftChains(device: string, mark: number): readonly NftChain[] {
-  const divert = `meta mark set 0x${mark.toString(16)}`;
+  // The first rule that fits is the last that is looked at: this runs for every packet of the host.
+  const divert = `meta mark set 0x${mark.toString(16)} accept`;
   // RFC 792 types 3, 11, 12 (unreachable, time exceeded, parameter problem); RFC 4443 types 1 to 4, with 2 packet
   // too big. Redirects and queries are not about somebody else's connection and stay with the kernel.
   const errors4 = 'icmp type { 3, 11, 12 }';
   const errors6 = 'icmpv6 type { 1, 2, 3, 4 }';
+  const byFamily = (chain: string): string =>
+    `meta nfproto vmap { ipv4 : goto ${chain}4, ipv6 : goto ${chain}6 }`;
   return [
     {
-      name: 'replies',
+      name: 'replies4',
       rules: [
         `ip saddr . meta l4proto . th sport @servers4 ${divert}`,
-        `ip6 saddr . meta l4proto . th sport @servers6 ${divert}`,
         `ip saddr . meta l4proto @whole4 ${divert}`,
-        `ip6 saddr . meta l4proto @whole6 ${divert}`,
         `ip frag-off & 0x3fff != 0 ip saddr @addresses4 ${divert}`,
+      ],
+    },
+    {
+      name: 'replies6',
+      rules: [
+        `ip6 saddr . meta l4proto . th sport @servers6 ${divert}`,
+        `ip6 saddr . meta l4proto @whole6 ${divert}`,
         `exthdr frag exists ip6 saddr @addresses6 ${divert}`,
+      ],
+    },
+    {
+      name: 'arriving4',
+      rules: [
+        'jump replies4',
+        `${errors4} ip daddr @own4 ${divert}`,
+        `${errors4} fib daddr type != local ${divert}`,
+      ],
+    },
+    {
+      name: 'arriving6',
+      rules: [
+        'jump replies6',
+        `${errors6} ip6 daddr @own6 ${divert}`,
+        `${errors6} fib daddr type != local ${divert}`,
       ],
     },
     {
       name: 'arriving',
       hook: 'type filter hook prerouting priority mangle; policy accept;',
+      rules: [`iifname "${device}" accept`, byFamily('arriving')],
+    },
+    {
+      // The first rule is about a reply that does not fit the way to the client: raised to its source, which is this
+      // host itself.
+      name: 'raised4',
       rules: [
-        `iifname "${device}" accept`,
-        'jump replies',
-        `${errors4} ip daddr @own4 ${divert}`,
-        `${errors6} ip6 daddr @own6 ${divert}`,
-        `${errors4} fib daddr type != local ${divert}`,
-        `${errors6} fib daddr type != local ${divert}`,
+        `icmp type destination-unreachable icmp code frag-needed ip daddr @own4 ${divert}`,
+        'oifname "lo" accept',
+        'jump replies4',
+        `${errors4} ${divert}`,
+      ],
+    },
+    {
+      name: 'raised6',
+      rules: [
+        `icmpv6 type packet-too-big ip6 daddr @own6 ${divert}`,
+        'oifname "lo" accept',
+        'jump replies6',
+        `${errors6} ${divert}`,
       ],
     },
     {
       name: 'raised',
       hook: 'type route hook output priority mangle; policy accept;',
-      rules: [
-        // About a reply that does not fit the way to the client: raised to its source, which is this host itself.
-        `icmp type destination-unreachable icmp code frag-needed ip daddr @own4 ${divert}`,
-        `icmpv6 type packet-too-big ip6 daddr @own6 ${divert}`,
-        'oifname "lo" accept',
-        'jump replies',
-        `${errors4} ${divert}`,
-        `${errors6} ${divert}`,
-      ],
+      rules: [byFamily('raised')],
     },
   ];
 }

@@ -56,7 +56,7 @@ const state = (kernel: FakeKernel): readonly string[] => [
 
 const harms: readonly (readonly [name: string, harm: (kernel: FakeKernel) => void, said: RegExp])[] = [
   ['nft flush ruleset', (k) => k.tables.clear(), /put back nft table vsnat_vsnat0$/],
-  ['a flushed chain', (k) => k.flushedChains.add('replies'), /put back nft table vsnat_vsnat0$/],
+  ['a flushed chain', (k) => k.flushedChains.add('replies4'), /put back nft table vsnat_vsnat0$/],
   [
     'a flushed set',
     (k) => k.tables.set('vsnat_vsnat0', new Set()),
