@@ -11,6 +11,7 @@ import { sweepLeftovers } from '../test/netns/support/namespace.js';
 import { Topology } from '../test/netns/support/topology.js';
 import { contenders, missing, type Contender, type Service } from './contenders.js';
 import { loads } from './loads.js';
+import { ratioLines } from './pairs.js';
 import { table, writeResults, type Sample } from './report.js';
 
 const yardstick = 'nftables DNAT';
@@ -110,6 +111,12 @@ async function main(): Promise<number> {
   console.log(
     `\nMedian (least–most) of ${rounds} rounds of ${seconds} s, and the median as a share of ${yardstick}.`,
   );
+  const names = running.map(({ name }) => name);
+  const lines = names
+    .filter((name) => name.startsWith('vsnat'))
+    .flatMap((of) => ratioLines(samples, of, names));
+  if (lines.length > 0)
+    console.log(`\nWithin rounds, geometric mean (95 % confidence):\n${lines.join('\n')}`);
   for (const note of notes) console.log(note);
   console.log(`Samples: ${file}`);
   return samples.every(({ value }) => value !== null) ? 0 : 1;
