@@ -14,6 +14,7 @@ import { schedulers } from './scenarios/schedulers.js';
 import { sctp } from './scenarios/sctp.js';
 import { servers } from './scenarios/servers.js';
 import { sharing } from './scenarios/sharing.js';
+import { sysctls } from './scenarios/sysctls.js';
 import { tcp } from './scenarios/tcp.js';
 import { udp } from './scenarios/udp.js';
 import { unknown } from './scenarios/unknown.js';
@@ -35,5 +36,6 @@ export const topics: readonly Topic[] = [
   sctp,
   fragments,
   hostErrors,
+  sysctls,
   generated,
 ];
