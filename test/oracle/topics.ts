@@ -2,6 +2,7 @@
 /** Every scenario there is. */
 import type { Topic } from './scenario.js';
 import { fragments } from './scenarios/fragments.js';
+import { ftp } from './scenarios/ftp.js';
 import { generated } from './scenarios/generated.js';
 import { hops } from './scenarios/hops.js';
 import { hostErrors } from './scenarios/host-errors.js';
@@ -37,5 +38,6 @@ export const topics: readonly Topic[] = [
   fragments,
   hostErrors,
   sysctls,
+  ftp,
   generated,
 ];
