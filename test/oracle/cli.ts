@@ -14,14 +14,14 @@ import {
   traceFileOf,
   traceFolder,
   type Entry,
-  type Played,
+  type Outcome,
 } from './compare.js';
 import { whatIsMissing } from './kernel-image.js';
 import { KernelWorld } from './kernel-world.js';
 import type { Scenario, Topic } from './scenario.js';
 import { topics } from './topics.js';
 import { formatTrace, showDifference, type RecordedScenario } from './trace-file.js';
-import { VsnatWorld } from './vsnat-world.js';
+import { VsnatDirector } from './vsnat-world.js';
 
 const usage = `usage: node tools/oracle.mjs record [WORD...]            ask the kernel, write test/oracle/traces
        node tools/oracle.mjs compare [--accept] [WORD...] play against vsnat, tell what differs
@@ -83,7 +83,7 @@ async function record(words: readonly string[]): Promise<number> {
   const fresh = new Map<Entry, RecordedScenario>();
   let [changed, broken] = [0, 0];
   try {
-    await playAll([world], entries, (entry, played, milliseconds) => {
+    await playAll([[world]], entries, (entry, played, milliseconds) => {
       tellTime(entry, milliseconds);
       if ('broken' in played) {
         broken += 1;
@@ -108,7 +108,7 @@ async function record(words: readonly string[]): Promise<number> {
 }
 
 /** What is wrong with what was played, or null. */
-function complaint(entry: Entry, played: Played, recorded: RecordedScenario | undefined): string | null {
+function complaint(entry: Entry, played: Outcome, recorded: RecordedScenario | undefined): string | null {
   if ('broken' in played) return `BROKEN: ${title(entry)}: ${String(played.broken)}`;
   if (recorded === undefined) return `NOT RECORDED: ${title(entry)}; run: node tools/oracle.mjs record`;
   if (judge(entry.scenario, recorded, played.lines) !== 'unequal') return null;
@@ -121,26 +121,24 @@ async function compare(words: readonly string[], accept: boolean): Promise<numbe
   const entries = chosen(words);
   const accepted = new Map<Entry, RecordedScenario>();
   const sum = new Sum();
-  const worlds = await VsnatWorld.startSeveral();
+  const directors = await VsnatDirector.startSeveral();
+  const places = directors.map(({ seats }) => seats);
   try {
-    await playAll(worlds, entries, (entry, played, milliseconds) => {
+    await playAll(places, entries, (entry, played, milliseconds) => {
       tellTime(entry, milliseconds);
       const recorded = recordedAs(entry);
       const { differs } = entry.scenario;
       if (accept && differs !== undefined && recorded !== undefined && 'lines' in played) {
         accepted.set(entry, { ...recorded, differs, vsnat: played.lines });
-        sum.add(entry.scenario, 'differs as listed');
+        sum.add('differs as listed', played);
         return;
       }
       const wrong = complaint(entry, played, recorded);
       if (wrong !== null) console.log(`\n${wrong}`);
-      sum.add(
-        entry.scenario,
-        wrong !== null ? 'unequal' : differs === undefined ? 'equal' : 'differs as listed',
-      );
+      sum.add(wrong !== null ? 'unequal' : differs === undefined ? 'equal' : 'differs as listed', played);
     });
   } finally {
-    await Promise.all(worlds.map((world) => world.close()));
+    await Promise.all(directors.map((director) => director.close()));
   }
   await store(accepted, null);
   console.log(String(sum));

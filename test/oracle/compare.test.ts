@@ -6,29 +6,33 @@
 import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { sweepLeftovers } from '../netns/support/namespace.js';
 import { suite } from '../netns/support/suite.js';
-import { entriesOf, judge, playAll, readTrace, Sum, type Entry, type Played } from './compare.js';
+import { entriesOf, judge, playAll, readTrace, Sum, type Entry, type Outcome } from './compare.js';
 import { topics } from './topics.js';
-import { VsnatWorld } from './vsnat-world.js';
+import { VsnatDirector } from './vsnat-world.js';
 
 suite('vsnat does what IPVS does', () => {
   const entries = entriesOf(topics);
   const results = new Map(
-    entries.map((entry): [Entry, PromiseWithResolvers<Played>] => [entry, promiseWithResolvers()]),
+    entries.map((entry): [Entry, PromiseWithResolvers<Outcome>] => [entry, promiseWithResolvers()]),
   );
   const sum = new Sum();
-  const worlds: VsnatWorld[] = [];
+  const directors: VsnatDirector[] = [];
   let all: Promise<void> = Promise.resolve();
 
   beforeAll(async () => {
     await sweepLeftovers();
-    worlds.push(...(await VsnatWorld.startSeveral()));
+    directors.push(...(await VsnatDirector.startSeveral()));
     // The tests wait for their own scenario; this one runs on behind them.
-    all = playAll(worlds, entries, (entry, played) => results.get(entry)?.resolve(played));
+    all = playAll(
+      directors.map(({ seats }) => seats),
+      entries,
+      (entry, outcome) => results.get(entry)?.resolve(outcome),
+    );
   }, 240_000);
 
   afterAll(async () => {
     await all;
-    await Promise.all(worlds.map((world) => world.close()));
+    await Promise.all(directors.map((director) => director.close()));
     console.log(String(sum));
   }, 120_000);
 
@@ -37,15 +41,17 @@ suite('vsnat does what IPVS does', () => {
     for (const entry of entries.filter((one) => one.topic === topic)) {
       const { scenario } = entry;
       test(`${topic.name}: ${scenario.name}`, async () => {
-        onTestFailed(() => console.error(`the daemons' logs:\n${worlds.map(({ log }) => log).join('\n')}`));
+        onTestFailed(() =>
+          console.error(`the daemons' logs:\n${directors.map(({ log }) => log).join('\n')}`),
+        );
         const played = await results.get(entry)?.promise;
         const recorded = scenarios.find(({ name }) => name === scenario.name);
         if (played === undefined || 'broken' in played) {
-          sum.add(scenario, 'unequal');
+          sum.add('unequal', null);
           throw new Error('the scenario could not be played', { cause: played?.broken });
         }
         const verdict = judge(scenario, recorded, played.lines);
-        sum.add(scenario, verdict);
+        sum.add(verdict, played);
         if (verdict === 'unequal') expect(played.lines.join('\n')).toBe(recorded?.vsnat.join('\n'));
         expect(verdict).toBe(scenario.differs === undefined ? 'equal' : 'differs as listed');
       }, 300_000);

@@ -22,6 +22,7 @@ import {
 
 /** Five seconds, on a machine that has nothing else to do. */
 const bootDeadlineMs = 400_000;
+const defaultTimeouts = '--set 900 120 300';
 
 export class KernelWorld implements World {
   /** Boots a machine with addresses for `scenarios` scenarios. */
@@ -67,6 +68,7 @@ export class KernelWorld implements World {
   readonly #channel: Socket;
   readonly #player: Player;
   readonly #services = new Set<string>();
+  #hasSetTimeouts = false;
   /** Settings to put back. */
   readonly #changed = new Map<string, string>();
 
@@ -84,6 +86,8 @@ export class KernelWorld implements World {
   async begin(_settings: VsnatSettings, sysctls: Readonly<Record<string, number>>): Promise<void> {
     await this.#restore([...this.#services].map((service) => `-D ${service}`));
     this.#services.clear();
+    if (this.#hasSetTimeouts) await this.#restore([defaultTimeouts]);
+    this.#hasSetTimeouts = false;
     for (const [name, value] of this.#changed) await this.#mustRun(`sysctl -w ${name}=${value}`);
     this.#changed.clear();
     for (const [key, value] of Object.entries(sysctls)) {
@@ -91,6 +95,11 @@ export class KernelWorld implements World {
       this.#changed.set(name, (await this.#mustRun(`sysctl -n ${name}`)).join(' '));
       await this.#mustRun(`sysctl -w ${name}=${value}`);
     }
+  }
+
+  /** It goes with the beginning of the next one. */
+  end(): Promise<void> {
+    return Promise.resolve();
   }
 
   async mark(mark: number, listeners: readonly Listener[]): Promise<void> {
@@ -109,6 +118,7 @@ export class KernelWorld implements World {
         /^-(\w) ((?:-[tu]|--sctp-service) \S+|-f \d+(?: -6)?)/.exec(line) ?? [];
       if (verb === 'A') this.#services.add(service);
       if (verb === 'D') this.#services.delete(service);
+      this.#hasSetTimeouts ||= line.startsWith('--set');
     }
   }
 

@@ -13,10 +13,12 @@ import { hosts, type Host } from './lab.js';
 import { Names } from './names.js';
 import { compose, type Packet } from './packet.js';
 import type { Scenario } from './scenario.js';
-import type { Capture, Connection, World } from './world.js';
+import type { Capture, Connection, ServerLine, World } from './world.js';
 
 export class Play {
   readonly lines: string[] = [];
+  /** How many steps came from a random number so far. */
+  randomSteps = 0;
   readonly names: Names;
   readonly #world: World;
   /** The addresses of its services, which may be literal ones. */
@@ -66,28 +68,47 @@ export class Play {
    * The connections of this scenario, as `ipvsadm -Lnc` has them. What is left of their time is rounded up to
    * tens of seconds, so that the few seconds a scenario takes do not show and the timeout of the state does.
    */
-  async connections(roundedTo = 10): Promise<void> {
+  async connections(roundedTo = 10): Promise<readonly Connection[]> {
     this.lines.push('> connections');
-    const rows = (await this.#world.connections())
+    const connections = (await this.#world.connections())
       // One whose time is up is gone, whether or not somebody has come by to take it away.
-      .filter((row) => row.expiresInSeconds > 0 && this.#isOurs(row))
-      .map(({ protocol, state, client, virtual, real, expiresInSeconds }) => {
-        // The kernel counts whole seconds that are left, vsnat the one that has begun too.
-        const seconds = Math.max(1, Math.ceil((expiresInSeconds - 1) / roundedTo)) * roundedTo;
-        const [from, to, via] = [client, virtual, real].map((endpoint) => this.names.shorten(endpoint));
-        return `${protocol} ${state} ${from ?? ''} ${to ?? ''} ${via ?? ''} ${seconds} s`;
-      });
+      .filter((row) => row.expiresInSeconds > 0 && this.#isOurs(row));
+    const rows = connections.map(({ protocol, state, client, virtual, real, expiresInSeconds }) => {
+      // The kernel counts whole seconds that are left, vsnat the one that has begun too.
+      const seconds = Math.max(1, Math.ceil((expiresInSeconds - 1) / roundedTo)) * roundedTo;
+      const [from, to, via] = [client, virtual, real].map((endpoint) => this.names.shorten(endpoint));
+      return `${protocol} ${state} ${from ?? ''} ${to ?? ''} ${via ?? ''} ${seconds} s`;
+    });
     this.#tell(rows.sort());
+    return connections;
   }
 
   /** Servers of a service with weight and connection counts, as `ipvsadm -Ln` has them. */
-  async servers(service: string): Promise<void> {
+  async servers(service: string): Promise<readonly ServerLine[]> {
     this.lines.push(`> servers ${service}`);
-    const rows = (await this.#world.servers(this.names.expand(service))).map(
+    const servers = (await this.#world.servers(this.names.expand(service))).map((one) => ({
+      ...one,
+      server: this.names.shorten(one.server),
+    }));
+    const rows = servers.map(
       ({ server, weight, active, inactive }) =>
-        `${this.names.shorten(server)} weight=${weight} active=${active} inactive=${inactive}`,
+        `${server} weight=${weight} active=${active} inactive=${inactive}`,
     );
     this.#tell(rows.sort());
+    return servers;
+  }
+
+  /** Steps that chance has a hand in: not written down, so that `claim` can say what holds of them all. */
+  async unseen<T>(what: string, steps: () => Promise<T>): Promise<T> {
+    this.lines.push(`> ${what}`);
+    const { length } = this.lines;
+    const result = await steps();
+    this.lines.length = length;
+    return result;
+  }
+
+  claim(sentence: string, holds: boolean): void {
+    this.#tell([`${sentence}: ${holds ? 'yes' : 'no'}`]);
   }
 
   #isOurs({ client, virtual }: Connection): boolean {
@@ -117,15 +138,24 @@ export class Play {
   }
 }
 
+export interface Played {
+  readonly lines: readonly string[];
+  readonly randomSteps: number;
+}
+
 export async function playScenario(
   world: World,
   scenario: Scenario,
   scenarioNumber: number,
-): Promise<readonly string[]> {
+): Promise<Played> {
   const play = new Play(world, scenarioNumber);
   const sysctls = scenario.sysctls ?? {};
   play.lines.push(...Object.entries(sysctls).map(([name, value]) => `> sysctl net.ipv4.vs.${name}=${value}`));
   await world.begin(scenario.vsnat ?? {}, sysctls);
-  await scenario.play(play);
-  return play.lines;
+  try {
+    await scenario.play(play);
+  } finally {
+    await world.end();
+  }
+  return { lines: play.lines, randomSteps: play.randomSteps };
 }

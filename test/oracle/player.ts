@@ -41,6 +41,7 @@ export class Player {
   #lines: string[] = [];
   #pending: { resolve: (lines: string[]) => void; reject: (error: Error) => void } | null = null;
   #ended: string | null = null;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(input: Readable, output: Writable) {
     this.#out = output;
@@ -80,9 +81,14 @@ export class Player {
     return (await this.#ask(`read ${name}`)).map((line) => line.slice(2));
   }
 
-  async #ask(command: string, timeoutMs = answerDeadlineMs): Promise<readonly string[]> {
-    const answer = this.#answer(timeoutMs);
-    this.#out.write(`${command}\n`);
+  /** One command at a time: whoever asks meanwhile waits for its turn. */
+  #ask(command: string, timeoutMs = answerDeadlineMs): Promise<readonly string[]> {
+    const answer = this.#turn.then(() => {
+      const lines = this.#answer(timeoutMs);
+      this.#out.write(`${command}\n`);
+      return lines;
+    });
+    this.#turn = answer.catch(() => undefined);
     return answer;
   }
 

@@ -11,8 +11,8 @@ export interface Scenario {
   readonly vsnat?: VsnatSettings;
   /** The kernel's settings (net.ipv4.vs) while it is played, in both worlds. */
   readonly sysctls?: Readonly<Record<string, number>>;
-  /** How many random steps it plays. */
-  readonly randomSteps?: number;
+  /** What other scenarios do at the same time, or name in their services, would show in this one. */
+  readonly alone?: true;
   readonly play: (play: Play) => Promise<void>;
 }
 

@@ -36,6 +36,8 @@ export type VsnatSettings = Readonly<Record<string, unknown>>;
 export interface World {
   /** A new scenario: whatever the last one configured is gone. `sysctls` are net.ipv4.vs's. */
   begin(settings: VsnatSettings, sysctls: Readonly<Record<string, number>>): Promise<void>;
+  /** The scenario is over: what it configured may go. */
+  end(): Promise<void>;
   /** Lines of ipvsadm's, without its name. */
   ipvsadm(lines: readonly string[]): Promise<void>;
   /** Packets to these listeners belong to the service `-f MARK`. */
@@ -47,7 +49,6 @@ export interface World {
   connections(): Promise<readonly Connection[]>;
   /** `service` is `-t ADDRESS:PORT` or `-u …`. */
   servers(service: string): Promise<readonly ServerLine[]>;
-  close(): Promise<void>;
 }
 
 /**

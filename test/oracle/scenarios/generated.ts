@@ -62,6 +62,7 @@ class Storm {
     );
     for (let step = 0; step < steps; step += 1) {
       await this.#step();
+      this.#play.randomSteps += 1;
       if (step % 25 === 24) await this.#play.connections(60);
     }
     for (const service of [`-t vip${mark}:80`, `-t vip2${mark}:443`, `-u vip${mark}:53`])
@@ -175,7 +176,6 @@ export const generated: Topic = {
   name: 'generated',
   scenarios: seeds.map((seed): Scenario => ({
     name: `${steps} random steps from seed ${seed}`,
-    randomSteps: steps,
     play: (play) => new Storm(play, seed).run(),
   })),
 };

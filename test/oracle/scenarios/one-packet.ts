@@ -25,6 +25,7 @@ const queries = async (
 const replies = (name: string, more: Partial<Scenario>): Scenario => ({
   name,
   ...more,
+  alone: true, // whose reply it is, the services that share the server decide
   play: async (play) => {
     await play.ipvsadm(...serviceLines('-u vip:53', 'rr -o'));
     await queries(play, 2);

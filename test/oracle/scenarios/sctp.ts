@@ -77,7 +77,6 @@ const walkSteps = 60;
 /** Chunks nobody would send in that order: all cells of the state table, in the end. */
 const walk = (seed: number): Scenario => ({
   name: `${walkSteps} random chunks from seed ${seed}`,
-  randomSteps: walkSteps,
   play: async (play) => {
     const random = new Random(seed);
     await play.ipvsadm(...serviceLines(service(), 'rr'));
@@ -90,6 +89,7 @@ const walk = (seed: number): Scenario => ({
       const chunk = name === 'ABORT' && !random.once(4) ? 'INIT-ACK' : name;
       await one?.packet(random.once(2), { chunks: [chunk] });
       await play.connections();
+      play.randomSteps += 1;
     }
     await play.servers(service());
   },

@@ -58,6 +58,7 @@ export const servers: Topic = {
     removal('The server of a connection is removed: its packets are dropped, with removed_servers: silent', {
       vsnat: asTheKernel,
       differs: 'removed-server-replies',
+      alone: true,
     }),
     removal('The server of a connection is removed', { differs: 'removed-server' }),
     {
@@ -78,6 +79,7 @@ export const servers: Topic = {
       name: 'The server of a UDP connection is removed, with removed_servers: silent',
       vsnat: asTheKernel,
       differs: 'removed-server-replies',
+      alone: true,
       play: async (play) => {
         await play.ipvsadm(...serviceLines('-u vip:53', 'rr'));
         await play.send('client', { kind: 'udp', from: 'client:40000', to: 'vip:53', data: 'one' });

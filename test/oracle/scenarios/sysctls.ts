@@ -114,7 +114,7 @@ const lateReply = (name: string, packet: Packet, differs?: string): Scenario =>
       );
       await play.send(packet.from.startsWith('rs1') ? 'rs1' : 'rs3', packet);
     },
-    differs === undefined ? {} : { differs },
+    { alone: true, ...(differs !== undefined && { differs }) },
   );
 
 const securePaths = [
@@ -188,7 +188,7 @@ export const sysctls: Topic = {
           await one.say('>A <AP+10');
           await play.connections();
         },
-        value === 0 ? { differs: 'removed-server-replies' } : {},
+        { alone: true, ...(value === 0 && { differs: 'removed-server-replies' }) },
       ),
     ),
     ...[0, 1].map((value) =>
@@ -309,6 +309,7 @@ export const sysctls: Topic = {
             });
           await play.servers('-t vip:80');
         },
+        { alone: true },
       ),
     ),
     scenario(
@@ -330,6 +331,7 @@ export const sysctls: Topic = {
           await play.send('client', syn(40_000 + i));
         }
       },
+      { alone: true },
     ),
   ],
 };
