@@ -35,15 +35,20 @@ bool Culler::drop_entries(nat::Core& core, const service::Snapshot& snapshot, No
     next_round_ms_ = now.ms + kEveryMs;
     drop_shard_ = first_;
     if (drop_shard_ >= shards) return false;  // more lanes than shards: this one has none
-    visits_left_ = nat::records_used(core.tables, drop_shard_) / kShareOfRecords;
+    visits_left_ = share_of(core, drop_shard_);
   }
   const uint32_t visits = std::min(visits_left_, kDrawnPerSlice);
   nat::drop_entries(core, snapshot, drop_shard_, now.tick(), visits, rule_);
   visits_left_ -= visits;
   if (visits_left_ > 0) return true;
   drop_shard_ += stride_;
-  if (drop_shard_ < shards) visits_left_ = nat::records_used(core.tables, drop_shard_) / kShareOfRecords;
+  if (drop_shard_ < shards) visits_left_ = share_of(core, drop_shard_);
   return drop_shard_ < shards;
+}
+
+uint32_t Culler::share_of(nat::Core& core, uint32_t shard) {
+  const uint64_t used = nat::records_used(core.tables, shard);
+  return uint32_t((used + core.prng.below(kShareOfRecords)) / kShareOfRecords);
 }
 
 }  // namespace vsnat::engine

@@ -33,6 +33,8 @@ class Culler {
   static constexpr uint32_t kIdle = 0xffffffff;
 
   bool drop_entries(nat::Core& core, const service::Snapshot& snapshot, Now now);
+  /** How many records of a shard to look at: where its share is no whole number, chance rounds it. */
+  static uint32_t share_of(nat::Core& core, uint32_t shard);
 
   const uint32_t first_, stride_;
   uint32_t orphan_shard_ = kIdle, orphan_record_ = 0;
