@@ -23,6 +23,9 @@ export class Play {
   readonly #world: World;
   /** The addresses of its services, which may be literal ones. */
   readonly #virtuals = new Set<string>();
+  /** When the last packet of an endpoint was through, on `#clock`. */
+  readonly #heard = new Map<string, number>();
+  #waitedMs = 0;
 
   constructor(world: World, scenarioNumber: number) {
     this.#world = world;
@@ -55,29 +58,43 @@ export class Play {
   /** Sends and writes down. The packet may be bytes, for what cannot be composed. */
   async send(from: Host, packet: Packet | Buffer): Promise<readonly Capture[]> {
     const bytes = Buffer.isBuffer(packet) ? packet : compose(packet, this.names);
-    this.lines.push(`> ${from} sends ${describe(bytes, this.names)}`);
-    return this.#arrived(await this.#world.send(from, bytes));
+    const text = describe(bytes, this.names);
+    this.lines.push(`> ${from} sends ${text}`);
+    const captures = await this.#world.send(from, bytes);
+    const [, source = '', , destination = ''] = text.split(' ');
+    for (const endpoint of [source, destination])
+      for (const one of [endpoint, endpoint.replace(/:\d+$/, ':0')]) this.#heard.set(one, this.#clock);
+    return this.#arrived(captures);
   }
 
   async wait(milliseconds: number): Promise<void> {
     this.lines.push(`> wait ${milliseconds} ms`);
-    this.#arrived(await this.#world.wait(milliseconds));
+    const captures = await this.#world.wait(milliseconds);
+    this.#waitedMs += milliseconds;
+    this.#arrived(captures);
+  }
+
+  /** Milliseconds, but for those the scenario wanted to pass: how long playing it takes is the machine's matter. */
+  get #clock(): number {
+    return performance.now() - this.#waitedMs;
   }
 
   /**
-   * The connections of this scenario, as `ipvsadm -Lnc` has them. What is left of their time is rounded up to
-   * tens of seconds, so that the few seconds a scenario takes do not show and the timeout of the state does.
+   * The connections of this scenario, as `ipvsadm -Lnc` has them. What is left of their time is what was left when
+   * they were heard of last, rounded up to tens of seconds: the timeout of the state shows, the time it takes to play not.
    */
   async connections(roundedTo = 10): Promise<readonly Connection[]> {
     this.lines.push('> connections');
+    const now = this.#clock; // before, so that no more is added than has passed
     const connections = (await this.#world.connections())
       // One whose time is up is gone, whether or not somebody has come by to take it away.
       .filter((row) => row.expiresInSeconds > 0 && this.#isOurs(row));
     const rows = connections.map(({ protocol, state, client, virtual, real, expiresInSeconds }) => {
+      const [from = '', to = '', via = ''] = [client, virtual, real].map((one) => this.names.shorten(one));
+      const elapsed = (now - (this.#heard.get(from) ?? now)) / 1000;
       // The kernel counts whole seconds that are left, vsnat the one that has begun too.
-      const seconds = Math.max(1, Math.ceil((expiresInSeconds - 1) / roundedTo)) * roundedTo;
-      const [from, to, via] = [client, virtual, real].map((endpoint) => this.names.shorten(endpoint));
-      return `${protocol} ${state} ${from ?? ''} ${to ?? ''} ${via ?? ''} ${seconds} s`;
+      const seconds = Math.max(1, Math.ceil((expiresInSeconds + elapsed - 1) / roundedTo)) * roundedTo;
+      return `${protocol} ${state} ${from} ${to} ${via} ${seconds} s`;
     });
     this.#tell(rows.sort());
     return connections;

@@ -4,7 +4,7 @@
  * datagrams, as what it says of incomplete ones comes half a minute later.
  */
 import { Conversation, pattern, serviceLines } from '../conversation.js';
-import type { Host } from '../lab.js';
+import { literalVip6, literalVips, type Host } from '../lab.js';
 import { compose, type Packet } from '../packet.js';
 import type { Play } from '../play.js';
 import type { Scenario, Topic } from '../scenario.js';
@@ -184,6 +184,42 @@ export const fragments: Topic = {
             data: pattern(200),
           };
           await send(play, 'client', pieces(play, ping, [104]), [0, 1]);
+        },
+      },
+      {
+        name: `An error about a request in two pieces, ${over}`,
+        differs,
+        play: async (play) => {
+          // The same addresses in every run: the piece with the quote is shown by its digest.
+          const vip = mark === '' ? `${literalVips[19] ?? ''}:53` : `[${literalVip6}]:54`;
+          const client = mark === '' ? '198.51.100.251' : '[fd00:1:ffff::51]';
+          await play.ipvsadm(...serviceLines(`-u ${vip}`, 'rr', [`rs3${mark}:8080`]));
+          const packet = { ...request(mark, 200), from: `${client}:40000` };
+          await play.send('client', { ...packet, to: vip });
+          const error: Packet = {
+            kind: 'icmp',
+            from: `rs3${mark}`,
+            to: client,
+            type: mark === '' ? 3 : 1,
+            code: mark === '' ? 3 : 4,
+            data: compose({ ...packet, to: `rs3${mark}:8080` }, play.names),
+          };
+          await send(play, 'rs3', pieces(play, error, [104]), [0, 1]);
+        },
+      },
+      {
+        name: `SCTP in two pieces, the last first, to a service on the port of its servers, ${over}`,
+        play: async (play) => {
+          await play.ipvsadm(...serviceLines(`--sctp-service vip${mark}:8080`, 'rr'));
+          const init: Packet = {
+            kind: 'sctp',
+            from: `client${mark}:40000`,
+            to: `vip${mark}:8080`,
+            chunks: ['INIT'],
+            data: pattern(120),
+          };
+          await send(play, 'client', pieces(play, init, [80]), [1, 0]);
+          await play.connections();
         },
       },
       {
