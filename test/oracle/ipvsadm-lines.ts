@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What lines of ipvsadm's mean for a configuration of vsnat: the same services, built up in the same order. Only the
- * grammar scenarios use: -A -E -D with -s, -b, -p, -M and -o; -a -e -d with -r, -m, -w, -x, -y.
+ * grammar scenarios use: -A -E -D with -s, -b, -p, -M and -o; -a -e -d with -r, -m, -w, -x, -y; --set.
  */
 import type { ServiceConfig } from '../netns/support/daemon.js';
 import type { Listener } from './world.js';
@@ -71,14 +71,20 @@ const prefixLength = (mask: string): number =>
         .reduce((all, bits) => all + bits, 0)
     : Number(mask);
 
+/** With --set, 0 is to leave a timeout as it is. */
+const given = (name: string, seconds = '0'): Readonly<Record<string, string>> =>
+  seconds === '0' ? {} : { [name]: `${seconds}s` };
+
 /** A service's name in the configuration. */
 export const nameOf = (key: string): string => key.replace(/\W+/g, '-').slice(1);
 
 export class Services {
   readonly #services = new Map<string, Service>();
   readonly #marks = new Map<string, readonly string[]>();
+  #timeouts: Readonly<Record<string, string>> = {};
 
   clear(): void {
+    this.#timeouts = {};
     this.#services.clear();
     this.#marks.clear();
   }
@@ -93,6 +99,16 @@ export class Services {
   }
 
   apply(line: string): void {
+    const [, tcp, tcpFin, udp] = /^--set (\d+) (\d+) (\d+)$/.exec(line) ?? [];
+    if (udp !== undefined) {
+      this.#timeouts = {
+        ...this.#timeouts,
+        ...given('tcp_established', tcp),
+        ...given('tcp_fin_wait', tcpFin),
+        ...given('udp', udp),
+      };
+      return;
+    }
     const options = optionsOf(line);
     const verb = line.trim().slice(1, 2);
     const key = keyOf(options, line);
@@ -117,6 +133,7 @@ export class Services {
       name: nameOf(key),
       ...this.#listen(key),
       ...settings,
+      ...(Object.keys(this.#timeouts).length > 0 && { timeouts: this.#timeouts }),
       routed: true, // some servers are where no route leads
       servers: servers.map((server) => ({ ...server })),
     }));

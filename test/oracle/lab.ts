@@ -3,8 +3,8 @@
  * The network both worlds are played in, as one shell script:
  *
  *   client ── up0 ═ cli ── director ── srv1 ═ up0 ── rs1
- *                                   ── srv2 ═ up0 ── rs2
- *                                   ── srv3 ═ up0 ── rs3     (MTU 1400, so that something can be too big)
+ *                                   ── srv2 ═ up0 ── rs2     (MTU 1600: replies can be too big)
+ *                                   ── srv3 ═ up0 ── rs3     (MTU 1400: requests can be too big)
  *
  * The end hosts have no addresses: their kernels ignore whatever comes, and every packet "from" them is one the player
  * wrote. Neighbours are permanent and offloads off, so that the trace holds nothing but what the director did.
@@ -20,7 +20,8 @@ export const literalVip6 = 'fd00:9:ffff::1';
 export const literalVips = [...Array.from({ length: 40 }, (_, i) => `203.0.113.${i + 1}`), literalVip6];
 
 export const serverPort = 8080;
-export const narrowMtu = 1400;
+
+const mtus: Readonly<Record<Host, number>> = { client: 1500, rs1: 1500, rs2: 1600, rs3: 1400 };
 
 const link = (host: Host): number => hosts.indexOf(host);
 const device = (host: Host): string => (host === 'client' ? 'cli' : `srv${link(host)}`);
@@ -65,9 +66,9 @@ export function labScript(prefix: string, vips: readonly string[]): string {
     [`ip ${where}-batch - <<'END'`, ...lines, 'END'].join('\n');
   const links = hosts.map(
     (host) =>
-      `link add name ${device(host)} address ${mac(host, 'director')} mtu ${host === 'rs3' ? narrowMtu : 1500}` +
+      `link add name ${device(host)} address ${mac(host, 'director')} mtu ${mtus[host]}` +
       ` netns ${prefix}director type veth peer name up0 address ${mac(host, 'host')}` +
-      ` mtu ${host === 'rs3' ? narrowMtu : 1500} netns ${prefix}${host}`,
+      ` mtu ${mtus[host]} netns ${prefix}${host}`,
   );
   const addressing = hosts.flatMap((host) => {
     const { v4, v6 } = subnet(host);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Every scenario there is. */
 import type { Topic } from './scenario.js';
+import { defences } from './scenarios/defences.js';
 import { fragments } from './scenarios/fragments.js';
 import { ftp } from './scenarios/ftp.js';
 import { generated } from './scenarios/generated.js';
@@ -17,6 +18,7 @@ import { servers } from './scenarios/servers.js';
 import { sharing } from './scenarios/sharing.js';
 import { sysctls } from './scenarios/sysctls.js';
 import { tcp } from './scenarios/tcp.js';
+import { timeouts } from './scenarios/timeouts.js';
 import { udp } from './scenarios/udp.js';
 import { unknown } from './scenarios/unknown.js';
 
@@ -38,6 +40,8 @@ export const topics: readonly Topic[] = [
   fragments,
   hostErrors,
   sysctls,
+  defences,
+  timeouts,
   ftp,
   generated,
 ];

@@ -31,6 +31,17 @@ describe('the oracle', () => {
     expect([...new Set(shown)].filter((id) => !listed.includes(id))).toEqual([]);
   });
 
+  test('shows each listed difference, unless the list names what else does', () => {
+    const shown = new Set(
+      topics.flatMap(({ scenarios }) => scenarios.flatMap(({ differs }) => differs ?? [])),
+    );
+    const paragraphs = text('docs/differences.md').split(/^## /m).slice(1);
+    const unshown = paragraphs
+      .map((paragraph) => ({ id: paragraph.split('\n')[0] ?? '', paragraph }))
+      .filter(({ id, paragraph }) => !shown.has(id) && !/Shown by:?\s/.test(paragraph));
+    expect(unshown.map(({ id }) => id)).toEqual([]);
+  });
+
   test('recorded a difference wherever one is allowed', () => {
     for (const topic of topics)
       for (const { name, differs, kernel, vsnat } of parseTrace(

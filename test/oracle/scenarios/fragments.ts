@@ -187,6 +187,39 @@ export const fragments: Topic = {
         },
       },
       {
+        name: `An error about a request in two pieces, ${over}`,
+        differs,
+        play: async (play) => {
+          await play.ipvsadm(...serviceLines(`-u vip${mark}:53`, 'rr'));
+          await play.send('client', request(mark, 200));
+          const about = compose({ ...request(mark, 200), to: `rs3${mark}:8080` }, play.names);
+          const error: Packet = {
+            kind: 'icmp',
+            from: `rs3${mark}`,
+            to: `client${mark}`,
+            type: mark === '' ? 3 : 1,
+            code: mark === '' ? 3 : 4,
+            data: about,
+          };
+          await send(play, 'rs3', pieces(play, error, [104]), [0, 1]);
+        },
+      },
+      {
+        name: `SCTP in two pieces, the last first, to a service on the port of its servers, ${over}`,
+        play: async (play) => {
+          await play.ipvsadm(...serviceLines(`--sctp-service vip${mark}:8080`, 'rr'));
+          const init: Packet = {
+            kind: 'sctp',
+            from: `client${mark}:40000`,
+            to: `vip${mark}:8080`,
+            chunks: ['INIT'],
+            data: pattern(120),
+          };
+          await send(play, 'client', pieces(play, init, [80]), [1, 0]);
+          await play.connections();
+        },
+      },
+      {
         name: `The same piece twice, ${over}`,
         differs,
         play: async (play) => {

@@ -80,7 +80,9 @@ class Session {
   }
 }
 
-const client = '198.51.100.77';
+/** Its own for every session: where the kernel looks for a data connection, it does not ask for which VIP. */
+const clientOf = (number: number): string => `198.51.100.${200 + number}`;
+const secondClient = '198.51.100.250';
 const commas = (address: string, port: number): string =>
   `${address.replaceAll('.', ',')},${port >> 8},${port & 255}`;
 const passive = (port: number): string => `227 Entering Passive Mode (${commas('10.2.3.2', port)}).`;
@@ -89,12 +91,15 @@ const passive = (port: number): string => `227 Entering Passive Mode (${commas('
 async function session(play: Play, number: number): Promise<Session> {
   const vip = literalVips[20 + number] ?? '';
   await play.ipvsadm(...serviceLines(`-t ${vip}:21`, 'rr', ['rs1:21', 'rs2:21', 'rs3:21']));
-  const control = new Session(play, `${client}:${44_000 + number}`, `${vip}:21`, 'rs3:21');
+  const control = new Session(play, `${clientOf(number)}:44000`, `${vip}:21`, 'rs3:21');
   await control.greet();
   return control;
 }
 
-const vipOf = ({ virtual }: Session): string => virtual.replace(/:\d+$/, '');
+const withoutPort = (endpoint: string): string => endpoint.replace(/:\d+$/, '');
+const vipOf = ({ virtual }: Session): string => withoutPort(virtual);
+/** The client of a session over IPv4. */
+const peerOf = ({ client }: Session): string => withoutPort(client);
 
 async function transfer(data: Session): Promise<void> {
   await data.open();
@@ -125,7 +130,7 @@ export const ftp: Topic = {
         const control = await session(play, 0);
         await control.ask('PASV', passive(40_001));
         await play.connections();
-        await transfer(new Session(play, `${client}:45001`, `${vipOf(control)}:40001`, 'rs3:40001'));
+        await transfer(new Session(play, `${peerOf(control)}:45001`, `${vipOf(control)}:40001`, 'rs3:40001'));
         await control.ask('QUIT', '221 bye');
         await control.close();
         await play.connections();
@@ -137,7 +142,7 @@ export const ftp: Topic = {
       for (const port of [40_001, 9_999]) {
         await control.ask('PASV', passive(port));
         await transfer(
-          new Session(play, `${client}:${port + 1}`, `${vipOf(control)}:${port}`, `rs3:${port}`),
+          new Session(play, `${peerOf(control)}:${port + 1}`, `${vipOf(control)}:${port}`, `rs3:${port}`),
         );
         await control.ask('RETR x', '226 done');
       }
@@ -149,7 +154,7 @@ export const ftp: Topic = {
         const control = await session(play, 2);
         await control.ask('EPSV', '229 Entering Extended Passive Mode (|||40001|)');
         await play.connections();
-        await transfer(new Session(play, `${client}:45101`, `${vipOf(control)}:40001`, 'rs3:40001'));
+        await transfer(new Session(play, `${peerOf(control)}:45101`, `${vipOf(control)}:40001`, 'rs3:40001'));
         await control.ask('QUIT', '221 bye');
       },
       'ftp-announcements',
@@ -168,9 +173,9 @@ export const ftp: Topic = {
       'Active mode',
       async (play) => {
         const control = await session(play, 3);
-        await control.ask(`PORT ${commas(client, 40_002)}`, '200 ok');
+        await control.ask(`PORT ${commas(peerOf(control), 40_002)}`, '200 ok');
         await play.connections();
-        const data = new Session(play, `${client}:40002`, `${vipOf(control)}:20`, 'rs3:20');
+        const data = new Session(play, `${peerOf(control)}:40002`, `${vipOf(control)}:20`, 'rs3:20');
         await data.say('server', 'S');
         await data.say('client', 'SA');
         await data.say('server', 'A');
@@ -184,8 +189,8 @@ export const ftp: Topic = {
     ),
     scenario('Extended active mode', async (play) => {
       const control = await session(play, 4);
-      await control.ask(`EPRT |1|${client}|40003|`, '200 ok');
-      const data = new Session(play, `${client}:40003`, `${vipOf(control)}:20`, 'rs3:20');
+      await control.ask(`EPRT |1|${peerOf(control)}|40003|`, '200 ok');
+      const data = new Session(play, `${peerOf(control)}:40003`, `${vipOf(control)}:20`, 'rs3:20');
       await data.say('server', 'S');
       await data.say('client', 'SA');
       await data.say('server', 'A');
@@ -235,18 +240,108 @@ export const ftp: Topic = {
     ),
     scenario('A data connection nobody announced', async (play) => {
       const control = await session(play, 9);
-      await new Session(play, `${client}:45201`, `${vipOf(control)}:40001`, 'rs3:40001').say('client', 'S');
-      await new Session(play, `${client}:40009`, `${vipOf(control)}:20`, 'rs3:20').say('server', 'S');
+      await new Session(play, `${peerOf(control)}:45201`, `${vipOf(control)}:40001`, 'rs3:40001').say(
+        'client',
+        'S',
+      );
+      await new Session(play, `${peerOf(control)}:40009`, `${vipOf(control)}:20`, 'rs3:20').say(
+        'server',
+        'S',
+      );
       await play.connections();
     }),
     scenario(
       'Client port 20',
       async (play) => {
         const control = await session(play, 10);
-        await new Session(play, `${client}:20`, control.virtual, 'rs3:21').say('client', 'S');
+        await new Session(play, `${peerOf(control)}:20`, control.virtual, 'rs3:21').say('client', 'S');
         await play.connections();
       },
       'ftp-data-port',
     ),
+    scenario('Two files in active mode', async (play) => {
+      const control = await session(play, 11);
+      for (const port of [40_002, 40_004]) {
+        await control.ask(`PORT ${commas(peerOf(control), port)}`, '200 ok');
+        const data = new Session(play, `${peerOf(control)}:${port}`, `${vipOf(control)}:20`, 'rs3:20');
+        await data.say('server', 'S');
+        await data.say('client', 'SA');
+        await data.say('server', 'APF', 'a line of the file\r\n');
+        await data.say('client', 'AF');
+        await data.say('server', 'A');
+        await control.ask('RETR x', '226 done');
+      }
+      await play.connections();
+    }),
+    scenario('An active transfer the client refuses', async (play) => {
+      const control = await session(play, 12);
+      await control.ask(`PORT ${commas(peerOf(control), 40_010)}`, '200 ok');
+      const data = new Session(play, `${peerOf(control)}:40010`, `${vipOf(control)}:20`, 'rs3:20');
+      await data.say('server', 'S');
+      await data.say('client', 'RA');
+      await control.ask('QUIT', '221 bye');
+      await play.connections();
+    }),
+    scenario('Segments from before an announcement, sent again after it', async (play) => {
+      const control = await session(play, 13);
+      await control.ask('PASV', passive(40_001));
+      await control.say('server', 'AP', '220 ready\r\n', { seq: 500_001, isLost: true });
+      await control.say('client', 'AP', 'USER x\r\n', { seq: 1_001, ack: 500_012, isLost: true });
+      await control.ask('NOOP', '200 ok');
+    }),
+    scenario('A client that acknowledges selectively behind an announcement', async (play) => {
+      const control = await session(play, 14);
+      await control.ask('PASV', passive(40_001));
+      await control.say('server', 'AP', '150 one\r\n', { isLost: true });
+      await control.say('client', 'A', '', { options: '0101050a0007a1900007a1a4' });
+    }),
+    scenario('Commands in small letters', async (play) => {
+      const control = await session(play, 15);
+      await control.ask(`port ${commas(peerOf(control), 40_005)}`, '200 ok');
+      const data = new Session(play, `${peerOf(control)}:40005`, `${vipOf(control)}:20`, 'rs3:20');
+      await data.say('server', 'S');
+      await play.connections();
+    }),
+    scenario(
+      'PORT with another host’s address',
+      async (play) => {
+        const control = await session(play, 16);
+        await control.ask(`PORT ${commas(secondClient, 40_006)}`, '200 ok');
+        const data = new Session(play, `${secondClient}:40006`, `${vipOf(control)}:20`, 'rs3:20');
+        await data.say('server', 'S');
+        await play.connections();
+      },
+      'ftp-third-parties',
+    ),
+    scenario(
+      'PORT behind another command',
+      async (play) => {
+        const control = await session(play, 17);
+        await control.say('client', 'AP', `NOOP\r\nPORT ${commas(peerOf(control), 40_007)}\r\n`);
+        const data = new Session(play, `${peerOf(control)}:40007`, `${vipOf(control)}:20`, 'rs3:20');
+        await data.say('server', 'S');
+        await play.connections();
+      },
+      'ftp-lines',
+    ),
+    scenario('A SYN to a high port of an FTP service’s VIP', async (play) => {
+      const control = await session(play, 18);
+      await new Session(play, `${peerOf(control)}:45301`, `${vipOf(control)}:5000`, 'rs3:5000').say(
+        'client',
+        'S',
+      );
+      await new Session(play, `${peerOf(control)}:45302`, `${vipOf(control)}:80`, 'rs3:80').say(
+        'client',
+        'S',
+      );
+    }),
+    scenario('Passive mode after the server was drained', async (play) => {
+      const control = await session(play, 19);
+      await play.ipvsadm(`-e -t ${control.virtual} -r rs3:21 -m -w 0`);
+      await control.ask('PASV', passive(40_001));
+      await transfer(new Session(play, `${peerOf(control)}:45401`, `${vipOf(control)}:40001`, 'rs3:40001'));
+      await play.connections();
+      await play.servers(`-t ${control.virtual}`);
+    }),
   ],
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What the director's own host has to say of a packet: no route, nobody there, too big. */
+/** What the director's own host has to say of a packet, in either direction: no route, nobody there, too big. */
 import { Conversation, pattern, serviceLines } from '../conversation.js';
 import type { Packet } from '../packet.js';
 import type { Scenario, Topic } from '../scenario.js';
@@ -74,6 +74,19 @@ export const hostErrors: Topic = {
           await play.ipvsadm(...serviceLines(`-u vip${mark}:53`, 'rr'));
           for (let i = 0; i < 2; i += 1) await play.send('client', datagram(mark, 1440));
           await play.send('client', datagram(mark, 1200));
+          await play.connections();
+        },
+      ),
+      scenario(
+        `A reply that is too big for the link to the client, ${over}`,
+        'address-of-the-director',
+        async (play) => {
+          await play.ipvsadm(...serviceLines(`-t vip${mark}:80`, 'rr', ['rs2']));
+          const one = new Conversation(play, { client: `client${mark}` });
+          await one.say('>S <SA >A');
+          const header = mark === '' ? 40 : 60;
+          for (const size of [1500, 1501, 1600])
+            await one.segment('server', { flags: 'PA', data: pattern(size - header) });
           await play.connections();
         },
       ),

@@ -40,7 +40,11 @@ const query = (client: string, fields: Partial<UdpPacket> = {}): UdpPacket => ({
   ...fields,
 });
 
-const scenario = (name: string, play: Scenario['play']): Scenario => ({ name, play });
+const scenario = (name: string, play: Scenario['play'], differs?: string): Scenario => ({
+  name,
+  ...(differs !== undefined && { differs }),
+  play,
+});
 
 export const persistence: Topic = {
   name: 'persistence',
@@ -241,6 +245,33 @@ export const persistence: Topic = {
       await play.send('rs3', { kind: 'udp', from: 'rs3:54', to: 'client:40000', data: 'answer' });
       await play.connections();
     }),
+    scenario(
+      'One client port to two persistent VIPs that share their server',
+      async (play) => {
+        await play.ipvsadm(
+          ...persistent('-t vip:80', '-p 100', ['rs1']),
+          ...persistent('-t vip2:80', '-p 100', ['rs1']),
+        );
+        await open(play, 'client', 40_000);
+        await open(play, 'client', 40_001, '>S', 'vip2:80');
+        await open(play, 'client', 40_000, '>S', 'vip2:80');
+        await play.connections();
+      },
+      'persistent-reply-tuple',
+    ),
+    scenario(
+      'An FTP service and one on every port of the same VIP, both persistent',
+      async (play) => {
+        await play.ipvsadm(
+          ...persistent('-t vip:21', '-p 100', ['rs1:21']),
+          ...everyPort('-t vip:0').filter((line) => !line.includes('rs1')),
+        );
+        await new Conversation(play, { to: 'vip:21', realPort: 21 }).say('>S');
+        await new Conversation(play, { to: 'vip:99', port: 40_001, realPort: 99 }).say('>S');
+        await play.connections();
+      },
+      'persistent-services-apart',
+    ),
     ...['wrr', 'wlc', 'sh', 'lc'].map((kind, i) =>
       scenario(`${kind} is asked once per client`, async (play) => {
         await play.ipvsadm(...persistent('-t vip:80', '-p 100', ['rs1:8080 -w 2', 'rs2', 'rs3'], kind));
@@ -291,6 +322,16 @@ export const marks: Topic = {
       await play.ipvsadm('-A -f 12 -s rr');
       await open(play, 'client', 40_000, '>S', 'vip:80');
       await play.send('client', query('client:40001'));
+    }),
+    scenario('A service of a mark over IPv6', async (play) => {
+      await play.mark(14, 'tcp vip-v6:80', 'tcp vip2-v6:443');
+      await play.ipvsadm(
+        '-A -f 14 -6 -s rr',
+        ...['rs1', 'rs2', 'rs3'].map((rs) => `-a -f 14 -6 -r ${rs}-v6:8080 -m`),
+      );
+      await open(play, 'client-v6', 40_000, '>S <SA >A', 'vip-v6:80');
+      await open(play, 'client-v6', 40_001, '>S <SA >A', 'vip2-v6:443');
+      await play.connections();
     }),
     scenario('Stray segments to a mark', async (play) => {
       await play.mark(13, 'tcp vip:80');

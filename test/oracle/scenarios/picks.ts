@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The schedulers that look at load or destination in ways of their own: sed, nq, fo, ovf, dh, lblc, lblcr. */
+/** The schedulers that look at load or destination in ways of their own: sed, nq, fo, ovf, dh, lblc, lblcr, twos. */
 import { Conversation, serviceLines } from '../conversation.js';
 import { literalVips } from '../lab.js';
 import type { Play } from '../play.js';
@@ -69,6 +69,32 @@ const full = (kind: string, to = 'vip:80'): Scenario => ({
     );
     await connect(play, 9, 40_000, { text: established, to });
     await play.servers(`-t ${to}`);
+  },
+});
+
+/** Of two servers drawn at random the less loaded one: which, is chance; that the load evens out, is not. */
+const evensOut = (weights: readonly number[], least: number, most: number): Scenario => ({
+  name: `twos with weights ${weights.join(', ')} evens out the load`,
+  play: async (play) => {
+    await play.ipvsadm(...serviceLines('-t vip:80', 'twos', weighted(...weights)));
+    const servers = await play.unseen('60 connections that stay', async () => {
+      await connect(play, 60, 40_000, { text: established });
+      return play.servers('-t vip:80');
+    });
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    for (const { server, weight, active } of servers.toSorted((a, b) => (a.server < b.server ? -1 : 1))) {
+      const share = (active * total) / weight / 60;
+      play.claim(`${server} has ${least} to ${most} times its share`, share >= least && share <= most);
+    }
+  },
+});
+
+const twosWith = (what: string, servers: readonly string[]): Scenario => ({
+  name: `twos with ${what}`,
+  play: async (play) => {
+    await play.ipvsadm(...serviceLines('-t vip:80', 'twos', servers));
+    await connect(play, 6, 40_000, { text: established });
+    await play.servers('-t vip:80');
   },
 });
 
@@ -156,5 +182,21 @@ export const picks: Topic = {
         await play.servers('-t vip:80');
       },
     })),
+    evensOut([1, 1, 1], 0.6, 1.4),
+    evensOut([3, 1], 0.6, 1.4),
+    twosWith('one server that is not drained', weighted(0, 2, 0)),
+    twosWith('all servers drained', weighted(0, 0, 0)),
+    twosWith('one server at its threshold and the other drained', ['rs1:8080 -x 2', 'rs2:8080 -w 0']),
+    {
+      name: 'twos: a server drained and removed',
+      play: async (play) => {
+        await play.ipvsadm(...serviceLines('-t vip:80', 'twos', weighted(1, 1)));
+        await play.ipvsadm('-e -t vip:80 -r rs2:8080 -m -w 0');
+        await connect(play, 3, 40_000);
+        await play.ipvsadm('-e -t vip:80 -r rs2:8080 -m -w 1', '-d -t vip:80 -r rs1:8080');
+        await connect(play, 3, 40_100);
+        await play.servers('-t vip:80');
+      },
+    },
   ],
 };

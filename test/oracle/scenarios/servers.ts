@@ -217,5 +217,45 @@ export const servers: Topic = {
         await new Conversation(play, { to: 'vip:81', port: 41_000 }).say('>S');
       },
     },
+    ...(['', '-v6'] as const).map((mark): Scenario => ({
+      name: `A service is deleted and made again: its connections go on, over IPv${mark === '' ? 4 : 6}`,
+      play: async (play) => {
+        const lines = serviceLines(`-t vip${mark}:80`, 'rr');
+        await play.ipvsadm(...lines);
+        const one = new Conversation(play, { client: `client${mark}` });
+        await one.say('>S <SA >A');
+        await play.ipvsadm(`-D -t vip${mark}:80`);
+        await play.ipvsadm(...lines);
+        await one.say('>AP+10 <AP+20 >A');
+        await play.servers(`-t vip${mark}:80`);
+        await new Conversation(play, { client: `client${mark}`, port: 41_000 }).say('>S');
+        await play.connections();
+      },
+    })),
+    {
+      name: 'A service comes back with fewer servers',
+      vsnat: asTheKernel,
+      play: async (play) => {
+        await play.ipvsadm(...serviceLines('-t vip:80', 'rr'));
+        const [one, two] = [await established(play), await established(play, 40_001)];
+        await play.ipvsadm('-D -t vip:80');
+        await play.ipvsadm(...serviceLines('-t vip:80', 'rr', ['rs1', 'rs2']));
+        await one.say('>AP+10');
+        await two.say('>AP+10 <AP+20');
+        await many(play, 3, 41_000);
+        await play.servers('-t vip:80');
+      },
+    },
+    {
+      name: 'A service is made again with another scheduler',
+      play: async (play) => {
+        await play.ipvsadm(...serviceLines('-t vip:80', 'rr'));
+        await many(play, 4, 40_000, '>S <SA >A');
+        await play.ipvsadm('-D -t vip:80');
+        await play.ipvsadm(...serviceLines('-t vip:80', 'wlc'));
+        await many(play, 5, 41_000);
+        await play.servers('-t vip:80');
+      },
+    },
   ],
 };
