@@ -7,7 +7,7 @@
 // One record per connection serves both directions. What request (CIP -> VIP) and reply (RIP -> CIP) have in
 // common is the client endpoint {protocol, client address, client port}; the table is indexed by a keyed hash
 // of that alone (IPVS does the same), and a lookup compares the full tuple of its direction. Two VIPs that
-// share a real server can therefore never get each other's replies: before it inserts, nat/step.cc looks for a
+// share a real server can therefore never get each other's replies: before it inserts, nat/schedule.cc looks for a
 // live flow with the same reply tuple, which the kernel does not (ip_vs_conn_out_get compares no VIP).
 //
 //   hash = SipHash-1-3(key, protocol | client port | client address)

@@ -8,9 +8,7 @@
 // pass` does the same.
 #pragma once
 
-#include "flow/table.h"
-#include "nat/rewrite.h"
-#include "service/snapshot.h"
+#include "nat/context.h"
 
 namespace vsnat::nat {
 
@@ -41,6 +39,17 @@ flow::Flow<Addr> one_packet_flow(const service::OnePacketReply& reply, const Add
   flow.service_slot = reply.service_slot;
   compute_deltas(flow);
   return flow;
+}
+
+/** The one-packet service whose reply a datagram from there is; null when it is nobody's, or nobody knows whose. */
+template <class Addr>
+const service::OnePacketReply* one_packet_reply(Context& c, uint8_t protocol, const Addr& real,
+                                                wire::be16 real_port) {
+  if (protocol != wire::kProtoUdp) return nullptr;
+  const service::OnePacketReply* found = c.snapshot.find_one_packet_reply(real, real_port);
+  if (found == nullptr || !found->ambiguous) return found;
+  c.core.tally.ambiguous_replies.add(1);
+  return nullptr;
 }
 
 }  // namespace vsnat::nat

@@ -24,6 +24,9 @@
 //        ICMP error quoting a request we forwarded: translate, forward
 //        else ──────────────────▶ pass: not ours, goes back as it came (but for the hop)
 //
+// The walk in files: step.cc sends each packet its way; lookup finds its flow, schedule opens one, translate is what known
+// flows have done to their packets, pieces and icmp are for fragments and ICMP; context and lifetime are what all of them use.
+//
 // One packet in is at most one packet out, but for the pieces of datagrams: a first piece sets those free that waited for
 // it. They are asked for with drain(), which the caller does after every packet it has finished and written.
 //

@@ -6,7 +6,7 @@
 // themselves.
 //
 // One packet may have the same source and destination: an ICMP error, which a host with the VIP for an address of its own
-// raises about a reply that came from that VIP. Whoever handles ICMP judges it (nat/step.cc).
+// raises about a reply that came from that VIP. Whoever handles ICMP judges it (nat/icmp.cc).
 //
 // What it does not do: look at fragments' contents (a non-first fragment has no ports, so a view of one says
 // `fragment` and offers no transport header), verify transport checksums (a middlebox must not, reliability

@@ -198,6 +198,47 @@ TEST("the connections of a deleted service end with it only where they fare as a
   }
 }
 
+Endpoint numbered_client(int n) {
+  return {ip4(45, 0, uint8_t(n >> 8), uint8_t(n)), 9};
+}
+
+TEST("a template goes with the handshake that drop_entry ends, and stays when it was assured") {
+  Scene s(1024);
+  s.lab.spec.services[0].persistence = {360, 32};
+  s.lab.publish();
+  for (int n = 0; n < 200; ++n) s.lab.send(tcp4().from(numbered_client(n)).flags(kSyn));
+  Handshake::open(s.lab, 4);
+  CHECK_EQ(s.lab.templates(), uint64_t{201});
+  s.lab.defence.set({.drop_entries = true});
+  s.live(50);
+  CHECK(s.lab.templates() < 150);
+  CHECK_EQ(s.lab.templates(), s.lab.flows());
+
+  // The assured one outlives its connection.
+  s.lab.send(to_vip(4, kRst).seq(Handshake::kClientNext));
+  s.live(20);
+  s.lab.expire();
+  const uint64_t templates = s.lab.templates();
+  CHECK(templates >= 1);
+  CHECK(s.lab.send(tcp4().source_port(77).flags(kSyn)).forwarded());
+  CHECK_EQ(s.lab.templates(), templates);
+}
+
+TEST("drop_entry gives up templates that nobody assured and nobody uses") {
+  Scene s(1024);
+  s.lab.spec.services[0].persistence = {3600, 32};
+  s.lab.publish();
+  for (int n = 0; n < 200; ++n) s.lab.send(tcp4().from(numbered_client(n)).flags(kSyn));
+  s.live(70);
+  s.lab.expire();
+  CHECK_EQ(s.lab.flows(), uint64_t{0});
+  CHECK_EQ(s.lab.templates(), uint64_t{200});
+  s.lab.defence.set({.drop_entries = true});
+  s.live(50);
+  CHECK(s.lab.templates() < 100);
+  CHECK(s.lab.templates() > 10);
+}
+
 TEST("in_packets counts what the client sent, errors not, and stays at 255") {
   NatLab lab;
   Handshake::open(lab, 4);

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nat/icmp.h"
+
+#include "nat/answer.h"
+#include "nat/icmp_error.h"
+#include "nat/lifetime.h"
+#include "nat/one_packet.h"
+#include "nat/schedule.h"
+
+namespace vsnat::nat {
+
+using namespace wire;
+
+namespace {
+
+/** The packet an ICMP error quotes: its client endpoint and the other one. */
+template <class Addr>
+struct Quoted {
+  const Addr &source, &destination;
+
+  explicit Quoted(const QuoteView& q) : source(source_of(q)), destination(destination_of(q)) {}
+
+ private:
+  static const Addr& source_of(const QuoteView& q) {
+    if constexpr (Addr::kFamily == 4) {
+      return q.v4().saddr;
+    } else {
+      return q.v6().saddr;
+    }
+  }
+  static const Addr& destination_of(const QuoteView& q) {
+    if constexpr (Addr::kFamily == 4) {
+      return q.v4().daddr;
+    } else {
+      return q.v6().daddr;
+    }
+  }
+};
+
+/**
+ * schedule_icmp: an error about a reply whose connection is not known, which another director may have had. The quoted
+ * packet turned around is what its client would have sent; that is scheduled, and whatever the client sends next goes
+ * the same way.
+ */
+template <class Addr>
+Outcome schedule_by_error(Context& c, const QuoteView& quote, uint64_t hash) {
+  const Quoted<Addr> quoted(quote);
+  uint8_t bytes[sizeof(ipv6_hdr) + sizeof(tcp_hdr)] = {};
+  Pending pending;
+  pending.hash = hash;
+  PacketView& view = pending.view;
+  view.ip = bytes;
+  view.family = Addr::kFamily;
+  view.protocol = quote.protocol;
+  view.l4_offset = Addr::kFamily == 4 ? sizeof(ipv4_hdr) : sizeof(ipv6_hdr);
+  view.length = sizeof(bytes);
+  saddr<Addr>(view) = quoted.destination;
+  daddr<Addr>(view) = quoted.source;
+  // Where TCP and UDP both have their ports.
+  view.udp().sport = quote.dport();
+  view.udp().dport = quote.sport();
+  if (c.snapshot.find_service(quote.protocol, quoted.source, quote.sport()) == nullptr)
+    return dropped(DropReason::no_flow);
+  Context newcomer{c.core, c.snapshot, c.now, c.packet, pending};
+  newcomer.by_error = true;
+  return schedule<Addr>(newcomer);
+}
+
+/** Errors refresh and end nothing (RFC 5508 REQ-6): the flow is only looked at. */
+template <class Addr>
+Outcome error_to_vip(Context& c) {
+  QuoteView quote;
+  if (!icmp_mtu_ok(c.view())) return dropped(DropReason::icmp_mtu);
+  if (parse_quote(quote_of(c.view()), Addr::kFamily, quote) != kNoDrop)
+    return dropped(DropReason::icmp_quote);
+  const Quoted<Addr> quoted(quote);
+  if (!(quoted.source == daddr<Addr>(c.view()))) return dropped(DropReason::icmp_dir);
+  auto& table = c.core.tables.of<Addr>();
+  const uint64_t hash = table.hash(quote.protocol, quoted.destination, quote.dport());
+  typename flow::Table<Addr>::Guard guard(table, hash);
+  const auto find = [&] {
+    return table.find_request(hash, quote.protocol, quoted.destination, quote.dport(), quoted.source,
+                              quote.sport());
+  };
+  auto* flow = live(c, find());
+  if (flow == nullptr && c.snapshot.policy.schedule_icmp) {
+    const Outcome scheduled = schedule_by_error<Addr>(c, quote, hash);
+    if (scheduled.verdict != Verdict::forward) return scheduled;
+    flow = find();
+  }
+  if (flow == nullptr) return dropped(DropReason::no_flow);
+  if (saddr<Addr>(c.view()) == flow->real) return dropped(DropReason::land);  // it would go to its own sender
+  ServerTally& tally = c.core.tally.server(flow->server_slot);
+  tally.in_packets.add(1);
+  tally.in_bytes.add(c.view().length);
+  translate_error_about_reply(c.view(), quote, *flow);
+  return c.forward();
+}
+
+template <class Addr>
+Outcome error_from_servers(Context& c) {
+  QuoteView quote;
+  if (parse_quote(quote_of(c.view()), Addr::kFamily, quote) != kNoDrop) return c.pass();
+  const Quoted<Addr> quoted(quote);
+  auto& table = c.core.tables.of<Addr>();
+  const uint64_t hash = table.hash(quote.protocol, quoted.source, quote.sport());
+  typename flow::Table<Addr>::Guard guard(table, hash);
+  auto* flow = live(c, table.find_reply(hash, quote.protocol, quoted.source, quote.sport(),
+                                        quoted.destination, quote.dport()));
+  flow::Flow<Addr> once{};
+  if (flow == nullptr) {
+    const auto* found = one_packet_reply<Addr>(c, quote.protocol, quoted.destination, quote.dport());
+    if (found == nullptr) return c.pass();
+    once = one_packet_flow<Addr>(*found, quoted.destination, quote.dport());
+    flow = &once;
+  }
+  if (!icmp_checksum_ok(c.view())) return dropped(DropReason::icmp_csum);
+  if (!icmp_mtu_ok(c.view())) return dropped(DropReason::icmp_mtu);
+  ServerTally& tally = c.core.tally.server(flow->server_slot);
+  tally.out_packets.add(1);
+  tally.out_bytes.add(c.view().length);
+  translate_error_about_request(c.view(), quote, *flow);
+  return c.forward();
+}
+
+}  // namespace
+
+template <class Addr>
+Outcome icmp(Context& c) {
+  const uint8_t type = c.view().icmp().type;
+  const bool v4 = Addr::kFamily == 4;
+  const bool is_error = v4 ? icmp4::is_error(type) : icmp6::is_error(type);
+  // From a VIP to itself: about a reply that did not fit this host's way out. Anything else so addressed is forged.
+  if (saddr<Addr>(c.view()) == daddr<Addr>(c.view()) && !(c.pending.to_vip && is_error))
+    return dropped(DropReason::land);
+  if (!c.pending.to_vip) return is_error ? error_from_servers<Addr>(c) : c.pass();
+  if (!icmp_checksum_ok(c.view())) return dropped(DropReason::icmp_csum);
+  if (is_error) return error_to_vip<Addr>(c);
+  if (type == (v4 ? icmp4::kEcho : icmp6::kEcho)) {
+    return c.answer(DropReason::answered, Generated::echo_reply, make_echo_reply);
+  }
+  return dropped(type == (v4 ? icmp4::kEchoReply : icmp6::kEchoReply) ? DropReason::no_flow
+                                                                      : DropReason::icmp_type);
+}
+
+template Outcome icmp<Addr4>(Context&);
+template Outcome icmp<Addr6>(Context&);
+
+}  // namespace vsnat::nat

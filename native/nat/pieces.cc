@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nat/pieces.h"
+
+#include <cstring>
+
+#include "nat/lookup.h"
+
+namespace vsnat::nat {
+
+using namespace wire;
+
+namespace {
+
+/** Does a piece from here to there concern us, as far as its addresses tell? */
+template <class Addr>
+bool may_be_ours(const Context& c) {
+  return c.pending.to_vip || c.snapshot.is_real_server(saddr<Addr>(c.view()));
+}
+
+template <class Addr>
+Outcome follow(Context& c, const Fate& fate) {
+  if (fate.kind == Fate::Kind::drop) return dropped(DropReason::fragment);
+  if (fate.kind == Fate::Kind::pass) return c.pass();
+  Addr source, destination;
+  std::memcpy(&source, fate.source.data(), sizeof(Addr));
+  std::memcpy(&destination, fate.destination.data(), sizeof(Addr));
+  ServerTally& tally = c.core.tally.server(fate.server_slot);
+  (fate.is_reply ? tally.out_packets : tally.in_packets).add(1);
+  (fate.is_reply ? tally.out_bytes : tally.in_bytes).add(c.view().length);
+  rewrite_addresses<Addr>(c.view(), source, destination);
+  return c.forward();
+}
+
+}  // namespace
+
+template <class Addr>
+Outcome first_fragment(Context& c) {
+  const FragmentKey key = fragment_key(c.view());
+  const Extent extent = extent_of(c.view());
+  const bool ours = may_be_ours<Addr>(c);
+  if (ours && extent.is_impossible) return dropped(DropReason::fragment);
+  if (ours && c.core.fragments.repeats(key, extent, c.now.tick()))
+    return dropped(DropReason::fragment_overlap);
+  Fate fate;
+  fate.is_reply = !c.pending.to_vip;
+  const Outcome outcome = c.pending.to_vip ? request<Addr>(c) : reply<Addr>(c);
+  if (outcome.verdict == Verdict::pass && !ours) return outcome;
+  if (outcome.verdict == Verdict::pass) fate.kind = Fate::Kind::pass;
+  if (outcome.verdict == Verdict::forward) {
+    fate.kind = Fate::Kind::translate;
+    fate.server_slot = c.fragment_server;
+    std::memcpy(fate.source.data(), &saddr<Addr>(c.view()), sizeof(Addr));
+    std::memcpy(fate.destination.data(), &daddr<Addr>(c.view()), sizeof(Addr));
+  }
+  if (c.core.fragments.decide(key, extent, fate, c.now.tick())) {
+    c.core.loose.has_ripe = true;
+    c.core.loose.ripe = key;
+  }
+  return outcome;
+}
+
+template <class Addr>
+Outcome later_fragment(Context& c) {
+  const PacketView& view = c.view();
+  const bool ours = may_be_ours<Addr>(c);
+  // Early enough to overwrite the ports of the first: an attack, never a sender (RFC 3128).
+  if (view.is_tcp() && view.fragment_offset < sizeof(tcp_hdr)) return dropped(DropReason::fragment);
+  const Extent extent = extent_of(view);
+  if (extent.is_impossible) return ours ? dropped(DropReason::fragment) : c.pass();
+  const bool may_wait = ours && !c.was_held;
+  const auto arrival = c.core.fragments.arrive(fragment_key(view), extent, view, may_wait, c.now.tick());
+  c.core.loose.evicted += arrival.evicted;
+  switch (arrival.standing) {
+    case Fragments::Standing::known:
+      return follow<Addr>(c, arrival.fate);
+    case Fragments::Standing::repeated:
+      return dropped(DropReason::fragment_overlap);
+    case Fragments::Standing::held:
+      return {Verdict::held, kNoDrop, Generated::count};
+    case Fragments::Standing::refused:
+      return dropped(DropReason::fragment_full);
+    case Fragments::Standing::unknown:
+      break;
+  }
+  return ours ? dropped(DropReason::fragment) : c.pass();
+}
+
+bool release_next(Core& core, const service::Snapshot& snapshot, Now now, Released& released) {
+  released.piece = nullptr;
+  if (core.loose.evicted > 0) {
+    --core.loose.evicted;
+    released.outcome = dropped(DropReason::fragment_full);
+    return true;
+  }
+  if (!core.loose.has_ripe) return false;
+  Fragments::Held* piece = core.fragments.take(core.loose.ripe);
+  if (piece == nullptr) {
+    core.loose.has_ripe = false;
+    return false;
+  }
+  released.piece = piece;
+  if (now.tick().after(piece->until)) {
+    released.outcome = dropped(DropReason::fragment_timeout);
+    return true;
+  }
+  released.packet = Packet{piece->packet(), piece->length, piece->length, vnet_hdr{}};
+  prepare(core, snapshot, released.packet, released.pending);
+  if (released.pending.role != Pending::Role::later_fragment) {
+    // A snapshot came in between that sees its addresses differently.
+    released.outcome = dropped(DropReason::fragment);
+    return true;
+  }
+  Context c{core, snapshot, now, released.packet, released.pending};
+  c.was_held = true;
+  released.outcome = released.pending.view.family == 4 ? later_fragment<Addr4>(c) : later_fragment<Addr6>(c);
+  return true;
+}
+
+template Outcome first_fragment<Addr4>(Context&);
+template Outcome first_fragment<Addr6>(Context&);
+template Outcome later_fragment<Addr4>(Context&);
+template Outcome later_fragment<Addr6>(Context&);
+
+}  // namespace vsnat::nat
