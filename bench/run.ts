@@ -1,36 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * npm run bench -- [--quick] [--rounds N] [--seconds S] [--limit MINUTES] [--only NAME]... [--load NAME]...
+ * npm run bench -- [OPTION]... (options.ts)
  *
  * Rounds are interleaved: each round runs every contender once, in an order that turns by one per round, so that a
  * slow minute of the machine falls on all of them alike. No round is started that would pass the time limit.
  */
-import { parseArgs } from 'node:util';
 import { serve } from '../test/netns/support/load.js';
 import { sweepLeftovers } from '../test/netns/support/namespace.js';
 import { Topology } from '../test/netns/support/topology.js';
 import { contenders, missing, type Contender, type Service } from './contenders.js';
 import { loads } from './loads.js';
+import { benchHelp, benchOptions, BenchUsageError, type BenchOptions } from './options.js';
 import { ratioLines } from './pairs.js';
 import { table, writeResults, type Sample } from './report.js';
 
 const yardstick = 'nftables DNAT';
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-    limit: { type: 'string' },
-    only: { type: 'string', multiple: true },
-    load: { type: 'string', multiple: true },
-  },
-});
-const rounds = Number(options.rounds ?? (options.quick ? 2 : 7));
-const seconds = Number(options.seconds ?? (options.quick ? 1 : 3));
-const limitMs = Number(options.limit ?? (options.quick ? 2.5 : 30)) * 60_000;
-
-const chosen = loads.filter(({ name }) => options.load?.some((part) => name.includes(part)) ?? true);
+const isChosen = (name: string, parts: readonly string[]): boolean =>
+  parts.length === 0 || parts.some((part) => name.includes(part));
 
 const say = (text: string): void => console.error(text);
 
@@ -39,8 +26,9 @@ async function measure(
   contender: Contender,
   service: Service,
   round: number,
+  options: BenchOptions,
 ): Promise<Sample[]> {
-  const wanted = chosen.filter((load) => load.service === service);
+  const wanted = loads.filter((load) => load.service === service && isChosen(load.name, options.loads));
   if (wanted.length === 0) return [];
   const sample = (index: number, outcome: Pick<Sample, 'value' | 'error'>): Sample => {
     const { name, unit } = wanted[index] ?? { name: '', unit: '' };
@@ -55,7 +43,7 @@ async function measure(
     const running = await contender.start(topology, service);
     try {
       for (const [index, load] of wanted.entries()) {
-        const value = await load.run(topology.client.namespace, running.to, seconds).catch(failed);
+        const value = await load.run(topology.client.namespace, running.to, options.seconds).catch(failed);
         if (typeof value !== 'number') say(`  ${contender.name}, ${load.name}: ${value.error}`);
         samples.push(sample(index, typeof value === 'number' ? { value } : value));
       }
@@ -70,9 +58,10 @@ async function measure(
   return samples;
 }
 
-async function main(): Promise<number> {
+async function bench(options: BenchOptions): Promise<number> {
+  const { rounds, seconds, limitMs } = options;
   await sweepLeftovers();
-  const wanted = contenders.filter(({ name }) => options.only?.some((part) => name.includes(part)) ?? true);
+  const wanted = contenders.filter(({ name }) => isChosen(name, options.contenders));
   const absent = await missing(wanted);
   const notes = [...absent].map(([name, sentence]) => `${name} not measured: ${sentence}`);
   notes.forEach(say);
@@ -95,7 +84,7 @@ async function main(): Promise<number> {
       for (const contender of turned) {
         if (contender === undefined) continue;
         for (const service of ['stream', 'http'] as const) {
-          samples.push(...(await measure(topology, contender, service, round)));
+          samples.push(...(await measure(topology, contender, service, round, options)));
         }
       }
       longest = Math.max(longest, performance.now() - begun);
@@ -123,5 +112,19 @@ async function main(): Promise<number> {
 }
 
 const order = (name: string): number => contenders.findIndex((contender) => contender.name === name);
+
+async function main(): Promise<number> {
+  const names = { contenders: contenders.map(({ name }) => name), loads: loads.map(({ name }) => name) };
+  try {
+    const options = benchOptions(process.argv.slice(2), names);
+    if (options !== 'help') return await bench(options);
+    console.log(benchHelp(names));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof BenchUsageError)) throw error;
+    say(error.message);
+    return 2;
+  }
+}
 
 process.exitCode = await main();

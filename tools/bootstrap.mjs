@@ -5,7 +5,16 @@
  * tools/test.mjs begin here.
  */
 import { spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -30,6 +39,7 @@ export async function ensureBuilt(say = (line) => console.log(line)) {
 
   const installed = join(root, 'node_modules/.package-lock.json');
   const isInstallStale = isStale(installed, modified(join(root, 'package-lock.json')));
+  if (isInstallStale) checkPackagesAreOurs(join(root, 'node_modules'));
   if (isAddonStale()) await ensureCompilers(say);
   // Without the package's own install script, which would compile the addon inside the same long step. What compiles is
   // among the devDependencies, which NODE_ENV=production would leave out.
@@ -54,6 +64,15 @@ function checkNode() {
   if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return;
   throw new BootstrapError(
     `Node.js: must be ${oldestNode.join('.')} or newer, got ${process.versions.node}; install a newer one (https://nodejs.org)`,
+  );
+}
+
+/** `npm ci` empties the folder first, and through a link that is somebody else's. */
+export function checkPackagesAreOurs(folder) {
+  if (!lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  throw new BootstrapError(
+    `${folder}: must be brought up to date with package-lock.json, got a link to ${readlinkSync(folder)}; ` +
+      'remove the link and start again, or run `npm ci` where it leads',
   );
 }
 

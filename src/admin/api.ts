@@ -4,7 +4,7 @@
  * for everybody else. Fields are added, never renamed or given another meaning.
  */
 import type { DeviceFacts, FlowTableCounters } from '../dataplane/dataplane.js';
-import type { RefusalReason } from '../director/change.js';
+import type { RefusalReason } from '../director/change-refused.js';
 import type { Change } from '../director/diff.js';
 import type { Operation } from '../director/operation.js';
 import type { ConnectionRow, ServiceReport } from '../director/report.js';

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import { ChangeRefused } from '../director/change.js';
+import { ChangeRefused } from '../director/change-refused.js';
 import { readOperations } from '../director/operation.js';
 import { VsnatError, type ErrorCode } from '../errors.js';
 import type { AdminActions, ErrorAnswer, StatusAnswer, ZeroAnswer } from './api.js';

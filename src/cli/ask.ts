@@ -2,8 +2,10 @@
 /** The daemon's answers for the commands: an error answer becomes the exception it describes. */
 import type { ErrorAnswer } from '../admin/api.js';
 import { getJson, postJson, type JsonAnswer } from '../admin/client.js';
-import { ChangeRefused } from '../director/change.js';
+import { ChangeRefused } from '../director/change-refused.js';
 import { errorCodes, VsnatError } from '../errors.js';
+
+export const defaultSocket = '/run/vsnat/vsnat.sock';
 
 export async function askDaemon<T>(socket: string, path: string): Promise<T> {
   return accepted(await getJson(socket, path)) as T;

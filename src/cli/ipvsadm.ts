@@ -5,7 +5,7 @@
  * sentence that starts with "vsnat:" and exit code 1.
  */
 import type { ChangeAnswer } from '../admin/api.js';
-import { ChangeRefused } from '../director/change.js';
+import { ChangeRefused } from '../director/change-refused.js';
 import type { Operation } from '../director/operation.js';
 import { exitCodes } from '../errors.js';
 import {

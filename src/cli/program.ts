@@ -2,30 +2,25 @@
 /**
  * The commands: what they are called, what they take, and which exit code they end with. Each action is a few lines
  * over a module that does the work; nothing here ends the process.
+ *
+ * What only some commands need is loaded by those: scripts call `ipvsadm` in loops, and the configuration's schema and
+ * parser, the addon and the logger would cost each call more than all else.
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 
 import type { ChangeAnswer, FlowsAnswer, ReloadAnswer, ServicesAnswer, StatusAnswer } from '../admin/api.js';
 import { flowFilters } from '../admin/flow-query.js';
-import { ConfigError, formatProblem } from '../config/index.js';
 import { describeChange } from '../director/diff.js';
-import { exitCodeFor, exitCodes, VsnatError } from '../errors.js';
-import { askDaemon, tellDaemon } from './ask.js';
+import { exitCodes } from '../errors.js';
+import { askDaemon, defaultSocket, tellDaemon } from './ask.js';
 import { completionScript, shells, type CommandWords } from './completion.js';
-import { Io, printable, type Streams } from './io.js';
-import { ipvsadmDaemon, ipvsadmWords, splitAtIpvsadm } from './ipvsadm-command.js';
-import { runIpvsadm } from './ipvsadm.js';
+import { endedBy } from './ended-by.js';
+import { Io, type Streams } from './io.js';
 import { laterCommands } from './later.js';
-import { loadForThisHost, realParts } from './machine.js';
-import { machineNames } from './names.js';
-import { restoreOperations } from './restore.js';
-import { runDaemon } from './run.js';
-import { fetchFlows, flowLine, flowsTitle } from './show-flows.js';
 import { serviceTexts, statusLines } from './show-status.js';
-import { plural } from './table.js';
+import { splitAtIpvsadm } from './split-at-ipvsadm.js';
 import { version } from './version.js';
 
-export const defaultSocket = '/run/vsnat/vsnat.sock';
 const defaultFlows = 1_000;
 
 interface Globals {
@@ -45,8 +40,7 @@ export async function runCli(argv: readonly string[], streams: Streams): Promise
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return endOfParsing(error, program, io);
-    complainOf(error, io);
-    return exitCodeFor(error);
+    return endedBy(error, io);
   }
 }
 
@@ -84,6 +78,7 @@ function buildProgram(
     .action(async ({ config }: { config: string }) => {
       const path = givenSocket();
       const options = path === undefined ? { configFile: config } : { configFile: config, socket: path };
+      const [{ runDaemon }, { realParts }] = await Promise.all([import('./run.js'), import('./machine.js')]);
       setExitCode(await runDaemon(options, realParts(config)));
     });
 
@@ -93,6 +88,7 @@ function buildProgram(
     .argument('[file]', 'configuration')
     .option('-c, --config <file>', 'the same')
     .action(async (file: string | undefined, { config }: { config?: string }) => {
+      const { check } = await import('./check.js');
       setExitCode(await check(file ?? config, globals().json === true, io));
     });
 
@@ -124,6 +120,7 @@ function buildProgram(
         flowFilters.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
       );
       const limit = options.all === true ? Number.POSITIVE_INFINITY : options.limit;
+      const { fetchFlows, showFlows } = await import('./show-flows.js');
       const pages = fetchFlows({ filters, limit }, (path) => askDaemon<FlowsAnswer>(socket(), path));
       await showFlows(pages, globals().json === true, io);
     });
@@ -138,8 +135,10 @@ function buildProgram(
       else answer.changes.forEach((change) => io.out(describeChange(change)));
     });
 
-  const ipvsadm = (words: readonly string[]): Promise<number> =>
-    runIpvsadm(words, { daemon: ipvsadmDaemon(socket()), names: machineNames(), io });
+  const ipvsadm = async (words: readonly string[]): Promise<number> => {
+    const { ipvsadmCommand } = await import('./ipvsadm-command.js');
+    return ipvsadmCommand(words, socket(), io);
+  };
 
   program
     .command('ipvsadm')
@@ -156,6 +155,10 @@ function buildProgram(
     .command('restore')
     .description('make the services what ipvsadm-save wrote, read from stdin, in one step')
     .action(async () => {
+      const [{ restoreOperations }, { machineNames }] = await Promise.all([
+        import('./restore.js'),
+        import('./names.js'),
+      ]);
       const operations = await restoreOperations(await io.input(), machineNames());
       const answer = await tellDaemon<ChangeAnswer>(socket(), '/v1/change', { operations });
       if (globals().json === true) io.json(answer);
@@ -178,27 +181,13 @@ function buildProgram(
     .command('completion')
     .description('print a completion script')
     .argument('<shell>', shells.join(', '))
-    .action((shell: string) => io.out(completionScript(shell, commandWords(program), optionWords(program))));
+    .action(async (shell: string) => {
+      const { ipvsadmWords } = await import('./ipvsadm-command.js');
+      const commands = commandWords(program, ipvsadmWords);
+      io.out(completionScript(shell, commands, optionWords(program)));
+    });
 
   return program;
-}
-
-async function check(file: string | undefined, json: boolean, io: Io): Promise<number> {
-  if (file === undefined)
-    throw new VsnatError('VSNAT_USAGE', 'check: must be told the file; write `vsnat check FILE`');
-  try {
-    const { model, notes } = await loadForThisHost(file);
-    const servers = model.services.reduce((total, service) => total + service.servers.length, 0);
-    if (json) io.json({ ok: true, file, services: model.services.length, servers, notes });
-    else
-      io.out(`${file}: ok, ${plural(model.services.length, 'service')}, ${plural(servers, 'real server')}`);
-    if (!json) for (const note of notes) io.complain(`${file}: note: ${note}`);
-    return exitCodes.ok;
-  } catch (error) {
-    if (!json || !(error instanceof ConfigError)) throw error;
-    io.json({ ok: false, file, problems: error.problems.map((it) => ({ ...it, text: formatProblem(it) })) });
-    return exitCodes.badConfiguration;
-  }
 }
 
 function showServices(answer: ServicesAnswer, io: Io): void {
@@ -207,19 +196,6 @@ function showServices(answer: ServicesAnswer, io: Io): void {
     io.heading(title);
     lines.forEach((line) => io.out(line));
   }
-}
-
-async function showFlows(pages: AsyncIterable<FlowsAnswer>, json: boolean, io: Io): Promise<void> {
-  const rows: FlowsAnswer['rows'][number][] = [];
-  let next: number | null = null;
-  if (!json) io.heading(flowsTitle);
-  for await (const page of pages) {
-    next = page.next;
-    if (json) rows.push(...page.rows);
-    else page.rows.forEach((row) => io.out(flowLine(row)));
-  }
-  if (json) io.json({ rows, complete: next === null });
-  else if (next !== null) io.complain('vsnat: there are more; --all shows every connection');
 }
 
 /** commander says how parsing ended by throwing: help and version are results, all else is a usage error. */
@@ -240,16 +216,6 @@ function endOfParsing(error: CommanderError, program: Command, io: Io): number {
   return exitCodes.usage;
 }
 
-/** The mistakes of a configuration stand alone, so that editors and people can jump to file:line:column. */
-function complainOf(error: unknown, io: Io): void {
-  if (error instanceof VsnatError && error.code === 'VSNAT_CONFIG_INVALID') io.complain(error.message);
-  else if (error instanceof VsnatError) io.complain(`vsnat: ${error.message}`);
-  else
-    io.complain(
-      `vsnat: unexpected error: ${error instanceof Error ? (error.stack ?? error.message) : printable(String(error))}`,
-    );
-}
-
 function positiveNumber(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('must be a whole number above 0.');
   return Number(text);
@@ -258,7 +224,7 @@ function positiveNumber(text: string): number {
 const optionWords = (command: Command): string[] =>
   command.options.flatMap(({ long }) => (long == null ? [] : [long]));
 
-function commandWords(program: Command): CommandWords[] {
+function commandWords(program: Command, ipvsadmWords: readonly string[]): CommandWords[] {
   return program.commands.map((command) => ({
     name: command.name(),
     description: command.description(),

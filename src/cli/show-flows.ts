@@ -4,10 +4,11 @@ import type { FlowsAnswer } from '../admin/api.js';
 import { maxRows } from '../admin/flow-query.js';
 import type { ConnectionRow } from '../director/report.js';
 import { connectionLine, connectionTitles, inNumbers } from '../ipvsadm/index.js';
+import type { Io } from './io.js';
 
-export const flowsTitle = connectionTitles(false)[1] ?? '';
+const flowsTitle = connectionTitles(false)[1] ?? '';
 
-export const flowLine = (row: ConnectionRow): string => connectionLine(row, inNumbers);
+const flowLine = (row: ConnectionRow): string => connectionLine(row, inNumbers);
 
 export interface FlowsWanted {
   /** Filters by their name in the API. */
@@ -33,4 +34,17 @@ export async function* fetchFlows(
     missing -= page.rows.length;
     cursor = page.next;
   }
+}
+
+export async function showFlows(pages: AsyncIterable<FlowsAnswer>, json: boolean, io: Io): Promise<void> {
+  const rows: FlowsAnswer['rows'][number][] = [];
+  let next: number | null = null;
+  if (!json) io.heading(flowsTitle);
+  for await (const page of pages) {
+    next = page.next;
+    if (json) rows.push(...page.rows);
+    else page.rows.forEach((row) => io.out(flowLine(row)));
+  }
+  if (json) io.json({ rows, complete: next === null });
+  else if (next !== null) io.complain('vsnat: there are more; --all shows every connection');
 }

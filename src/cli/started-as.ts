@@ -2,12 +2,15 @@
 /**
  * The names scripts know. Under ipvsadm's, and those of its two companions, this program is what its name says;
  * ipvsadm-restore goes rule by rule as the original does, `vsnat restore` is the one that is all or nothing.
+ *
+ * ipvsadm has no need of our own command line and what hangs on it, which is loaded for the others only.
  */
 import { Readable } from 'node:stream';
 
 import { exitCodes } from '../errors.js';
+import { defaultSocket } from './ask.js';
+import { endedBy } from './ended-by.js';
 import { Io, type Streams } from './io.js';
-import { runCli } from './program.js';
 
 /** `name` without its folder. */
 export async function runStartedAs(
@@ -17,13 +20,28 @@ export async function runStartedAs(
 ): Promise<number> {
   switch (name) {
     case 'ipvsadm':
-      return runCli(['ipvsadm', ...words], streams);
+      return ipvsadm(words, streams);
     case 'ipvsadm-save':
       return save(words, streams);
     case 'ipvsadm-restore':
       return restore(streams);
     default:
-      return runCli(words, streams);
+      return words[0] === 'ipvsadm' ? ipvsadm(words.slice(1), streams) : ourOwn(words, streams);
+  }
+}
+
+async function ourOwn(words: readonly string[], streams: Streams): Promise<number> {
+  const { runCli } = await import('./program.js');
+  return runCli(words, streams);
+}
+
+async function ipvsadm(words: readonly string[], streams: Streams): Promise<number> {
+  const io = new Io(streams);
+  const { ipvsadmCommand } = await import('./ipvsadm-command.js');
+  try {
+    return await ipvsadmCommand(words, io.env['VSNAT_SOCKET'] || defaultSocket, io);
+  } catch (error) {
+    return endedBy(error, io);
   }
 }
 
@@ -33,7 +51,7 @@ async function save(words: readonly string[], streams: Streams): Promise<number>
     new Io(streams).complain('ipvsadm-save: prints the services as rules, with -n in numbers');
     return exitCodes.failed;
   }
-  return runCli(['ipvsadm', '-S', ...words.filter((word) => word === '-n')], streams);
+  return ipvsadm(['-S', ...words.filter((word) => word === '-n')], streams);
 }
 
 /** Read first, cleared then: a broken pipe must not cost the table. */
@@ -43,9 +61,9 @@ async function restore(streams: Streams): Promise<number> {
     .split('\n')
     .filter((line) => !line.startsWith('#'))
     .join('\n');
-  const cleared = await runCli(['ipvsadm', '-C'], streams);
+  const cleared = await ipvsadm(['-C'], streams);
   if (cleared !== exitCodes.ok) return cleared;
-  return runCli(['ipvsadm', '-R'], {
+  return ipvsadm(['-R'], {
     stdout: streams.stdout,
     stderr: streams.stderr,
     env: streams.env,

@@ -5,7 +5,6 @@
  * with the reasons of the kernel (ip_vs_ctl.c), and then in the words of the configuration's own checks.
  */
 import { problemsOf } from '../config/index.js';
-import { VsnatError } from '../errors.js';
 import {
   formatListen,
   kernelTimeouts,
@@ -23,28 +22,8 @@ import {
   type VirtualService,
 } from '../model/index.js';
 import { schedulerNames } from '../scheduler/index.js';
+import { ChangeRefused } from './change-refused.js';
 import type { Operation } from './operation.js';
-
-/** Why the kernel would say no; `other`: why only this director does, and then the message is the answer. */
-export type RefusalReason =
-  | 'service-exists'
-  | 'no-such-service'
-  | 'unknown-scheduler'
-  | 'server-exists'
-  | 'no-such-server'
-  | 'not-an-address'
-  | 'out-of-range'
-  | 'other';
-
-export class ChangeRefused extends VsnatError {
-  override readonly name = 'ChangeRefused';
-  constructor(
-    readonly reason: RefusalReason,
-    message: string,
-  ) {
-    super('VSNAT_CHANGE_REFUSED', message);
-  }
-}
 
 /** What `--set` changes: for the services there are, and for those made later. */
 export interface SetTimeouts {

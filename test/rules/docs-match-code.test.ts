@@ -10,7 +10,7 @@ import { describe, expect, it } from 'vitest';
 import { adminPaths } from '../../src/admin/routes.js';
 import { defaultRows, flowFilters, maxRows } from '../../src/admin/flow-query.js';
 import { laterCommands } from '../../src/cli/later.js';
-import { defaultSocket } from '../../src/cli/program.js';
+import { defaultSocket } from '../../src/cli/ask.js';
 import { configSchema } from '../../src/config/schema.js';
 import { options } from '../../src/ipvsadm/index.js';
 import { operationNames } from '../../src/director/operation.js';

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Builds and runs vsnat-load (bench/load): servers in the real servers' namespaces, load in the client's. */
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Namespace } from './namespace.js';
@@ -71,6 +72,12 @@ export interface Results {
 
 const flags = ['-O2', '-ftree-vectorize', '-std=c++20', '-fno-exceptions', '-fno-rtti', '-pthread'];
 
+/** Many labs of one process may want it at once. */
+function onceOnly(make: () => Promise<string>): () => Promise<string> {
+  let made: Promise<string> | undefined;
+  return () => (made ??= make());
+}
+
 /** The program built from `folder`: node-gyp's when it is there and fresh, else one compiled into .cache. */
 async function program(folder: string, name: string): Promise<string> {
   const sources = readdirSync(path.join(projectRoot, folder))
@@ -82,7 +89,7 @@ async function program(folder: string, name: string): Promise<string> {
     if (existsSync(candidate) && statSync(candidate).mtimeMs >= newest) return candidate;
   }
   mkdirSync(path.dirname(cached), { recursive: true });
-  const unfinished = `${cached}.${process.pid}`; // several test files may get here at once
+  const unfinished = `${cached}.${randomUUID()}`; // several processes may get here at once
   await must(['g++', ...flags, ...sources.filter((file) => file.endsWith('.cc')), '-o', unfinished], {
     timeoutMs: 180_000,
   });
@@ -90,8 +97,8 @@ async function program(folder: string, name: string): Promise<string> {
   return cached;
 }
 
-export const loadProgram = (): Promise<string> => program('bench/load', 'vsnat-load');
-export const floorProgram = (): Promise<string> => program('bench/floor', 'vsnat-floor');
+export const loadProgram = onceOnly(() => program('bench/load', 'vsnat-load'));
+export const floorProgram = onceOnly(() => program('bench/floor', 'vsnat-floor'));
 
 /** A real server that speaks all three protocols under its own name. */
 export async function serve(server: RealServer): Promise<Background> {

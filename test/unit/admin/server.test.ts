@@ -13,7 +13,7 @@ import type { AdminActions, DirectorStatus, ErrorAnswer, ReloadAnswer } from '..
 import { getJson, postJson } from '../../../src/admin/client.js';
 import { errorAnswer, maxBodyBytes, maxChangeBytes } from '../../../src/admin/routes.js';
 import { openAdmin, type AdminServer } from '../../../src/admin/server.js';
-import { ChangeRefused } from '../../../src/director/change.js';
+import { ChangeRefused } from '../../../src/director/change-refused.js';
 import type { Operation } from '../../../src/director/operation.js';
 import { VsnatError } from '../../../src/errors.js';
 import { pageOf, row } from './rows.js';

@@ -10,7 +10,7 @@ import { serviceTexts } from '../../../src/cli/show-status.js';
 import type { ServiceReport } from '../../../src/director/report.js';
 import { startDaemon, type Daemon } from '../../../src/cli/daemon.js';
 import { laterCommands } from '../../../src/cli/later.js';
-import { splitAtIpvsadm } from '../../../src/cli/ipvsadm-command.js';
+import { splitAtIpvsadm } from '../../../src/cli/split-at-ipvsadm.js';
 import { row } from '../admin/rows.js';
 import { vsnat } from './capture.js';
 import { fakeMachine, webConfig, type FakeMachine } from './parts.js';

@@ -101,17 +101,21 @@ describe('Maglev tables', () => {
     expect(turns).toEqual([62, 1]);
   });
 
-  test('a thousand servers take less than 200 ms', () => {
+  test('a thousand servers take less than 200 ms of a processor', () => {
     const many = Array.from({ length: 1000 }, (_, index) => ({
       address: address(`10.1.${index >> 8}.${index & 255}`),
       port: 80,
       weight: 1 + (index % 7),
     }));
-    maglevTable(many, 12);
-    const started = performance.now();
-    const slots = maglevTable(many, 12);
-    expect(performance.now() - started).toBeLessThan(200);
-    expect(new Set(slots).has(-1)).toBe(false);
+    // Not the clock, which other processes move, and the best of five, because of the compiler and the collector.
+    const milliseconds = Array.from({ length: 5 }, () => {
+      const before = process.cpuUsage();
+      maglevTable(many, 12);
+      const { user, system } = process.cpuUsage(before);
+      return (user + system) / 1_000;
+    });
+    expect(Math.min(...milliseconds)).toBeLessThan(200);
+    expect(new Set(maglevTable(many, 12)).has(-1)).toBe(false);
   });
 
   test('no servers, or none that ever had a weight, leave every slot empty', () => {
