@@ -92,7 +92,7 @@ export class Play {
     const rows = connections.map(({ protocol, state, client, virtual, real, expiresInSeconds }) => {
       const [from = '', to = '', via = ''] = [client, virtual, real].map((one) => this.names.shorten(one));
       const elapsed = (now - (this.#heard.get(from) ?? now)) / 1000;
-      // The kernel counts whole seconds that are left, vsnat the one that has begun too.
+      // One less, so that what was rounded off never carries a timeout over a ten: SCTP has 61 s.
       const seconds = Math.max(1, Math.ceil((expiresInSeconds + elapsed - 1) / roundedTo)) * roundedTo;
       return `${protocol} ${state} ${from} ${to} ${via} ${seconds} s`;
     });

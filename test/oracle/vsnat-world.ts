@@ -196,7 +196,7 @@ export class VsnatWorld implements World {
           client: endpoint(row.clientAddress, row.clientPort),
           virtual: endpoint(row.virtualAddress, row.virtualPort),
           real: endpoint(row.realAddress, row.realPort),
-          expiresInSeconds: row.expiresInSeconds,
+          expiresInSeconds: row.expiresInSeconds - 1, // the kernel does not count the one that has begun
         });
       }
       cursor = page.next;
