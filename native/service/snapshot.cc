@@ -97,6 +97,19 @@ bool Snapshot::Listeners<Addr>::insert(const Addr& address, uint8_t protocol, ui
   }
 }
 
+template <class Addr>
+bool Snapshot::listen_at(Listeners<Addr>& listeners, const ListenSpec& place, const SnapshotSpec& spec,
+                         uint32_t service) {
+  const Addr& address = place.address.get<Addr>();
+  listeners.insert(address, kVipMark, 0, 0);
+  if (listeners.insert(address, place.protocol, place.port, service)) return true;
+  const auto* other = listeners.find(address, place.protocol, place.port);
+  const bool marked = spec.services[service].mark != 0;
+  if (marked == (spec.services[other->service].mark != 0)) return false;
+  if (marked) listeners.entries[size_t(other - listeners.entries.data())].service = service;
+  return true;
+}
+
 Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_t generation) {
   auto snapshot = std::make_unique<Snapshot>();
   snapshot->generation = generation;
@@ -132,15 +145,9 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
       if (listen.address.family != family)
         return at(s, "listen", i, "address: one service has one address family");
       if (listen.port == 0) (from.mark ? snapshot->any_port_of_mark_ : snapshot->any_port_) = true;
-      bool fresh;
-      if (family == 4) {
-        snapshot->listeners4_.insert(listen.address.v4, kVipMark, 0, 0);
-        fresh = snapshot->listeners4_.insert(listen.address.v4, listen.protocol, listen.port, uint32_t(s));
-      } else {
-        snapshot->listeners6_.insert(listen.address.v6, kVipMark, 0, 0);
-        fresh = snapshot->listeners6_.insert(listen.address.v6, listen.protocol, listen.port, uint32_t(s));
-      }
-      if (!fresh) return at(s, "listen", i, "address: another service already listens there");
+      const bool alone = family == 4 ? listen_at(snapshot->listeners4_, listen, spec, uint32_t(s))
+                                     : listen_at(snapshot->listeners6_, listen, spec, uint32_t(s));
+      if (!alone) return at(s, "listen", i, "address: another service already listens there");
     }
 
     Service service{};

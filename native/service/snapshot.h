@@ -280,6 +280,14 @@ class Snapshot {
 
   void index_real_endpoints(const SnapshotSpec& spec);
 
+  /**
+   * Let `service` listen there. Where a mark's service and an ordinary one both do, the packets are the mark's; false
+   * where two of one kind do.
+   */
+  template <class Addr>
+  static bool listen_at(Listeners<Addr>& listeners, const ListenSpec& place, const SnapshotSpec& spec,
+                        uint32_t service);
+
   template <class Addr>
   const Listeners<Addr>& listeners() const {
     if constexpr (Addr::kFamily == 4) {
