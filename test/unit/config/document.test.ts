@@ -16,6 +16,7 @@ services:
   - { name: six, listen: "tcp://[2001:db8::1]:80", servers: ["[2001:db8::2]:80"], persistence: { netmask: 64 } }
   - { name: group, listen: [tcp://10.9.0.2, udp://10.9.0.2:53], mark: 7, persistence: { timeout: 60 }, servers: [10.2.1.2:0] }
   - { name: dns, listen: udp://10.9.0.3:53, one_packet: true, servers: [] }
+marks: [{ mark: 7, listen: [tcp://10.9.0.2, udp://10.9.0.2:53] }, { mark: 9, listen: "tcp://[2001:db8::1]:80" }]
 tun: { name: v0, queues: 2, offload: off, mtu: 1500, steering: random }
 flows: { capacity: 4k }
 admin: { socket: /tmp/v.sock }
