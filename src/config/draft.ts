@@ -21,8 +21,8 @@ import { parseWeight } from '../model/weight.js';
 import { schedulerFlags, schedulerNames } from '../scheduler/index.js';
 import { Field } from './field.js';
 import { ipvsSettings } from './ipvs.js';
-import { draftListen, locate, several, type Located } from './located.js';
-import { draftMarks, markRuleOf, withPlaces, type MarkDraft } from './marks.js';
+import { locate, several, type Located } from './located.js';
+import { draftMarks, markRuleOf, placesOf, type MarkDraft } from './marks.js';
 import { parseDuration, parseSize } from './units.js';
 
 export interface ServerDraft extends Located<RealServer> {
@@ -59,7 +59,7 @@ export function draft(root: Field): Draft {
     services: root
       .get('services')
       .items()
-      .map((service) => withPlaces(draftService(service), marks)),
+      .map((service) => draftService(service, marks)),
     marks,
     flowCapacity: readCapacity(root.get('flows').get('capacity')),
     metricsListen: readMetricsListen(root.get('metrics').get('listen')),
@@ -107,12 +107,16 @@ function serviceOf(service: ServiceDraft): VirtualService {
   };
 }
 
-function draftService(at: Field): ServiceDraft {
+function draftService(at: Field, marks: readonly MarkDraft[]): ServiceDraft {
   const name = at.get('name');
   const routed = at.get('routed').isTrue();
-  const mark = at.get('mark');
+  const mark = locate(at.get('mark'), at.get('mark').integer(1, 0xffffffff));
+  const servers = at
+    .get('servers')
+    .items()
+    .flatMap((server) => draftServer(server, routed));
   const onePacket = at.get('one_packet');
-  const places = draftListen(at.get('listen'));
+  const places = placesOf({ at, mark, servers }, marks);
   const [first] = places;
   return {
     at,
@@ -123,13 +127,10 @@ function draftService(at: Field): ServiceDraft {
       .get('flags')
       .items()
       .flatMap((flag) => several(flag, flag.word(...schedulerFlags))),
-    servers: at
-      .get('servers')
-      .items()
-      .flatMap((server) => draftServer(server, routed)),
+    servers,
     timeouts: readTimeouts(at.get('timeouts')),
     persistence: readPersistence(at.get('persistence'), first && familyOf(first.value.address)),
-    mark: locate(mark, mark.integer(1, 0xffffffff)),
+    mark,
     onePacket: onePacket.isTrue() ? { value: true, at: onePacket } : undefined,
     helper: locate(at.get('helper'), at.get('helper').word(...helperNames)),
   };

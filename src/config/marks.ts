@@ -36,34 +36,31 @@ export const markRuleOf = ({ mark, listen }: MarkDraft): MarkRule => ({
   listen: listen.map(({ value }) => value),
 });
 
-/** The service with the places of its mark's rule, if it names none itself. */
-export function withPlaces<T extends Marked>(service: T, rules: readonly MarkDraft[]): T {
-  const listen = service.at.get('listen');
-  if (listen.value !== undefined) return service;
-  const { mark, servers } = service;
+/** Where a service listens: what it says itself, or else its mark's rule. */
+export function placesOf(
+  { at, mark, servers }: Omit<Marked, 'listen'>,
+  rules: readonly MarkDraft[],
+): readonly Located<Listen>[] {
+  const listen = at.get('listen');
+  if (listen.value !== undefined) return draftListen(listen);
   if (mark === undefined) {
     // A mark that cannot be read has been told about, and says nothing of what was meant here.
-    if (service.at.get('mark').value === 0)
+    if (at.get('mark').value === 0)
       listen.refuse({ must: 'be given', hint: 'write "listen: tcp://10.9.0.1:80"' });
-    return service;
+    return [];
   }
   const [server] = servers;
   const candidates = rules
     .filter((rule) => rule.mark?.value === mark.value && rule.listen.length > 0)
     .filter((rule) => server === undefined || familyOfRule(rule) === familyOf(server.value.address));
   const [rule, second] = candidates;
-  if (rule === undefined)
-    listen.refuse({
-      must: 'be given',
-      hint: `mark ${mark.value} has no rule for this address family under marks; write "${exampleRule(mark.value)}" there, or listen here`,
-    });
-  else if (second !== undefined)
-    listen.refuse({
-      must: 'be given',
-      hint: `${rule.at.label} and ${second.at.label} both fit a service without servers`,
-    });
-  else return { ...service, listen: rule.listen };
-  return service;
+  if (rule !== undefined && second === undefined) return rule.listen;
+  const hint =
+    rule === undefined || second === undefined
+      ? `mark ${mark.value} has no rule for this address family under marks; write "${exampleRule(mark.value)}" there, or listen here`
+      : `${rule.at.label} and ${second.at.label} both fit a service without servers`;
+  listen.refuse({ must: 'be given', hint });
+  return [];
 }
 
 const exampleRule = (mark: number): string => `- { mark: ${mark}, listen: [tcp://10.9.0.1:80] }`;

@@ -225,6 +225,14 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
     ).toEqual(['udp://10.9.0.4:53,tcp://10.9.0.4:80']);
   });
 
+  test('may leave out both the place and how much of a client counts, which is all of it', () => {
+    const [four, six] = parseConfig(
+      'services: [{ name: a, mark: 7, persistence: {}, servers: [] }, { name: b, mark: 8, persistence: {}, servers: [] }]\n' +
+        'marks: [{ mark: 7, listen: tcp://10.9.0.4:80 }, { mark: 8, listen: "tcp://[2001:db8::4]:80" }]',
+    ).model.services;
+    expect([four?.persistence?.prefixLength, six?.persistence?.prefixLength]).toEqual([32, 128]);
+  });
+
   test('may have an ordinary service where a mark has one', () => {
     const both =
       'services: [{ name: a, listen: tcp://10.9.0.1:80, servers: [] }, { name: b, listen: tcp://10.9.0.1:80, mark: 7, servers: [] }]';
