@@ -49,7 +49,9 @@ std::array<uint32_t, flow::kStateCount> in_ticks(const flow::Timeouts& timeouts)
 std::string check_grouping(const ServiceSpec& spec, size_t s) {
   if (spec.persistence.seconds != 0) {
     const unsigned longest = spec.listen[0].address.family == 4 ? 32 : 128;
-    if (spec.persistence.prefix_bits < 1 || spec.persistence.prefix_bits > longest)
+    if (spec.persistence.mask && longest != 32) return at(s, "persistence.mask: is for IPv4");
+    const bool counts = !spec.persistence.mask;
+    if (counts && (spec.persistence.prefix_bits < 1 || spec.persistence.prefix_bits > longest))
       return at(s, "persistence.prefixLength: must be 1.." + std::to_string(longest));
   }
   for (size_t i = 0; i < spec.listen.size(); ++i) {
@@ -60,6 +62,12 @@ std::string check_grouping(const ServiceSpec& spec, size_t s) {
       return at(s, "listen", i, "protocol: a one-packet service is UDP");
   }
   return {};
+}
+
+/** In host order; of an IPv6 service it says nothing. */
+uint32_t mask_of(const PersistenceSpec& spec) {
+  if (spec.mask) return spec.mask->value.host();
+  return spec.prefix_bits == 0 || spec.prefix_bits > 32 ? 0 : ~uint32_t{0} << (32 - spec.prefix_bits);
 }
 
 /** What a local plan will remember things for. The bytes stay in `spec`. */
@@ -164,6 +172,7 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
     }
     service.persistence_ticks = ticks_from_seconds(from.persistence.seconds);
     service.persistence_bits = from.persistence.prefix_bits;
+    service.persistence_mask = mask_of(from.persistence);
     service.mark = from.mark;
     service.one_packet = from.one_packet;
     if (std::string wrong = check_plan(from.plan, from.servers.size(), s); !wrong.empty()) return wrong;

@@ -49,7 +49,12 @@ function serviceDocument(service: VirtualService) {
     },
     ...(persistence === null
       ? {}
-      : { persistence: { timeout: persistence.timeoutSeconds, netmask: persistence.prefixLength } }),
+      : {
+          persistence: {
+            timeout: persistence.timeoutSeconds,
+            netmask: persistence.mask ?? persistence.prefixLength,
+          },
+        }),
     mark: mark ?? 0,
     one_packet: onePacket,
     helper,

@@ -7,7 +7,7 @@ import { familyOf, type Family } from '../model/address.js';
 import { parseEndpoint, parseServer, type Endpoint, type Listen } from '../model/endpoint.js';
 import type { Model } from '../model/model.js';
 import { mistake, type Parsed } from '../model/parsed.js';
-import { longestPrefix, parseNetmask, type Persistence } from '../model/persistence.js';
+import { longestPrefix, parseNetmask, type ClientNetwork, type Persistence } from '../model/persistence.js';
 import {
   helperNames,
   type HelperName,
@@ -141,13 +141,13 @@ function readPersistence(at: Field, family: Family = 'ipv6'): Persistence | null
   if (at.value === undefined) return null;
   const netmask = at.get('netmask');
   const text = netmask.textOrNumber();
-  let prefixLength = longestPrefix(family);
+  let network: ClientNetwork = { prefixLength: longestPrefix(family) };
   if (text !== undefined && text !== 'full') {
     const parsed = parseNetmask(text, family);
-    if (parsed.ok) prefixLength = parsed.value;
+    if (parsed.ok) network = parsed.value;
     else netmask.refuse(parsed);
   }
-  return { timeoutSeconds: readSeconds(at.get('timeout')), prefixLength };
+  return { timeoutSeconds: readSeconds(at.get('timeout')), ...network };
 }
 
 function draftServer(at: Field, serviceIsRouted: boolean): readonly ServerDraft[] {

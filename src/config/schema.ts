@@ -81,7 +81,7 @@ const persistence = Type.Optional(
       netmask: Type.Optional(
         textOrNumber({
           description:
-            'How much of a client address counts: 24 or 255.255.255.0 for all clients of a /24 together; `full` for all of it.',
+            'How much of a client address counts: 24 or 255.255.255.0 for all clients of a /24 together; `full` for all of it. An IPv4 mask may have holes: with 0.0.0.255 the last byte alone counts.',
           default: 'full',
           errorMessage: 'must be full, a prefix length like 24 or a mask like 255.255.255.0',
         }),

@@ -213,4 +213,6 @@ const scheduling = ({ scheduler, flags }: VirtualService): string =>
   flags.length === 0 ? scheduler : `${scheduler}(${flags.join(',')})`;
 
 const persistenceText = ({ persistence }: VirtualService): string =>
-  persistence === null ? 'none' : `${persistence.timeoutSeconds}s/${persistence.prefixLength}`;
+  persistence === null
+    ? 'none'
+    : `${persistence.timeoutSeconds}s/${persistence.mask ?? persistence.prefixLength}`;

@@ -73,6 +73,15 @@ TEST("a spec that cannot be is refused with the place and the reason") {
        [](SnapshotSpec& s) {
          s.services[0].persistence = {300, 0};
        }},
+      {"built",
+       [](SnapshotSpec& s) {
+         s.services[0].persistence = {300, 0, wire::Addr4{}};
+       }},
+      {"services[0].persistence.mask: is for IPv4",
+       [](SnapshotSpec& s) {
+         s.services[0] = service_spec(0, 6, virtual_endpoint(6), {});
+         s.services[0].persistence = {300, 64, wire::Addr4{}};
+       }},
       {"services[1].mark: another", [](SnapshotSpec& s) { s.services[0].mark = s.services[1].mark = 7; }},
       {"built", [](SnapshotSpec& s) { s.services[1].listen = s.services[0].listen, s.services[1].mark = 7; }},
       {"services[1].listen[0].address: another service",

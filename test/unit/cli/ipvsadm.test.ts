@@ -110,11 +110,15 @@ describe('ipvsadm', () => {
       '-A -u 10.9.0.1:53 -s rr -o',
       '-a -u 10.9.0.1:53 -r 10.2.1.2:0 -m',
       '-A -t [2001:db8::1]:80 -p 60 -M 64',
+      '-A -t 10.9.0.1:81 -p 60 -M 255.255.0.255',
+      '-A -t 10.9.0.1:82 -p 60 -M 0.0.0.0',
     );
     expect(await listing()).toEqual([
       'TCP  10.9.0.1:0 rr persistent 360',
       '  -> 10.2.1.2:0                   Masq    1      0          0         ',
       'TCP  10.9.0.1:80 wlc persistent 60 mask 255.255.255.0',
+      'TCP  10.9.0.1:81 wlc persistent 60 mask 255.255.0.255',
+      'TCP  10.9.0.1:82 wlc persistent 60 mask 0.0.0.0',
       'UDP  10.9.0.1:53 rr ops',
       '  -> 10.2.1.2:0                   Masq    1      0          0         ',
       'TCP  [2001:db8::1]:80 wlc persistent 60 mask 64',
@@ -128,6 +132,8 @@ describe('ipvsadm', () => {
       },
       { onePacket: true, servers: [{ port: 0 }] },
       { persistence: { timeoutSeconds: 60, prefixLength: 64 } },
+      { persistence: { timeoutSeconds: 60, prefixLength: 16, mask: '255.255.0.255' } },
+      { persistence: { timeoutSeconds: 60, prefixLength: 0, mask: '0.0.0.0' } },
     ]);
     const saved = (await run(['save'])).out;
     await must('-C');
@@ -137,6 +143,8 @@ describe('ipvsadm', () => {
     expect((await listing()).filter((line) => !line.startsWith('  '))).toEqual([
       'TCP  10.9.0.1:0 rr persistent 360',
       'TCP  10.9.0.1:80 rr',
+      'TCP  10.9.0.1:81 wlc persistent 60 mask 255.255.0.255',
+      'TCP  10.9.0.1:82 wlc persistent 60 mask 0.0.0.0',
       'UDP  10.9.0.1:53 rr',
       'TCP  [2001:db8::1]:80 wlc persistent 60 mask 64',
     ]);

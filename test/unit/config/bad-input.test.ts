@@ -198,8 +198,8 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       '4:29: services[0].persistence.timeout: must be 1s..30d in whole seconds, got 0',
     ),
     row(
-      'a netmask with a hole',
-      service('    persistence: { netmask: 255.0.255.0 }\n    servers: []'),
+      'a netmask of three bytes',
+      service('    persistence: { netmask: 255.0.255 }\n    servers: []'),
       '4:29: services[0].persistence.netmask: must be a prefix length like 24 or a mask like 255.255.255.0, got "255.0.255.0"',
     ),
     row(
