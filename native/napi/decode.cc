@@ -215,7 +215,12 @@ void decode_grouping(Fields& service, service::ServiceSpec& out, std::string& pr
   if (service.ok() && !persistence.IsUndefined()) {
     Fields fields(persistence, service.at("persistence"), problem);
     out.persistence.seconds = fields.u32("timeoutSeconds", 1, kMaxSeconds);
-    out.persistence.prefix_bits = uint8_t(fields.u32("prefixLength", 1, 128));
+    out.persistence.prefix_bits = uint8_t(fields.u32("prefixLength", 0, 128));
+    if (fields.has("mask")) {
+      const service::IpAddress mask = fields.address("mask");
+      if (fields.ok() && mask.family != 4) fields.complain("mask", "must be an IPv4 mask");
+      out.persistence.mask = mask.v4;
+    }
   }
   if (service.has("mark")) out.mark = service.u32("mark", 1, 0xffffffff);
   if (service.has("onePacket")) out.one_packet = service.boolean("onePacket");

@@ -19,14 +19,17 @@
 
 namespace vsnat::nat {
 
-/** The first `bits` bits of an address, the rest zero. */
-template <class Addr>
-Addr network_of(const Addr& address, unsigned bits) {
-  Addr network = address;
-  auto* bytes = reinterpret_cast<uint8_t*>(&network);
-  for (unsigned i = 0; i < sizeof(Addr); ++i) {
-    const unsigned kept = bits < 8 * i ? 0 : bits - 8 * i;
-    if (kept < 8) bytes[i] &= uint8_t(0xff00 >> kept);
+/** What of an address the service goes by: the bits of a mask, which may have holes. */
+inline wire::Addr4 network_of(const wire::Addr4& address, const service::Service& service) {
+  return {wire::be32::from_host(address.value.host() & service.persistence_mask)};
+}
+
+/** The first bits of an address, the rest zero. */
+inline wire::Addr6 network_of(const wire::Addr6& address, const service::Service& service) {
+  wire::Addr6 network = address;
+  for (unsigned i = 0; i < network.bytes.size(); ++i) {
+    const unsigned kept = service.persistence_bits < 8 * i ? 0 : service.persistence_bits - 8 * i;
+    if (kept < 8) network.bytes[i] &= uint8_t(0xff00 >> kept);
   }
   return network;
 }
@@ -38,7 +41,7 @@ typename flow::Templates<Addr>::Key template_key(const service::Listener& at, ui
   const service::Service& service = *at.service;
   typename flow::Templates<Addr>::Key key;
   key.protocol = protocol;
-  key.client = network_of(client, service.persistence_bits);
+  key.client = network_of(client, service);
   key.virt = virt;
   key.virtual_port = wire::be16::from_host(at.port == kFtp ? 0 : at.port);
   key.service_slot = service.slot;

@@ -49,7 +49,9 @@ std::array<uint32_t, flow::kStateCount> in_ticks(const flow::Timeouts& timeouts)
 std::string check_grouping(const ServiceSpec& spec, size_t s) {
   if (spec.persistence.seconds != 0) {
     const unsigned longest = spec.listen[0].address.family == 4 ? 32 : 128;
-    if (spec.persistence.prefix_bits < 1 || spec.persistence.prefix_bits > longest)
+    if (spec.persistence.mask && longest != 32) return at(s, "persistence.mask: is for IPv4");
+    const bool counts = !spec.persistence.mask;
+    if (counts && (spec.persistence.prefix_bits < 1 || spec.persistence.prefix_bits > longest))
       return at(s, "persistence.prefixLength: must be 1.." + std::to_string(longest));
   }
   for (size_t i = 0; i < spec.listen.size(); ++i) {
@@ -60,6 +62,12 @@ std::string check_grouping(const ServiceSpec& spec, size_t s) {
       return at(s, "listen", i, "protocol: a one-packet service is UDP");
   }
   return {};
+}
+
+/** In host order; of an IPv6 service it says nothing. */
+uint32_t mask_of(const PersistenceSpec& spec) {
+  if (spec.mask) return spec.mask->value.host();
+  return spec.prefix_bits == 0 || spec.prefix_bits > 32 ? 0 : ~uint32_t{0} << (32 - spec.prefix_bits);
 }
 
 /** What a local plan will remember things for. The bytes stay in `spec`. */
@@ -97,6 +105,19 @@ bool Snapshot::Listeners<Addr>::insert(const Addr& address, uint8_t protocol, ui
   }
 }
 
+template <class Addr>
+bool Snapshot::listen_at(Listeners<Addr>& listeners, const ListenSpec& place, const SnapshotSpec& spec,
+                         uint32_t service) {
+  const Addr& address = place.address.get<Addr>();
+  listeners.insert(address, kVipMark, 0, 0);
+  if (listeners.insert(address, place.protocol, place.port, service)) return true;
+  const auto* other = listeners.find(address, place.protocol, place.port);
+  const bool marked = spec.services[service].mark != 0;
+  if (marked == (spec.services[other->service].mark != 0)) return false;
+  if (marked) listeners.entries[size_t(other - listeners.entries.data())].service = service;
+  return true;
+}
+
 Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_t generation) {
   auto snapshot = std::make_unique<Snapshot>();
   snapshot->generation = generation;
@@ -132,15 +153,9 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
       if (listen.address.family != family)
         return at(s, "listen", i, "address: one service has one address family");
       if (listen.port == 0) (from.mark ? snapshot->any_port_of_mark_ : snapshot->any_port_) = true;
-      bool fresh;
-      if (family == 4) {
-        snapshot->listeners4_.insert(listen.address.v4, kVipMark, 0, 0);
-        fresh = snapshot->listeners4_.insert(listen.address.v4, listen.protocol, listen.port, uint32_t(s));
-      } else {
-        snapshot->listeners6_.insert(listen.address.v6, kVipMark, 0, 0);
-        fresh = snapshot->listeners6_.insert(listen.address.v6, listen.protocol, listen.port, uint32_t(s));
-      }
-      if (!fresh) return at(s, "listen", i, "address: another service already listens there");
+      const bool alone = family == 4 ? listen_at(snapshot->listeners4_, listen, spec, uint32_t(s))
+                                     : listen_at(snapshot->listeners6_, listen, spec, uint32_t(s));
+      if (!alone) return at(s, "listen", i, "address: another service already listens there");
     }
 
     Service service{};
@@ -157,6 +172,7 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
     }
     service.persistence_ticks = ticks_from_seconds(from.persistence.seconds);
     service.persistence_bits = from.persistence.prefix_bits;
+    service.persistence_mask = mask_of(from.persistence);
     service.mark = from.mark;
     service.one_packet = from.one_packet;
     if (std::string wrong = check_plan(from.plan, from.servers.size(), s); !wrong.empty()) return wrong;

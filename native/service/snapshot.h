@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -86,6 +87,8 @@ struct Plan {
 struct PersistenceSpec {
   uint32_t seconds = 0;     // 0: not persistent
   uint8_t prefix_bits = 0;  // of the client's address
+  /** IPv4 only: which bits of the address count, in the place of prefix_bits. */
+  std::optional<wire::Addr4> mask;
 };
 
 /** Who reads the service's control connections (nat/ftp_helper.h). */
@@ -144,7 +147,8 @@ struct Service {
   /** The first it listens on: whose name the director uses when it speaks to a real server. */
   IpAddress vip;
   uint32_t persistence_ticks = 0;  // 0: not persistent
-  uint8_t persistence_bits = 0;
+  uint8_t persistence_bits = 0;    // IPv6
+  uint32_t persistence_mask = 0;   // IPv4, host order
   uint32_t mark = 0;
   bool one_packet = false;
   Helper helper = Helper::none;
@@ -279,6 +283,14 @@ class Snapshot {
                                       const Service& next) const;
 
   void index_real_endpoints(const SnapshotSpec& spec);
+
+  /**
+   * Let `service` listen there. Where a mark's service and an ordinary one both do, the packets are the mark's; false
+   * where two of one kind do.
+   */
+  template <class Addr>
+  static bool listen_at(Listeners<Addr>& listeners, const ListenSpec& place, const SnapshotSpec& spec,
+                        uint32_t service);
 
   template <class Addr>
   const Listeners<Addr>& listeners() const {

@@ -10,8 +10,7 @@ export function operationOf(request: Request): Operation | undefined {
     case 'add-service':
     case 'edit-service': {
       const { scheduler, flags, persistence, netmask, onePacket } = request.settings;
-      // A mask that is no prefix has been refused by notYet(), too.
-      const prefix = parseNetmask(netmask, familyOfKey(request.service));
+      const network = parseNetmask(netmask, familyOfKey(request.service));
       return {
         op: request.command,
         service: formatKey(request.service),
@@ -19,9 +18,7 @@ export function operationOf(request: Request): Operation | undefined {
         // A flag without a name has been refused by notYet(), or goes with a scheduler that does not exist.
         flags: flags.flatMap((flag) => flagOf(scheduler, flag) ?? []),
         persistence:
-          persistence === null || !prefix.ok
-            ? null
-            : { timeoutSeconds: persistence, prefixLength: prefix.value },
+          persistence === null || !network.ok ? null : { timeoutSeconds: persistence, ...network.value },
         onePacket,
       };
     }

@@ -3,7 +3,7 @@
 import type { ServicesAnswer, StatusAnswer } from '../admin/api.js';
 import type { DeviceFacts } from '../dataplane/dataplane.js';
 import type { ServiceReport } from '../director/report.js';
-import { familyOf, formatListen, formatNetmask, longestPrefix, type Listen } from '../model/index.js';
+import { familyOf, formatListen, formatNetmask, isWholeClient, type Listen } from '../model/index.js';
 import { formatBytes, formatDuration, plural, table, type Column } from './table.js';
 
 export function statusLines(status: StatusAnswer, now: number): string[] {
@@ -113,11 +113,11 @@ export function serviceTexts({ services }: ServicesAnswer): ServiceText[] {
 function flagsOf({ listen, persistence, mark, onePacket }: ServiceReport): readonly string[] {
   const [first] = listen as readonly Listen[];
   const family = first === undefined ? 'ipv4' : familyOf(first.address);
-  const hasMask = persistence !== null && persistence.prefixLength < longestPrefix(family);
+  const hasMask = persistence !== null && !isWholeClient(persistence, family);
   return [
     ...(mark === null ? [] : [`mark ${mark}`]),
     ...(persistence === null ? [] : [`persistent ${persistence.timeoutSeconds}`]),
-    ...(hasMask ? [`mask ${formatNetmask(persistence.prefixLength, family)}`] : []),
+    ...(hasMask ? [`mask ${formatNetmask(persistence, family)}`] : []),
     ...(onePacket ? ['ops'] : []),
   ];
 }

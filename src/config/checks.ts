@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What one key cannot say about another: duplicates, address families, addresses that cannot be, flags that do not fit. */
 import { familyOf, scopeOf, type Family, type IpAddress } from '../model/address.js';
-import { formatListen } from '../model/endpoint.js';
+import { formatListen, type Listen } from '../model/endpoint.js';
 import { serverId } from '../model/service.js';
 import { mostServersOfMh } from '../scheduler/index.js';
 import type { Draft, ServiceDraft } from './draft.js';
 import type { Field } from './field.js';
 import { checkGrouping } from './grouping.js';
 import { checkIpvs } from './ipvs.js';
+import type { Located } from './located.js';
+import { checkMarks } from './marks.js';
 
 /** What the dataplane's slot numbers and memory are made for; docs/limits.md. */
 export const maxima = { services: 65_536, servers: 1_048_576 } as const;
 
-export function checkBetweenKeys({ root, services, metricsListen }: Draft): void {
+export function checkBetweenKeys({ root, services, marks, metricsListen }: Draft): void {
   checkCounts(root.get('services'), services);
   checkNames(services);
   checkListens(services);
+  checkMarks(marks, services);
   checkGrouping(services);
+  checkVips([...services, ...marks].flatMap(({ listen }) => listen));
   const vips = vipsOf(services);
   for (const service of services) {
     checkFamily(service);
@@ -62,7 +66,13 @@ function checkNames(services: readonly ServiceDraft[]): void {
   }
 }
 
+/** A mark's service and an ordinary one may be in the same place, as in the kernel: the packets are the mark's. */
 function checkListens(services: readonly ServiceDraft[]): void {
+  checkListensApart(services.filter(({ mark }) => mark === undefined));
+  checkListensApart(services.filter(({ mark }) => mark !== undefined));
+}
+
+function checkListensApart(services: readonly ServiceDraft[]): void {
   const first = new Map<string, Field>();
   for (const { at, value } of services.flatMap(({ listen }) => listen)) {
     const text = formatListen(value);
@@ -103,8 +113,13 @@ function checkFamily({ listen, servers }: ServiceDraft): void {
   }
 }
 
-function checkAddresses({ listen, servers }: ServiceDraft, vips: ReadonlyMap<IpAddress, Field>): void {
-  for (const { at, value } of listen) checkScope(at, value.address, 'VIP');
+/** Each once: a service may have taken its places over from a mark. */
+function checkVips(places: readonly Located<Listen>[]): void {
+  const byPath = new Map(places.map((place) => [place.at.label, place]));
+  for (const { at, value } of byPath.values()) checkScope(at, value.address, 'VIP');
+}
+
+function checkAddresses({ servers }: ServiceDraft, vips: ReadonlyMap<IpAddress, Field>): void {
   for (const { address: at, value } of servers) {
     checkScope(at, value.address, 'real server');
     const vip = vips.get(value.address);

@@ -9,9 +9,10 @@ import type { RealServer, VirtualService } from '../model/service.js';
 import type { ConfigDocument } from './schema.js';
 
 export function documentOf(model: Model): ConfigDocument {
-  const { tun, flows, admin, metrics, log, ipvs } = model;
+  const { marks, tun, flows, admin, metrics, log, ipvs } = model;
   return {
     services: model.services.map(serviceDocument),
+    marks: marks.map(({ mark, listen }) => ({ mark, listen: listen.map(formatListen) })),
     tun: { ...tun },
     flows: { ...flows },
     admin: { ...admin },
@@ -48,7 +49,12 @@ function serviceDocument(service: VirtualService) {
     },
     ...(persistence === null
       ? {}
-      : { persistence: { timeout: persistence.timeoutSeconds, netmask: persistence.prefixLength } }),
+      : {
+          persistence: {
+            timeout: persistence.timeoutSeconds,
+            netmask: persistence.mask ?? persistence.prefixLength,
+          },
+        }),
     mark: mark ?? 0,
     one_packet: onePacket,
     helper,

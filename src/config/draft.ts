@@ -4,10 +4,10 @@
  * can run over whatever was readable. When nothing was wrong at all, a draft is complete and becomes the model.
  */
 import { familyOf, type Family } from '../model/address.js';
-import { parseEndpoint, parseListen, parseServer, type Endpoint, type Listen } from '../model/endpoint.js';
+import { parseEndpoint, parseServer, type Endpoint, type Listen } from '../model/endpoint.js';
 import type { Model } from '../model/model.js';
 import { mistake, type Parsed } from '../model/parsed.js';
-import { longestPrefix, parseNetmask, type Persistence } from '../model/persistence.js';
+import { longestPrefix, parseNetmask, type ClientNetwork, type Persistence } from '../model/persistence.js';
 import {
   helperNames,
   type HelperName,
@@ -21,13 +21,9 @@ import { parseWeight } from '../model/weight.js';
 import { schedulerFlags, schedulerNames } from '../scheduler/index.js';
 import { Field } from './field.js';
 import { ipvsSettings } from './ipvs.js';
+import { locate, several, type Located } from './located.js';
+import { draftMarks, markRuleOf, placesOf, type MarkDraft } from './marks.js';
 import { parseDuration, parseSize } from './units.js';
-
-/** A value that was readable, and where it stands. */
-export interface Located<T> {
-  readonly value: T;
-  readonly at: Field;
-}
 
 export interface ServerDraft extends Located<RealServer> {
   /** Where the address itself stands; the same as `at` in the short form. */
@@ -51,25 +47,32 @@ export interface ServiceDraft {
 export interface Draft {
   readonly root: Field;
   readonly services: readonly ServiceDraft[];
+  readonly marks: readonly MarkDraft[];
   readonly flowCapacity: number;
   readonly metricsListen: Located<Endpoint> | undefined;
 }
 
 export function draft(root: Field): Draft {
+  const marks = draftMarks(root.get('marks'));
   return {
     root,
-    services: root.get('services').items().map(draftService),
+    services: root
+      .get('services')
+      .items()
+      .map((service) => draftService(service, marks)),
+    marks,
     flowCapacity: readCapacity(root.get('flows').get('capacity')),
     metricsListen: readMetricsListen(root.get('metrics').get('listen')),
   };
 }
 
 /** Only of a draft without problems. The fallbacks below repeat no default: nothing here is ever missing then. */
-export function modelOf({ root, services, flowCapacity, metricsListen }: Draft): Model {
+export function modelOf({ root, services, marks, flowCapacity, metricsListen }: Draft): Model {
   const tun = root.get('tun');
   const log = root.get('log');
   return {
     services: services.map(serviceOf),
+    marks: marks.map(markRuleOf),
     tun: {
       name: tun.get('name').text() ?? '',
       queues: tun.get('queues').integer(1, 256) ?? 'auto',
@@ -104,15 +107,16 @@ function serviceOf(service: ServiceDraft): VirtualService {
   };
 }
 
-function draftService(at: Field): ServiceDraft {
+function draftService(at: Field, marks: readonly MarkDraft[]): ServiceDraft {
   const name = at.get('name');
-  const listen = at.get('listen');
   const routed = at.get('routed').isTrue();
-  const mark = at.get('mark');
+  const mark = locate(at.get('mark'), at.get('mark').integer(1, 0xffffffff));
+  const servers = at
+    .get('servers')
+    .items()
+    .flatMap((server) => draftServer(server, routed));
   const onePacket = at.get('one_packet');
-  const places = (listen.text() === undefined ? listen.items() : [listen]).flatMap((item) =>
-    several(item, item.parse(parseListen)),
-  );
+  const places = placesOf({ at, mark, servers }, marks);
   const [first] = places;
   return {
     at,
@@ -123,13 +127,10 @@ function draftService(at: Field): ServiceDraft {
       .get('flags')
       .items()
       .flatMap((flag) => several(flag, flag.word(...schedulerFlags))),
-    servers: at
-      .get('servers')
-      .items()
-      .flatMap((server) => draftServer(server, routed)),
+    servers,
     timeouts: readTimeouts(at.get('timeouts')),
     persistence: readPersistence(at.get('persistence'), first && familyOf(first.value.address)),
-    mark: locate(mark, mark.integer(1, 0xffffffff)),
+    mark,
     onePacket: onePacket.isTrue() ? { value: true, at: onePacket } : undefined,
     helper: locate(at.get('helper'), at.get('helper').word(...helperNames)),
   };
@@ -140,13 +141,13 @@ function readPersistence(at: Field, family: Family = 'ipv6'): Persistence | null
   if (at.value === undefined) return null;
   const netmask = at.get('netmask');
   const text = netmask.textOrNumber();
-  let prefixLength = longestPrefix(family);
+  let network: ClientNetwork = { prefixLength: longestPrefix(family) };
   if (text !== undefined && text !== 'full') {
     const parsed = parseNetmask(text, family);
-    if (parsed.ok) prefixLength = parsed.value;
+    if (parsed.ok) network = parsed.value;
     else netmask.refuse(parsed);
   }
-  return { timeoutSeconds: readSeconds(at.get('timeout')), prefixLength };
+  return { timeoutSeconds: readSeconds(at.get('timeout')), ...network };
 }
 
 function draftServer(at: Field, serviceIsRouted: boolean): readonly ServerDraft[] {
@@ -215,9 +216,3 @@ function parseMetricsListen(text: string): Parsed<Endpoint> {
   const hint = everywhere === null ? endpoint.hint : `write 0.0.0.0:${everywhere[1] ?? ''} for every address`;
   return mistake('be off or address:port like 127.0.0.1:9191', hint);
 }
-
-const locate = <T>(at: Field, value: T | undefined): Located<T> | undefined =>
-  value === undefined ? undefined : { at, value };
-
-const several = <T>(at: Field, value: T | undefined): readonly Located<T>[] =>
-  value === undefined ? [] : [{ at, value }];

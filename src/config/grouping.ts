@@ -9,7 +9,7 @@ export function checkGrouping(services: readonly ServiceDraft[]): void {
     checkEveryPort(service);
     checkOnePacket(service);
   }
-  checkMarks(services);
+  checkMarksApart(services);
 }
 
 function checkEveryPort({ listen, servers, persistence, mark }: ServiceDraft): void {
@@ -46,7 +46,7 @@ function checkOnePacket({ listen, mark, onePacket }: ServiceDraft): void {
 }
 
 /** One service per mark and address family, as in the kernel. */
-function checkMarks(services: readonly ServiceDraft[]): void {
+function checkMarksApart(services: readonly ServiceDraft[]): void {
   const first = new Map<string, Field>();
   for (const { mark, listen } of services) {
     const [place] = listen;

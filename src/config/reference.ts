@@ -65,5 +65,7 @@ function defaultText(property: SchemaNode, required: boolean): string {
   if (required) return 'required';
   const value: unknown = property.default;
   if (property.type === 'object') return '';
-  return value === undefined ? '' : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
+  return value === undefined
+    ? (property.otherwise ?? '')
+    : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
 }

@@ -81,7 +81,7 @@ const persistence = Type.Optional(
       netmask: Type.Optional(
         textOrNumber({
           description:
-            'How much of a client address counts: 24 or 255.255.255.0 for all clients of a /24 together; `full` for all of it.',
+            'How much of a client address counts: 24 or 255.255.255.0 for all clients of a /24 together; `full` for all of it. An IPv4 mask may have holes: with 0.0.0.255 the last byte alone counts.',
           default: 'full',
           errorMessage: 'must be full, a prefix length like 24 or a mask like 255.255.255.0',
         }),
@@ -150,6 +150,8 @@ const listenAddress = Type.String({
   examples: ['tcp://10.9.0.1:80'],
 });
 
+const listenText = 'must be text like tcp://10.9.0.1:80 or a list of such';
+
 const service = Type.Object(
   {
     name: Type.String({
@@ -158,12 +160,15 @@ const service = Type.Object(
       errorMessage: 'must be 1..63 letters, digits, dots, dashes or underscores, a letter or digit first',
       examples: ['web'],
     }),
-    listen: Type.Union([listenAddress, Type.Array(listenAddress, { minItems: 1 })], {
-      description:
-        'VIP and port, as `tcp://10.9.0.1:80` or `udp://[2001:db8::1]:53`, or with `sctp://`; or a list of them, of one address family. Without a port, every port: for services with `persistence` or a `mark`.',
-      errorMessage: 'must be text like tcp://10.9.0.1:80 or a list of such',
-      examples: ['tcp://10.9.0.1:80'],
-    }),
+    listen: Type.Optional(
+      Type.Union([listenAddress, Type.Array(listenAddress, { minItems: 1 })], {
+        description:
+          'VIP and port, as `tcp://10.9.0.1:80` or `udp://[2001:db8::1]:53`, or with `sctp://`; or a list of them, of one address family. Without a port, every port: for services with `persistence` or a `mark`. To be left out where `marks` explains the `mark`.',
+        errorMessage: listenText,
+        examples: ['tcp://10.9.0.1:80'],
+        otherwise: 'required, or of `marks`',
+      }),
+    ),
     scheduler: Type.Optional(
       oneOf(schedulerNames, {
         description: 'How a server is chosen for a new connection; see schedulers.md.',
@@ -228,6 +233,25 @@ const service = Type.Object(
   map,
 );
 
+const markRule = Type.Object(
+  {
+    mark: Type.Integer({
+      description: 'The number. One rule for each number and address family.',
+      minimum: 1,
+      maximum: 0xffffffff,
+      errorMessage: 'must be 1..4294967295',
+      examples: [1],
+    }),
+    listen: Type.Union([listenAddress, Type.Array(listenAddress, { minItems: 1 })], {
+      description:
+        'What would be marked: as `listen` of a service, of one address family, protocols mixed as you like.',
+      errorMessage: listenText,
+      examples: ['tcp://10.9.0.1:80'],
+    }),
+  },
+  map,
+);
+
 export const configSchema = Type.Object(
   {
     services: Type.Array(service, {
@@ -236,6 +260,14 @@ export const configSchema = Type.Object(
       errorMessage: 'must be a list; write [] for none',
       examples: [[]],
     }),
+    marks: Type.Optional(
+      Type.Array(markRule, {
+        description:
+          "What a firewall's rules would mark, for `ipvsadm -A -f` and for services that have a `mark` and no `listen`; see persistence.md. A mark without a service does nothing.",
+        default: [],
+        errorMessage: 'must be a list; write [] for none',
+      }),
+    ),
     tun: Type.Optional(
       Type.Object(
         {
@@ -402,4 +434,6 @@ export interface SchemaNode extends TSchema {
   readonly anyOf?: readonly SchemaNode[];
   readonly enum?: readonly string[];
   readonly errorMessage?: string;
+  /** What the table says in the place of a default. */
+  readonly otherwise?: string;
 }

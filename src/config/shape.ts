@@ -28,6 +28,7 @@ export function checkShape(value: unknown, problems: Problems): void {
 function compile(): ValidateFunction {
   const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: true, allowUnionTypes: true });
   ajv.addKeyword('errorMessage');
+  ajv.addKeyword('otherwise');
   return ajv.compile(configSchema);
 }
 

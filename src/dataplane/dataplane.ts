@@ -58,6 +58,8 @@ export interface ServiceSpec {
   readonly persistence?: {
     readonly timeoutSeconds: number;
     readonly prefixLength: number;
+    /** IPv4 only: counts in the place of the length. */
+    readonly mask?: string;
   };
   /** All listeners are one service: persistence holds over every one of them. 1..2^32-1, once per address family. */
   readonly mark?: number;

@@ -11,10 +11,13 @@ import {
   parseListen,
   parseServer,
   parseWeight,
+  ruleFamily,
   scopeOf,
   serverId,
   serviceFamily,
+  type Family,
   type Listen,
+  type MarkRule,
   type Model,
   type RealServer,
   type SchedulerName,
@@ -57,9 +60,14 @@ export function applyOperations(running: Changed, operations: readonly Operation
   throw new ChangeRefused('other', named);
 }
 
-/** `tcp-10.9.0.1-80`, `udp-2001-db8--1-53`: what a service is called that came without a name. */
-export const derivedName = ({ protocol, address, port }: Listen): string =>
-  `${protocol}-${address.replaceAll(':', '-')}-${port}`;
+/** A service as operations name it: a place, or a mark, which has one service for each address family. */
+type Key = Listen | { readonly mark: number; readonly family: Family };
+
+/** `tcp-10.9.0.1-80`, `udp-2001-db8--1-53`, `mark-7-ipv4`: what a service is called that came without a name. */
+export const derivedName = (key: Key): string =>
+  'mark' in key
+    ? `mark-${key.mark}-${key.family}`
+    : `${key.protocol}-${key.address.replaceAll(':', '-')}-${key.port}`;
 
 class Draft {
   readonly #before: Model;
@@ -102,26 +110,26 @@ class Draft {
     if (findService(this.#services, text) !== undefined)
       throw new ChangeRefused('service-exists', `service ${text}: must be new, got one that exists`);
     const known = findService(this.#before.services, text);
-    const listen = known !== undefined && known.mark !== null ? known.listen : [listenOf(text)];
+    const key = readKey(text);
     this.#services = [
       ...this.#services,
       {
-        name: this.#nameFor(firstOf(listen), known),
-        listen,
+        name: this.#nameFor(key, known),
+        listen: 'mark' in key ? (known?.listen ?? placesOf(key, this.#before.marks)) : [key],
         ...settingsOf(operation),
         servers: [],
         // Rules say nothing of timeouts and helpers: a service that is cleared and restored keeps those it had.
         timeouts: known?.timeouts ?? withSet(kernelTimeouts, this.#timeouts),
-        mark: known?.mark ?? null,
+        mark: 'mark' in key ? key.mark : null,
         helper: known?.helper ?? 'none',
       },
     ];
   }
 
   /** Of a service that was there before the list of operations, its old name: counters and connections hang on it. */
-  #nameFor(listen: Listen, known: VirtualService | undefined): string {
+  #nameFor(key: Key, known: VirtualService | undefined): string {
     const taken = new Set(this.#services.map(({ name }) => name));
-    const wanted = derivedName(listen);
+    const wanted = derivedName(key);
     const numbered = Array.from({ length: taken.size }, (_, index) => `${wanted}-${index + 2}`);
     const candidates = [...(known === undefined ? [] : [known.name]), wanted, ...numbered];
     return candidates.find((name) => !taken.has(name)) ?? wanted;
@@ -228,16 +236,34 @@ const markKey = (mark: number, service: VirtualService): string => `mark://${mar
 const keyOf = (service: VirtualService): string =>
   service.mark === null ? formatListen(firstOf(service.listen)) : markKey(service.mark, service);
 
-function listenOf(text: string): Listen {
-  if (text.startsWith('mark://'))
-    throw new ChangeRefused(
-      'other',
-      `service ${text}: must be in the configuration file, with \`mark\`; a mark does not say which addresses and ports it stands for`,
-    );
+function readKey(text: string): Key {
+  const [, mark = '', family] = /^mark:\/\/(\d{1,10})\/(ipv4|ipv6)$/.exec(text) ?? [];
+  if (family === 'ipv4' || family === 'ipv6') return { mark: Number(mark), family };
   const listen = parseListen(text);
   if (!listen.ok) throw new ChangeRefused('not-an-address', `service ${text}: must ${listen.must}`);
   return listen.value;
 }
+
+/** What a firewall would mark so, in the kernel; here the configuration says it. */
+function placesOf(
+  { mark, family }: Extract<Key, { readonly mark: number }>,
+  rules: readonly MarkRule[],
+): readonly Listen[] {
+  const rule = rules.find((one) => one.mark === mark && ruleFamily(one) === family);
+  if (rule !== undefined) return rule.listen;
+  const example = family === 'ipv4' ? 'tcp://10.9.0.1:80' : '"tcp://[2001:db8::1]:80"';
+  const line = `{ mark: ${mark}, listen: [${example}] }`;
+  const lines =
+    rules.length === 0
+      ? `"marks: [${line}]", with the addresses and ports that your firewall marks, to the configuration`
+      : `"- ${line}", with the addresses and ports that your firewall marks, to "marks" in the configuration`;
+  throw new ChangeRefused(
+    'other',
+    `service mark://${mark}/${family}: must be of a mark with a rule under marks, got none for ${familyNames[family]}; add ${lines} and reload`,
+  );
+}
+
+const familyNames: Readonly<Record<Family, string>> = { ipv4: 'IPv4', ipv6: 'IPv6' };
 
 /** An edit replaces all of these: what is left out is none. */
 const settingsOf = ({

@@ -6,6 +6,7 @@
 import {
   formatEndpoint,
   formatListen,
+  formatMarkRule,
   serverId,
   sysctlNames,
   type Model,
@@ -55,6 +56,7 @@ export function withoutRestart(running: Model, wanted: Model): Model {
   return {
     ...running,
     services: wanted.services,
+    marks: wanted.marks,
     ipvs: wanted.ipvs,
     log: { ...running.log, level: wanted.log.level },
   };
@@ -66,6 +68,7 @@ const settings: readonly (readonly [
   effect: 'now' | 'restart',
   read: (model: Model) => string,
 ])[] = [
+  ['marks', 'now', ({ marks }) => marks.map(formatMarkRule).join(' ') || 'none'],
   ['tun.name', 'restart', ({ tun }) => tun.name],
   ['tun.queues', 'restart', ({ tun }) => String(tun.queues)],
   ['tun.offload', 'restart', ({ tun }) => tun.offload],
@@ -210,4 +213,6 @@ const scheduling = ({ scheduler, flags }: VirtualService): string =>
   flags.length === 0 ? scheduler : `${scheduler}(${flags.join(',')})`;
 
 const persistenceText = ({ persistence }: VirtualService): string =>
-  persistence === null ? 'none' : `${persistence.timeoutSeconds}s/${persistence.prefixLength}`;
+  persistence === null
+    ? 'none'
+    : `${persistence.timeoutSeconds}s/${persistence.mask ?? persistence.prefixLength}`;

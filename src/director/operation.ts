@@ -7,7 +7,7 @@ import { Type, type Static } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 
 import { VsnatError } from '../errors.js';
-import { maxWeight } from '../model/index.js';
+import { maxWeight, type IpAddress } from '../model/index.js';
 import { schedulerFlags } from '../scheduler/index.js';
 
 const exact = { additionalProperties: false } as const;
@@ -26,7 +26,9 @@ const serviceSettings = {
       Type.Object(
         {
           timeoutSeconds: Type.Integer({ minimum: 1, maximum: 31 * 24 * 3600 }),
-          prefixLength: Type.Integer({ minimum: 1, maximum: 128 }),
+          prefixLength: Type.Integer({ minimum: 0, maximum: 128 }),
+          /** IPv4: a mask that is no prefix, in the place of the length. */
+          mask: Type.Optional(Type.Unsafe<IpAddress>(Type.String({ maxLength: 15 }))),
         },
         exact,
       ),

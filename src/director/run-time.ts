@@ -133,7 +133,7 @@ export class RunTime {
       scheduler: service.scheduler,
       flags: service.flags.map(flagNumber).sort(),
       persistence: persistence?.timeoutSeconds ?? null,
-      netmask: persistence === null ? wholeClient(key) : netmaskOf(key, persistence.prefixLength),
+      netmask: persistence === null ? wholeClient(key) : netmaskOf(key, persistence),
       engine: null,
       onePacket: service.onePacket,
       ...this.#ledger.ofService(service.name),

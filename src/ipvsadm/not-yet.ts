@@ -6,23 +6,17 @@
  * Asked only once ipvsadm itself would have been content, and before the daemon is: a script hears of its mistakes
  * first, and a service that would behave otherwise than asked is never made.
  */
-import { maxWeight, parseNetmask } from '../model/index.js';
+import { maxWeight } from '../model/index.js';
 import { schedulerNames } from '../scheduler/index.js';
 import { flagOf } from './flags.js';
-import {
-  familyOfKey,
-  type Request,
-  type ServerSettings,
-  type ServiceKey,
-  type ServiceSettings,
-} from './request.js';
+import { type Request, type ServerSettings, type ServiceSettings } from './request.js';
 
 /** The sentence to refuse with, or undefined. */
 export function notYet(request: Request): string | undefined {
   switch (request.command) {
     case 'add-service':
     case 'edit-service':
-      return settingsNotYet(request.service, request.settings);
+      return settingsNotYet(request.settings);
     case 'add-server':
     case 'edit-server':
       return forwardingNotYet(request.settings) ?? weightNotYet(request.settings);
@@ -39,13 +33,8 @@ export function notYet(request: Request): string | undefined {
 const later = (what: string, instead: string): string =>
   `${what} is not in this version of vsnat; ${instead}`;
 
-function settingsNotYet(
-  key: ServiceKey,
-  { scheduler, flags, persistence, netmask, engine }: ServiceSettings,
-): string | undefined {
+function settingsNotYet({ scheduler, flags, engine }: ServiceSettings): string | undefined {
   if (engine !== null) return later('a persistence engine (--pe)', 'leave it out');
-  if (persistence !== null && !parseNetmask(netmask, familyOfKey(key)).ok)
-    return later(`a mask that is no prefix (-M ${netmask})`, 'use one like 255.255.255.0');
   const isKnown = (schedulerNames as readonly string[]).includes(scheduler);
   if (isKnown && flags.some((flag) => flagOf(scheduler, flag) === undefined))
     return later(`a flag without a meaning to ${scheduler} (-b)`, 'leave it out');

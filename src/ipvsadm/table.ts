@@ -3,7 +3,14 @@
  * The virtual server table as ipvsadm sees it: what the daemon answers and what the listings print. Richer than what
  * this director can do (marks, persistence), because ipvsadm's formats are.
  */
-import { addressBytes, familyOf, formatNetmask, type IpAddress } from '../model/index.js';
+import {
+  addressBytes,
+  familyOf,
+  formatNetmask,
+  longestPrefix,
+  type ClientNetwork,
+  type IpAddress,
+} from '../model/index.js';
 import {
   familyOfKey,
   type Netmask,
@@ -58,13 +65,13 @@ export interface Table {
 
 export const noFlow: Flow = { connections: 0, inPackets: 0, outPackets: 0, inBytes: 0, outBytes: 0 };
 
-/** A prefix as ipvsadm writes it. */
-export const netmaskOf = (key: ServiceKey, prefixLength: number): Netmask =>
-  familyOfKey(key) === 'ipv6' ? prefixLength : (formatNetmask(prefixLength, 'ipv4') as IpAddress);
+/** A network as ipvsadm writes it. */
+export const netmaskOf = (key: ServiceKey, network: ClientNetwork): Netmask =>
+  familyOfKey(key) === 'ipv6' ? network.prefixLength : (formatNetmask(network, 'ipv4') as IpAddress);
 
 /** The mask of a service without one of its own. */
 export const wholeClient = (key: ServiceKey): Netmask =>
-  netmaskOf(key, familyOfKey(key) === 'ipv6' ? 128 : 32);
+  netmaskOf(key, { prefixLength: longestPrefix(familyOfKey(key)) });
 
 /**
  * By mark, family, protocol, address and port, the servers by address and port. ipvsadm subtracts addresses as 32-bit

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The whole configuration of a director: validated, with every default filled in. Config makes it, all else reads it. */
 import type { Endpoint } from './endpoint.js';
+import type { MarkRule } from './mark.js';
 import type { VirtualService } from './service.js';
 import type { IpvsSettings } from './sysctls.js';
 
@@ -19,6 +20,8 @@ export interface TunSettings {
 
 export interface Model {
   readonly services: readonly VirtualService[];
+  /** What the marks of services made at run time stand for. */
+  readonly marks: readonly MarkRule[];
   readonly tun: TunSettings;
   readonly flows: { readonly capacity: number };
   readonly admin: { readonly socket: string };

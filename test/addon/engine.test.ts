@@ -240,6 +240,11 @@ describe('garbage arguments', () => {
         { timeoutSeconds: 1, prefixLength: 33 },
         'services[0].persistence.prefixLength: must be 1..32',
       ],
+      [
+        ['services', 0, 'persistence'],
+        { timeoutSeconds: 1, prefixLength: 0, mask: 'ffff::' },
+        'services[0].persistence.mask: must be an IPv4 mask',
+      ],
       [['services', 0, 'mark'], 0, 'services[0].mark: must be a whole number from 1 to 4294967295'],
       [['services', 0, 'onePacket'], 1, 'services[0].onePacket: must be true or false'],
       [['services', 0, 'onePacket'], true, 'services[0].listen[0].protocol: a one-packet service is UDP'],

@@ -15,6 +15,17 @@ const open = (
   return engine;
 };
 
+/** Everything the engine remembers, in pages of `limit`. */
+function listed(engine: ReturnType<typeof open>, limit: number) {
+  const rows = [];
+  for (let cursor: number | null = 0; cursor !== null;) {
+    const page = engine.flows(cursor, limit);
+    rows.push(...page.rows);
+    cursor = page.next;
+  }
+  return rows;
+}
+
 describe('a persistent service', () => {
   const persistence = { timeoutSeconds: 360, prefixLength: 24 };
 
@@ -22,12 +33,7 @@ describe('a persistent service', () => {
     const engine = open({ persistence });
     for (const port of [1000, 1001])
       engine.process({ packet: syn('198.51.100.7', port, '192.0.2.10', 80), nowMs: 0 });
-    const rows = [];
-    for (let cursor: number | null = 0; cursor !== null;) {
-      const page = engine.flows(cursor, 1);
-      rows.push(...page.rows);
-      cursor = page.next;
-    }
+    const rows = listed(engine, 1);
     expect(rows.map(({ state, clientAddress, clientPort }) => [state, clientAddress, clientPort])).toEqual([
       ['SYN_RECV', '198.51.100.7', 1000],
       ['SYN_RECV', '198.51.100.7', 1001],
@@ -41,6 +47,19 @@ describe('a persistent service', () => {
       realAddress: '10.0.0.1',
       realPort: 8080,
     });
+    engine.close();
+  });
+
+  it('goes by a mask with holes', () => {
+    const engine = open({ persistence: { timeoutSeconds: 360, prefixLength: 0, mask: '0.0.255.1' } });
+    for (const [client, port] of [
+      ['198.51.100.7', 1000],
+      ['203.0.100.9', 1001],
+      ['198.51.100.8', 1002],
+    ] as const)
+      engine.process({ packet: syn(client, port, '192.0.2.10', 80), nowMs: 0 });
+    const templates = listed(engine, 100).filter(({ clientPort }) => clientPort === 0);
+    expect(templates.map(({ clientAddress }) => clientAddress).sort()).toEqual(['0.0.100.0', '0.0.100.1']);
     engine.close();
   });
 

@@ -47,9 +47,18 @@ const services = families.flatMap((family) => [
   },
 ]);
 
+/** Of the clients' last bytes, 21, 22 and 23, the second bit alone. */
+const holes = {
+  name: 'holes',
+  listen: 'tcp://10.9.0.10:80',
+  scheduler: 'rr',
+  persistence: { netmask: '255.255.0.2' },
+  servers: servers('v4', ports.http),
+};
+
 suite('connections that belong together', () => {
   const lab = useLab({
-    config: { services },
+    config: { services: [...services, holes] },
     prepare: async ({ client }) => {
       const lines = families.flatMap((family) =>
         others[family].map(
@@ -122,4 +131,14 @@ suite('connections that belong together', () => {
       expect((await flows()).filter(({ service }) => service === `datagrams-${family}`)).toEqual([]);
     });
   }
+
+  test('clients whose addresses agree where a mask has ones share a server, whatever is in its holes', async () => {
+    const [first, second, third] = await Promise.all(others.v4.map((from) => ask(from, '10.9.0.10:80')));
+    expect([first, second, third]).toEqual([first, third, third]);
+    expect(first).not.toBe(second);
+    const templates = (await flows()).filter(
+      ({ service, clientPort }) => service === 'holes' && clientPort === 0,
+    );
+    expect(templates.map(({ clientAddress }) => clientAddress).sort()).toEqual(['10.1.0.0', '10.1.0.2']);
+  });
 });

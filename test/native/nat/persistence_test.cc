@@ -67,20 +67,54 @@ TEST("a netmask makes one client of a whole network, to the bit") {
   CHECK_EQ(connect(lab, client(6, 8, 1)), 0);
   CHECK_EQ(connect(lab, client(6, 15, 77)), 0);
   CHECK_EQ(connect(lab, client(6, 16, 1)), 1);
+}
+
+TEST("a network is what the mask leaves of an address, bit by bit") {
   using nat::network_of;
   const auto four = ip4(255, 255, 255, 255).v4();
-  for (unsigned bits = 0; bits <= 32; ++bits) {
+  for (unsigned bits = 1; bits <= 32; ++bits) {
+    PersistentLab lab(360, int(bits));
     const uint64_t want = (0xffffffffull << (32 - bits)) & 0xffffffff;
-    CHECK_EQ(uint64_t(network_of(four, bits).fold()), want);
+    CHECK_EQ(uint64_t(network_of(four, lab.snapshot->services[0]).fold()), want);
   }
   const auto six = ip6({0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff}).v6();
+  service::Service service{};
   for (unsigned bits = 0; bits <= 128; ++bits) {
+    service.persistence_bits = uint8_t(bits);
     unsigned ones = 0;
-    const auto masked = network_of(six, bits);
+    const auto masked = network_of(six, service);
     for (const uint8_t byte : masked.bytes) ones += unsigned(__builtin_popcount(byte));
     CHECK_EQ(ones, bits);
     if (bits < 128) CHECK_EQ(masked.bytes[bits / 8] & (0x80 >> bits % 8), 0);
   }
+  Random random("masks with holes");
+  for (int i = 0; i < 10'000; ++i) {
+    const auto mask = uint32_t(random.below(0xffffffff)), address = uint32_t(random.below(0xffffffff));
+    service.persistence_mask = mask;
+    const wire::Addr4 masked = network_of(wire::Addr4{wire::be32::from_host(address)}, service);
+    uint32_t want = 0;
+    for (uint32_t bit = 1; bit != 0; bit <<= 1) want += (mask & bit) != 0 ? address & bit : 0;
+    if (!CHECK_EQ(masked.fold(), want)) return;
+  }
+}
+
+TEST("clients are one where the bits of a mask with holes agree, all of them under an empty one") {
+  PersistentLab lab;
+  const auto masked = [&](const Address& mask) {
+    lab.web(4).persistence = {360, 0, mask.v4()};
+    lab.publish();
+  };
+  masked(ip4(255, 255, 0, 255));
+  CHECK_EQ(connect(lab, client(4, 1, 7)), 0);
+  CHECK_EQ(connect(lab, client(4, 200, 7)), 0);
+  CHECK_EQ(connect(lab, client(4, 1, 8)), 1);
+  CHECK_EQ(connect(lab, client(4, 9, 8)), 1);
+  CHECK_EQ(connect(lab, client(4, 9, 9)), 2);
+  CHECK_EQ(lab.persistent(0), 1u);
+  masked(ip4(0, 0, 0, 0));
+  const int any = connect(lab, client(4, 50, 1));
+  CHECK(any >= 0);
+  for (uint8_t n = 2; n < 9; ++n) CHECK_EQ(connect(lab, client(4, uint8_t(50 + n), n)), any);
 }
 
 TEST(

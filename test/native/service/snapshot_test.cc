@@ -73,7 +73,22 @@ TEST("a spec that cannot be is refused with the place and the reason") {
        [](SnapshotSpec& s) {
          s.services[0].persistence = {300, 0};
        }},
+      {"built",
+       [](SnapshotSpec& s) {
+         s.services[0].persistence = {300, 0, wire::Addr4{}};
+       }},
+      {"services[0].persistence.mask: is for IPv4",
+       [](SnapshotSpec& s) {
+         s.services[0] = service_spec(0, 6, virtual_endpoint(6), {});
+         s.services[0].persistence = {300, 64, wire::Addr4{}};
+       }},
       {"services[1].mark: another", [](SnapshotSpec& s) { s.services[0].mark = s.services[1].mark = 7; }},
+      {"built", [](SnapshotSpec& s) { s.services[1].listen = s.services[0].listen, s.services[1].mark = 7; }},
+      {"services[1].listen[0].address: another service",
+       [](SnapshotSpec& s) {
+         s.services[1].listen = s.services[0].listen;
+         s.services[0].mark = 6, s.services[1].mark = 7;
+       }},
       {"services[0].servers[0].weight:", [](SnapshotSpec& s) { s.services[0].servers[0].weight = 65536; }},
       {"services[0].plan:", [](SnapshotSpec& s) { s.services[0].plan.steps[0] = 2; }},
       {"services[0].plan:", [](SnapshotSpec& s) { s.services[0].plan.steps[0] = -1; }},
@@ -141,6 +156,24 @@ TEST("a thousand listeners are found, and their neighbours are not") {
         if (!CHECK_EQ(found != nullptr, known != want.end())) return;
         if (found && !CHECK_EQ(found->slot, known->second)) return;
       }
+    }
+  }
+}
+
+TEST("where a mark's service and an ordinary one listen, the packets are the mark's, whichever was first") {
+  for (const uint32_t marked : {0u, 1u}) {
+    for (const int family : {4, 6}) {
+      SnapshotSpec spec;
+      spec.services = {service_spec(0, 6, virtual_endpoint(family), {}),
+                       service_spec(1, 6, virtual_endpoint(family), {})};
+      spec.services[marked].mark = 7;
+      const auto snapshot = built(spec);
+      const auto port = wire::be16::from_host(80);
+      const auto at = family == 4 ? snapshot->find_listener(6, virtual_endpoint(4).address.v4(), port)
+                                  : snapshot->find_listener(6, virtual_endpoint(6).address.v6(), port);
+      if (!CHECK(at.service != nullptr)) return;
+      CHECK_EQ(at.service->slot, marked);
+      CHECK_EQ(at.port, uint16_t{0});
     }
   }
 }

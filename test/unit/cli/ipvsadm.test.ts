@@ -110,11 +110,15 @@ describe('ipvsadm', () => {
       '-A -u 10.9.0.1:53 -s rr -o',
       '-a -u 10.9.0.1:53 -r 10.2.1.2:0 -m',
       '-A -t [2001:db8::1]:80 -p 60 -M 64',
+      '-A -t 10.9.0.1:81 -p 60 -M 255.255.0.255',
+      '-A -t 10.9.0.1:82 -p 60 -M 0.0.0.0',
     );
     expect(await listing()).toEqual([
       'TCP  10.9.0.1:0 rr persistent 360',
       '  -> 10.2.1.2:0                   Masq    1      0          0         ',
       'TCP  10.9.0.1:80 wlc persistent 60 mask 255.255.255.0',
+      'TCP  10.9.0.1:81 wlc persistent 60 mask 255.255.0.255',
+      'TCP  10.9.0.1:82 wlc persistent 60 mask 0.0.0.0',
       'UDP  10.9.0.1:53 rr ops',
       '  -> 10.2.1.2:0                   Masq    1      0          0         ',
       'TCP  [2001:db8::1]:80 wlc persistent 60 mask 64',
@@ -128,6 +132,8 @@ describe('ipvsadm', () => {
       },
       { onePacket: true, servers: [{ port: 0 }] },
       { persistence: { timeoutSeconds: 60, prefixLength: 64 } },
+      { persistence: { timeoutSeconds: 60, prefixLength: 16, mask: '255.255.0.255' } },
+      { persistence: { timeoutSeconds: 60, prefixLength: 0, mask: '0.0.0.0' } },
     ]);
     const saved = (await run(['save'])).out;
     await must('-C');
@@ -137,6 +143,8 @@ describe('ipvsadm', () => {
     expect((await listing()).filter((line) => !line.startsWith('  '))).toEqual([
       'TCP  10.9.0.1:0 rr persistent 360',
       'TCP  10.9.0.1:80 rr',
+      'TCP  10.9.0.1:81 wlc persistent 60 mask 255.255.0.255',
+      'TCP  10.9.0.1:82 wlc persistent 60 mask 0.0.0.0',
       'UDP  10.9.0.1:53 rr',
       'TCP  [2001:db8::1]:80 wlc persistent 60 mask 64',
     ]);
@@ -167,9 +175,46 @@ describe('ipvsadm', () => {
       code: 1,
       out: '',
       err:
-        'vsnat: service mark://7/ipv4: must be in the configuration file, with `mark`; ' +
-        'a mark does not say which addresses and ports it stands for\n',
+        'vsnat: service mark://7/ipv4: must be of a mark with a rule under marks, got none for IPv4; ' +
+        'add "marks: [{ mark: 7, listen: [tcp://10.9.0.1:80] }]", with the addresses and ports that your firewall ' +
+        'marks, to the configuration and reload\n',
     });
+  });
+
+  it('makes services of the marks that the configuration explains, and restores them into nothing', async () => {
+    machine.text =
+      'services: []\nmarks: [{ mark: 1, listen: [tcp://10.9.0.1:80, tcp://10.9.0.1:443] }, { mark: 1, listen: "tcp://[2001:db8::1]:80" }]';
+    expect((await run(['reload'])).code).toBe(0);
+    await must(
+      '-A -f 1 -s rr -p 600',
+      '-a -f 1 -r 10.2.1.2:0 -m',
+      '-a -f 1 -r 10.2.1.3 -m -w 2',
+      '-A -f 1 -6 -s wlc',
+      '-a -f 1 -6 -r [2001:db8::2]:8080 -m',
+    );
+    expect(await listing()).toEqual([
+      'FWM  1 rr persistent 600',
+      '  -> 10.2.1.2:0                   Masq    1      0          0         ',
+      '  -> 10.2.1.3:0                   Masq    2      0          0         ',
+      'FWM  1 IPv6 wlc',
+      '  -> [2001:db8::2]:8080           Masq    1      0          0         ',
+    ]);
+    expect(machine.dataplane.published.at(-1)?.services).toMatchObject([
+      { mark: 1, listen: [{ port: 80 }, { port: 443 }], persistence: { timeoutSeconds: 600 } },
+      { mark: 1, listen: [{ address: '2001:db8::1' }], servers: [{ port: 8080 }] },
+    ]);
+    const saved = (await run(['save'])).out;
+    expect(saved.split('\n')[0]).toBe('-A -f 1 -s rr -p 600');
+    expect(await run(['restore'], saved)).toEqual(fine);
+    await must('-C');
+    expect(await listing()).toEqual([]);
+    expect(await run(['restore'], saved)).toMatchObject({ code: 0, err: '' });
+    expect((await run(['save'])).out).toBe(saved);
+    expect(await ipvsadm('-R', saved)).toMatchObject({
+      code: 255,
+      err: expect.stringContaining('exists') as string,
+    });
+    expect((await run(['save'])).out).toBe(saved);
   });
 
   it('lists one service alone, without the first line', async () => {

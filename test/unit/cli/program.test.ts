@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { serviceTexts } from '../../../src/cli/show-status.js';
 import type { ServiceReport } from '../../../src/director/report.js';
+import type { IpAddress } from '../../../src/model/index.js';
 import { startDaemon, type Daemon } from '../../../src/cli/daemon.js';
 import { laterCommands } from '../../../src/cli/later.js';
 import { splitAtIpvsadm } from '../../../src/cli/split-at-ipvsadm.js';
@@ -210,6 +211,10 @@ describe('commands to a daemon', () => {
     expect(title({ persistence: { timeoutSeconds: 360, prefixLength: 32 } })).toBe('rr persistent 360');
     expect(title({ mark: 7, persistence: { timeoutSeconds: 1, prefixLength: 20 } })).toBe(
       'rr mark 7 persistent 1 mask 255.255.240.0',
+    );
+    const mask = '255.0.0.255' as IpAddress;
+    expect(title({ persistence: { timeoutSeconds: 1, prefixLength: 8, mask } })).toBe(
+      'rr persistent 1 mask 255.0.0.255',
     );
     expect(title({ onePacket: true })).toBe('rr ops');
   });

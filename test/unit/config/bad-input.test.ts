@@ -17,10 +17,14 @@ const withTop = (keys: string): string => `services: []\n${keys}\n`;
 
 const row = (name: string, text: string, ...lines: readonly string[]): Row => ({ name, text, lines });
 
+/** A service without `listen`, whose mark is to say where it is. */
+const marked = (rules: string, keys = 'mark: 7, servers: []'): string =>
+  `services: [{ name: a, ${keys} }]\nmarks:\n${rules}\n`;
+
 const timeoutHint = 'write 300s, 5m, 2h or a number of seconds';
 const endpointForm = 'must be address:port like 10.2.1.2:8080 or [2001:db8::2]:8080';
 const listenForm = 'must be protocol://address:port like tcp://10.9.0.1:80 or udp://[2001:db8::1]:53';
-const topKeys = 'services, tun, flows, admin, metrics, log, ipvs';
+const topKeys = 'services, marks, tun, flows, admin, metrics, log, ipvs';
 const names = 'rr, wrr, lc, wlc, fo, ovf, lblc, lblcr, dh, sh, mh, sed, nq, twos';
 
 const tables: Readonly<Record<string, readonly Row[]>> = {
@@ -125,8 +129,8 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       'nothing in it',
       'services: [{}]\n',
       '1:12: services[0].name: must be given, got nothing; write "name: web"',
-      '1:12: services[0].listen: must be given, got nothing; write "listen: tcp://10.9.0.1:80"',
       '1:12: services[0].servers: must be given, got nothing; write "servers: [10.2.1.2:8080]"',
+      '1:12: services[0].listen: must be given, got nothing; write "listen: tcp://10.9.0.1:80"',
     ),
     row(
       'a name with a space',
@@ -194,8 +198,8 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       '4:29: services[0].persistence.timeout: must be 1s..30d in whole seconds, got 0',
     ),
     row(
-      'a netmask with a hole',
-      service('    persistence: { netmask: 255.0.255.0 }\n    servers: []'),
+      'a netmask of three bytes',
+      service('    persistence: { netmask: 255.0.255 }\n    servers: []'),
       '4:29: services[0].persistence.netmask: must be a prefix length like 24 or a mask like 255.255.255.0, got "255.0.255.0"',
     ),
     row(
@@ -351,6 +355,79 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       'IPv4 in IPv6',
       'services: [{ name: a, listen: "tcp://[::ffff:10.0.0.1]:80", servers: [] }]',
       '1:31: services[0].listen: must be a unicast address, got "tcp://[::ffff:10.0.0.1]:80"; an IPv4-mapped address cannot be a VIP',
+    ),
+  ],
+  marks: [
+    row('no list', `services: []\nmarks: {}\n`, '2:8: marks: must be a list, got a map; write [] for none'),
+    row(
+      'nothing in it',
+      'services: []\nmarks: [{}]\n',
+      '2:9: marks[0].mark: must be given, got nothing; write "mark: 1"',
+      '2:9: marks[0].listen: must be given, got nothing; write "listen: tcp://10.9.0.1:80"',
+    ),
+    row(
+      'number 0',
+      'services: []\nmarks: [{ mark: 0, listen: tcp://10.9.0.1:80 }]\n',
+      '2:17: marks[0].mark: must be 1..4294967295, got 0',
+    ),
+    row(
+      'no place, and one that cannot be',
+      'services: []\nmarks: [{ mark: 1, listen: [] }, { mark: 2, listen: icmp://10.9.0.1:0 }]\n',
+      '2:28: marks[0].listen: must have at least one item, got an empty list',
+      '2:53: marks[1].listen: must start with tcp://, udp:// or sctp://, got "icmp://10.9.0.1:0"',
+    ),
+    row(
+      'an address nobody can have, told once',
+      marked('- { mark: 7, listen: tcp://127.0.0.1:80 }'),
+      '3:22: marks[0].listen: must be a unicast address, got "tcp://127.0.0.1:80"; a loopback address cannot be a VIP',
+    ),
+    row(
+      'both families in one rule',
+      marked(
+        '- { mark: 7, listen: [tcp://10.9.0.1:80, "tcp://[2001:db8::1]:80"] }',
+        'mark: 8, listen: tcp://10.9.0.9:1, servers: []',
+      ),
+      '3:42: marks[0].listen[1]: must be of the address family of marks[0].listen[0], got "tcp://[2001:db8::1]:80"; write a rule of its own, with the same mark',
+    ),
+    row(
+      'two rules of one family',
+      'services: []\nmarks:\n- { mark: 7, listen: tcp://10.9.0.1:80 }\n- { mark: 7, listen: tcp://10.9.0.2:80 }\n',
+      '4:11: marks[1].mark: must differ from marks[0].mark, got 7; list all of it in one rule',
+    ),
+    row(
+      'one place with two marks',
+      'services: []\nmarks:\n- { mark: 7, listen: tcp://10.9.0.1:80 }\n- { mark: 8, listen: tcp://10.9.0.1:80 }\n',
+      '4:22: marks[1].listen: must differ from marks[0].listen, got "tcp://10.9.0.1:80"; a packet carries one mark',
+    ),
+    row(
+      'a service of no rule',
+      marked('- { mark: 8, listen: tcp://10.9.0.1:80 }'),
+      '1:12: services[0].listen: must be given, got nothing; mark 7 has no rule for this address family under marks; write "- { mark: 7, listen: [tcp://10.9.0.1:80] }" there, or listen here',
+    ),
+    row(
+      'a service of the other family',
+      marked('- { mark: 7, listen: tcp://10.9.0.1:80 }', 'mark: 7, servers: ["[2001:db8::2]:0"]'),
+      '1:12: services[0].listen: must be given, got nothing; mark 7 has no rule for this address family under marks; write "- { mark: 7, listen: [tcp://10.9.0.1:80] }" there, or listen here',
+    ),
+    row(
+      'a service of either family',
+      marked('- { mark: 7, listen: tcp://10.9.0.1:80 }\n- { mark: 7, listen: "tcp://[2001:db8::1]:80" }'),
+      '1:12: services[0].listen: must be given, got nothing; marks[0] and marks[1] both fit a service without servers',
+    ),
+    row(
+      'a service that says otherwise',
+      marked('- { mark: 7, listen: tcp://10.9.0.1:80 }', 'mark: 7, listen: tcp://10.9.0.1:81, servers: []'),
+      '1:40: services[0].listen: must be left out, or be what marks[0].listen is, got "tcp://10.9.0.1:81"; mark 7 is explained there',
+    ),
+    row(
+      'a service with the place of another mark',
+      marked('- { mark: 8, listen: tcp://10.9.0.1:80 }', 'mark: 7, listen: tcp://10.9.0.1:80, servers: []'),
+      '1:29: services[0].mark: must be 8, got 7; marks[0].listen gives the packets of this service that mark',
+    ),
+    row(
+      'a place that two services of marks want',
+      'services: [{ name: a, listen: tcp://10.9.0.1:80, mark: 1, servers: [] }, { name: b, listen: tcp://10.9.0.1:80, mark: 2, servers: [] }]',
+      '1:93: services[1].listen: must differ from services[0].listen, got "tcp://10.9.0.1:80"; one service listens on a protocol, address and port',
     ),
   ],
   'a server': [

@@ -14,8 +14,9 @@ services:
     timeouts: { udp: 10s, tcp_established: 2h }
     servers: [10.2.1.2:8080, { address: 10.2.1.3:8080, weight: 0, max_connections: 9, resume_connections: 3, routed: true }]
   - { name: six, listen: "tcp://[2001:db8::1]:80", servers: ["[2001:db8::2]:80"], persistence: { netmask: 64 } }
-  - { name: group, listen: [tcp://10.9.0.2, udp://10.9.0.2:53], mark: 7, persistence: { timeout: 60 }, servers: [10.2.1.2:0] }
+  - { name: group, listen: [tcp://10.9.0.2, udp://10.9.0.2:53], mark: 7, persistence: { timeout: 60, netmask: 255.0.255.1 }, servers: [10.2.1.2:0] }
   - { name: dns, listen: udp://10.9.0.3:53, one_packet: true, servers: [] }
+marks: [{ mark: 7, listen: [tcp://10.9.0.2, udp://10.9.0.2:53] }, { mark: 9, listen: "tcp://[2001:db8::1]:80" }]
 tun: { name: v0, queues: 2, offload: off, mtu: 1500, steering: random }
 flows: { capacity: 4k }
 admin: { socket: /tmp/v.sock }

@@ -18,6 +18,7 @@ import {
   type HostNetwork,
 } from '../../../src/config/index.js';
 import { readYaml } from '../../../src/config/yaml.js';
+import { formatListen } from '../../../src/model/endpoint.js';
 import { kernelSysctls } from '../../../src/model/sysctls.js';
 import { kernelTimeouts } from '../../../src/model/timeouts.js';
 import { schedulerNames } from '../../../src/scheduler/index.js';
@@ -42,6 +43,7 @@ describe('a good file', () => {
   test('may hold no services, and gets every default', () => {
     expect(parseConfig('services: []').model).toEqual({
       services: [],
+      marks: [],
       tun: { name: 'vsnat0', queues: 'auto', offload: 'auto', mtu: 65535, steering: 'auto', persist: false },
       flows: { capacity: 262144 },
       admin: { socket: '/run/vsnat/vsnat.sock' },
@@ -84,6 +86,7 @@ services:
     one_packet: true
     servers: []
   - { name: whole, listen: "tcp://[2001:db8::2]", persistence: {}, servers: [] }
+marks: [{ mark: 7, listen: [tcp://10.9.0.4:80, udp://10.9.0.4:53] }, { mark: 7, listen: "tcp://[2001:db8::4]" }]
 tun: { name: v0, queues: 2, offload: off, persist: false, mtu: 1500, steering: random }
 flows: { capacity: 1M }
 admin: { socket: /tmp/v.sock }
@@ -181,6 +184,16 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
           persistence: { timeoutSeconds: 360, prefixLength: 128 },
         },
       ],
+      marks: [
+        {
+          mark: 7,
+          listen: [
+            { protocol: 'tcp', address: '10.9.0.4', port: 80 },
+            { protocol: 'udp', address: '10.9.0.4', port: 53 },
+          ],
+        },
+        { mark: 7, listen: [{ protocol: 'tcp', address: '2001:db8::4', port: 0 }] },
+      ],
       tun: { name: 'v0', queues: 2, offload: 'off', mtu: 1500, steering: 'random', persist: false },
       flows: { capacity: 1048576 },
       admin: { socket: '/tmp/v.sock' },
@@ -193,6 +206,37 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
         sysctls: kernelSysctls,
       },
     });
+  });
+
+  test('may leave it to a mark where its service listens, by the family of the servers', () => {
+    const listens = (text: string): readonly string[] =>
+      parseConfig(text).model.services.map(({ listen }) => listen.map(formatListen).join());
+    const marks =
+      'marks: [{ mark: 7, listen: [tcp://10.9.0.4:80, udp://10.9.0.4:53] }, { mark: 7, listen: "tcp://[2001:db8::4]:80" }, { mark: 8, listen: sctp://10.9.0.5 }]';
+    expect(
+      listens(
+        `services: [{ name: a, mark: 7, servers: ["[2001:db8::2]:0"] }, { name: b, mark: 7, servers: [10.2.1.2:0] }, { name: c, mark: 8, servers: [] }]\n${marks}`,
+      ),
+    ).toEqual(['tcp://[2001:db8::4]:80', 'tcp://10.9.0.4:80,udp://10.9.0.4:53', 'sctp://10.9.0.5:0']);
+    expect(
+      listens(
+        `services: [{ name: a, mark: 7, listen: [udp://10.9.0.4:53, tcp://10.9.0.4:80], servers: [] }]\n${marks}`,
+      ),
+    ).toEqual(['udp://10.9.0.4:53,tcp://10.9.0.4:80']);
+  });
+
+  test('may leave out both the place and how much of a client counts, which is all of it', () => {
+    const [four, six] = parseConfig(
+      'services: [{ name: a, mark: 7, persistence: {}, servers: [] }, { name: b, mark: 8, persistence: {}, servers: [] }]\n' +
+        'marks: [{ mark: 7, listen: tcp://10.9.0.4:80 }, { mark: 8, listen: "tcp://[2001:db8::4]:80" }]',
+    ).model.services;
+    expect([four?.persistence?.prefixLength, six?.persistence?.prefixLength]).toEqual([32, 128]);
+  });
+
+  test('may have an ordinary service where a mark has one', () => {
+    const both =
+      'services: [{ name: a, listen: tcp://10.9.0.1:80, servers: [] }, { name: b, listen: tcp://10.9.0.1:80, mark: 7, servers: [] }]';
+    expect(parseConfig(both).model.services.map(({ mark }) => mark)).toEqual([null, 7]);
   });
 
   test('may be JSON, and may share parts by anchors', () => {

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { applyOperations, kernelSetTimeouts, type SetTimeouts } from '../../../src/director/change.js';
 import { describeChange, diffModels } from '../../../src/director/diff.js';
 import { readOperations, type Operation } from '../../../src/director/operation.js';
-import { kernelTimeouts, realServer, type Model } from '../../../src/model/index.js';
+import { parseConfig } from '../../../src/config/index.js';
+import { formatListen, kernelTimeouts, realServer, type Model } from '../../../src/model/index.js';
 import { emptyModel, idOf, modelWith, web } from './models.js';
 
 const at = 'tcp://10.9.0.1:80';
@@ -101,6 +102,41 @@ describe('an operation', () => {
       { tcpEstablished: 100, tcpFinWait: 7, udp: 30, tcpClose: 10 },
       { tcpEstablished: 100, tcpFinWait: 120, udp: 30 },
     ]);
+  });
+
+  it('makes the service of a mark where the configuration says the mark is', () => {
+    const { model } = parseConfig(
+      'services: []\nmarks: [{ mark: 7, listen: [tcp://10.9.0.4:80, udp://10.9.0.4:53] }, { mark: 7, listen: "tcp://[2001:db8::4]:80" }]',
+    );
+    const [four, six] = [addService('mark://7/ipv4'), addService('mark://7/ipv6')];
+    const both = change(model, four, six);
+    expect(both.services.map(({ name, mark, listen }) => [name, mark, listen.map(formatListen)])).toEqual([
+      ['mark-7-ipv4', 7, ['tcp://10.9.0.4:80', 'udp://10.9.0.4:53']],
+      ['mark-7-ipv6', 7, ['tcp://[2001:db8::4]:80']],
+    ]);
+    expect(() => change(both, six)).toThrow(expect.objectContaining({ reason: 'service-exists' }) as Error);
+    const one = change(both, { op: 'delete-service', service: 'mark://7/ipv4' });
+    expect(one.services.map(({ name }) => name)).toEqual(['mark-7-ipv6']);
+    expect(change(one, four).services).toHaveLength(2);
+  });
+
+  it('makes the service of a mark beside an ordinary one in its place, as the kernel', () => {
+    const { model } = parseConfig(`services: []\nmarks: [{ mark: 7, listen: ${at} }]`);
+    const mark = addService('mark://7/ipv4');
+    expect(change(model, addService(), mark).services.map(({ mark: number }) => number)).toEqual([null, 7]);
+    expect(change(model, mark, addService()).services.map(({ mark: number }) => number)).toEqual([7, null]);
+  });
+
+  it.each([
+    ['', 'mark://7/ipv4', 'none for IPv4; add "marks: [{ mark: 7, listen: [tcp://10.9.0.1:80] }]", with'],
+    [
+      'marks: [{ mark: 7, listen: tcp://10.9.0.1:80 }]',
+      'mark://7/ipv6',
+      'none for IPv6; add "- { mark: 7, listen: ["tcp://[2001:db8::1]:80"] }", with',
+    ],
+  ])('of a mark that nothing explains says what to write: %j', (marks, service, message) => {
+    const { model } = parseConfig(`services: []\n${marks}`);
+    expect(() => change(model, addService(service))).toThrow(message);
   });
 
   it('cleared and made again in one list, a service keeps its name and timeouts', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { describeChange, diffModels, withoutRestart } from '../../../src/director/diff.js';
-import { realServer, type Model } from '../../../src/model/index.js';
+import { realServer, virtualService, type Model } from '../../../src/model/index.js';
 import { emptyModel, idOf, modelWith, web } from './models.js';
 
 const lines = (running: Model | null, wanted: Model): string[] =>
@@ -91,6 +91,7 @@ describe('the difference between two configurations', () => {
       ...emptyModel,
       tun: { ...emptyModel.tun, queues: 2 },
       log: { level: 'debug', format: 'json' },
+      marks: [{ mark: 7, listen: virtualService(web('')).listen }],
       ipvs: {
         removedServers: 'silent',
         onePacketReplies: 'pass',
@@ -100,6 +101,7 @@ describe('the difference between two configurations', () => {
     };
     const running: Model = { ...emptyModel, log: { level: 'info', format: 'json' } };
     expect(lines(running, wanted)).toEqual([
+      '~ setting marks none -> 7=tcp://10.9.0.1:80',
       '~ setting tun.queues auto -> 2 (at the next start)',
       '~ setting log.level info -> debug',
       '~ setting ipvs.removed_servers reset -> silent',

@@ -14,8 +14,6 @@ const server = '-a -t 10.9.0.1:80 -r 10.2.1.2:8080';
 describe('what this version does not do', () => {
   it.each([
     [`${service} --pe sip`, /^a persistence engine \(--pe\) is not in this version of vsnat; /],
-    [`${service} -p -M 255.0.255.0`, /^a mask that is no prefix \(-M 255\.0\.255\.0\)/],
-    [`${service} -p -M 0.0.0.0`, /^a mask that is no prefix/],
     [`${service} -s rr -b flag-1`, /^a flag without a meaning to rr/],
     [`${service} -s sh -b flag-3`, /^a flag without a meaning to sh/],
     [server, /^vsnat forwards by masquerading only, not by direct routing \(-g, the default\); add -m$/],
@@ -36,6 +34,8 @@ describe('what this version does not do', () => {
     `${service} -M 255.0.255.0`, // without -p it has no effect there either
     `${service} -p`,
     `${service} -p 60 -M 255.255.255.0`,
+    `${service} -p -M 255.0.255.0`,
+    `${service} -p -M 0.0.0.0`,
     '-A -t [2001:db8::1]:80 -p 60 -M 64',
     '-A -t 10.9.0.1 -p',
     '-A -u 10.9.0.1:53 -o',

@@ -8,10 +8,15 @@ import { FakeDataplane } from '../../../src/dataplane/fake.js';
 import { Director } from '../../../src/director/director.js';
 import { RunTime } from '../../../src/director/run-time.js';
 import { inNumbers, ruleLines, wordsOfRule } from '../../../src/ipvsadm/index.js';
-import type { Model, VirtualServiceOptions } from '../../../src/model/index.js';
+import {
+  parseNetmask,
+  realServer,
+  type ClientNetwork,
+  type Model,
+  type VirtualServiceOptions,
+} from '../../../src/model/index.js';
 import { emptyModel, modelWith } from '../director/models.js';
 import { names } from './describe.js';
-import { realServer } from '../../../src/model/index.js';
 
 async function rulesOf(model: Model): Promise<readonly string[]> {
   const dataplane = new FakeDataplane({ limits: { serverSlots: 256, serviceSlots: 64 } });
@@ -25,6 +30,18 @@ const addresses = {
     vip: fc.integer({ min: 1, max: 0xffff }).map((n) => `[2001:db8::${n.toString(16)}]`),
     rip: fc.nat(0xffff).map((n) => `[fd00:${n.toString(16)}::9]`),
   },
+};
+
+/** Lengths, and for IPv4 any mask. */
+const networks: Readonly<Record<'ipv4' | 'ipv6', fc.Arbitrary<ClientNetwork>>> = {
+  ipv4: fc.oneof(
+    fc.integer({ min: 1, max: 32 }).map((prefixLength) => ({ prefixLength })),
+    fc.ipV4().map((text) => {
+      const parsed = parseNetmask(text, 'ipv4');
+      return parsed.ok ? parsed.value : { prefixLength: 32 };
+    }),
+  ),
+  ipv6: fc.integer({ min: 1, max: 128 }).map((prefixLength) => ({ prefixLength })),
 };
 
 const scheduling = fc.constantFrom(
@@ -46,10 +63,9 @@ const services: fc.Arbitrary<VirtualServiceOptions> = fc
         scheduling,
         grouping: fc.record(
           {
-            persistence: fc.record({
-              timeoutSeconds: fc.integer({ min: 1, max: 2_592_000 }),
-              prefixLength: fc.integer({ min: 1, max: family === 'ipv4' ? 32 : 128 }),
-            }),
+            persistence: fc
+              .tuple(fc.integer({ min: 1, max: 2_592_000 }), networks[family])
+              .map(([timeoutSeconds, network]) => ({ timeoutSeconds, ...network })),
             onePacket: fc.boolean(),
           },
           { requiredKeys: [] },

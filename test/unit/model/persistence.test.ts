@@ -12,15 +12,23 @@ test.each([
   [128, 'ipv6', 128],
   ['64', 'ipv6', 64],
 ] as const)('%s names a network of %s by %d bits', (text, family, length) => {
-  expect(parseNetmask(text, family)).toEqual({ ok: true, value: length });
+  expect(parseNetmask(text, family)).toEqual({ ok: true, value: { prefixLength: length } });
+});
+
+test.each([
+  ['255.0.255.0', 8],
+  ['0.0.0.255', 0],
+  ['0.0.0.0', 0],
+  ['255.255.255.253', 30],
+] as const)('%s is a mask that begins with %d ones and is no prefix', (mask, prefixLength) => {
+  expect(parseNetmask(mask, 'ipv4')).toEqual({ ok: true, value: { prefixLength, mask } });
 });
 
 test.each([
   [0, 'ipv4', 'be a prefix length of 1..32'],
   [33, 'ipv4', 'be a prefix length of 1..32'],
   [129, 'ipv6', 'be a prefix length of 1..128'],
-  ['0.0.0.0', 'ipv4', 'be a prefix length like 24 or a mask like 255.255.255.0'],
-  ['255.0.255.0', 'ipv4', 'be a prefix length like 24 or a mask like 255.255.255.0'],
+  ['255.255.255', 'ipv4', 'be a prefix length like 24 or a mask like 255.255.255.0'],
   ['/24', 'ipv4', 'be a prefix length like 24 or a mask like 255.255.255.0'],
   [1.5, 'ipv4', 'be a prefix length like 24 or a mask like 255.255.255.0'],
   ['255.255.255.0', 'ipv6', 'be a prefix length like 64'],
@@ -29,11 +37,23 @@ test.each([
   expect(parseNetmask(text, family)).toEqual({ ok: false, must });
 });
 
-test('every mask that is written can be read', () => {
+test('every network that is written can be read', () => {
+  const lengths = fc
+    .constantFrom('ipv4' as const, 'ipv6' as const)
+    .chain((family) => fc.tuple(fc.constant(family), fc.integer({ min: 1, max: longestPrefix(family) })));
   fc.assert(
-    fc.property(fc.constantFrom('ipv4' as const, 'ipv6' as const), fc.nat(127), (family, number) => {
-      const length = 1 + (number % longestPrefix(family));
-      expect(parseNetmask(formatNetmask(length, family), family)).toEqual({ ok: true, value: length });
+    fc.property(lengths, ([family, prefixLength]) => {
+      const network = { prefixLength };
+      expect(parseNetmask(formatNetmask(network, family), family)).toEqual({ ok: true, value: network });
+    }),
+  );
+});
+
+test('every IPv4 address is a mask, and is written as it was', () => {
+  fc.assert(
+    fc.property(fc.ipV4(), (text) => {
+      const parsed = parseNetmask(text, 'ipv4');
+      expect(parsed.ok && formatNetmask(parsed.value, 'ipv4')).toBe(text);
     }),
   );
 });
