@@ -200,7 +200,7 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
     row(
       'a netmask of three bytes',
       service('    persistence: { netmask: 255.0.255 }\n    servers: []'),
-      '4:29: services[0].persistence.netmask: must be a prefix length like 24 or a mask like 255.255.255.0, got "255.0.255.0"',
+      '4:29: services[0].persistence.netmask: must be a prefix length like 24 or a mask like 255.255.255.0, got "255.0.255"',
     ),
     row(
       'a netmask that is longer than an address',
