@@ -306,10 +306,17 @@ void check_there_and_back(Random& random) {
     wire::PacketView view;
     if (client.address == virt.address) continue;
     if (!CHECK_EQ(wire::parse(packet.span(), packet.vnet, view), wire::kNoDrop)) return;
-    nat::rewrite_request(view, flow);
-    if (real == virt && !CHECK(packet.bytes == before)) return;
-    // The same bytes as if they came from where they went: swap the roles by hand, undo with the reverse delta.
     const size_t at = dissect(before)->checksum_at(), ports = dissect(before)->l4;
+    // A wrong sum may come back under the other name of its value, 0 or 0xffff; it is as wrong as it was.
+    const auto is_as_before = [&] {
+      Bytes now = packet.bytes;
+      if (sum == Csum::wrong && same_sum(get16(now, at), get16(before, at)))
+        put16(now, at, get16(before, at));
+      return now == before;
+    };
+    nat::rewrite_request(view, flow);
+    if (real == virt && !CHECK(is_as_before())) return;
+    // The same bytes as if they came from where they went: swap the roles by hand, undo with the reverse delta.
     std::swap_ranges(packet.bytes.begin() + (family == 4 ? 12 : 8),
                      packet.bytes.begin() + (family == 4 ? 16 : 24),
                      packet.bytes.begin() + (family == 4 ? 16 : 24));
@@ -321,9 +328,7 @@ void check_there_and_back(Random& random) {
                      packet.bytes.begin() + (family == 4 ? 16 : 24));
     std::swap_ranges(packet.bytes.begin() + long(ports), packet.bytes.begin() + long(ports) + 2,
                      packet.bytes.begin() + long(ports) + 2);
-    if (sum == Csum::wrong && same_sum(get16(packet.bytes, at), get16(before, at)))
-      put16(packet.bytes, at, get16(before, at));
-    if (!CHECK(packet.bytes == before)) return;
+    if (!CHECK(is_as_before())) return;
   }
 }
 
