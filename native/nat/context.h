@@ -58,8 +58,7 @@ struct Context {
     packet.vnet = wire::vnet_hdr{};
     return {Verdict::answer, reason, kind};
   }
-
- private:
+  /** The budget's word. answer() and its kin ask it themselves. */
   bool may_answer() const;
 };
 

@@ -76,7 +76,7 @@ Extent extent_of(const wire::PacketView& piece);
 
 /** What a first piece decides for the others. */
 struct Fate {
-  enum class Kind : uint8_t { drop, pass, translate };
+  enum class Kind : uint8_t { drop, pass, translate, echo };
   Kind kind = Kind::drop;
   bool is_reply = false;
   uint32_t server_slot = 0;

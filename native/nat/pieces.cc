@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "nat/answer.h"
 #include "nat/lookup.h"
 
 namespace vsnat::nat {
@@ -17,10 +18,27 @@ bool may_be_ours(const Context& c) {
   return c.pending.to_vip || c.snapshot.is_real_server(saddr<Addr>(c.view()));
 }
 
+/** A piece of a ping becomes the piece of the answer. That the answer may be given was settled with the first. */
+Outcome echo(Context& c) {
+  const uint32_t length = make_echo_reply_piece(c.view());
+  if (length == 0) return dropped(DropReason::fragment);
+  c.packet.length = length;
+  c.packet.vnet = vnet_hdr{};
+  return {Verdict::answer, DropReason::answered, Generated::echo_reply};
+}
+
+/** The first piece of an ICMP message to a VIP. Of those that come in pieces only pings are answered. */
+Outcome first_of_icmp(Context& c) {
+  const bool v4 = c.view().family == 4;
+  if (c.view().icmp().type != (v4 ? icmp4::kEcho : icmp6::kEcho)) return dropped(DropReason::fragment);
+  return c.may_answer() ? echo(c) : dropped(DropReason::rate_limited);
+}
+
 template <class Addr>
 Outcome follow(Context& c, const Fate& fate) {
   if (fate.kind == Fate::Kind::drop) return dropped(DropReason::fragment);
   if (fate.kind == Fate::Kind::pass) return c.pass();
+  if (fate.kind == Fate::Kind::echo) return echo(c);
   Addr source, destination;
   std::memcpy(&source, fate.source.data(), sizeof(Addr));
   std::memcpy(&destination, fate.destination.data(), sizeof(Addr));
@@ -43,9 +61,12 @@ Outcome first_fragment(Context& c) {
     return dropped(DropReason::fragment_overlap);
   Fate fate;
   fate.is_reply = !c.pending.to_vip;
-  const Outcome outcome = c.pending.to_vip ? request<Addr>(c) : reply<Addr>(c);
+  const Outcome outcome = c.view().is_icmp() ? first_of_icmp(c)
+                          : c.pending.to_vip ? request<Addr>(c)
+                                             : reply<Addr>(c);
   if (outcome.verdict == Verdict::pass && !ours) return outcome;
   if (outcome.verdict == Verdict::pass) fate.kind = Fate::Kind::pass;
+  if (outcome.generated == Generated::echo_reply) fate.kind = Fate::Kind::echo;
   if (outcome.verdict == Verdict::forward) {
     fate.kind = Fate::Kind::translate;
     fate.server_slot = c.fragment_server;
