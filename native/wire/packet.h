@@ -40,12 +40,17 @@ struct PacketView {
   uint16_t fragment_offset = 0;  // bytes
   uint16_t piece_offset = 0;     // where, in this packet, the datagram's part begins; only with `fragment`
   uint32_t fragment_id = 0;      // meaningful only with `fragment`
+  uint32_t datagram_bytes = 0;   // of all pieces together, where somebody has found out (nat/fragments.h)
   CsumState csum = CsumState::full;  // of the TCP, UDP or SCTP checksum; full for everything else
 
   ipv4_hdr& v4() const { return *reinterpret_cast<ipv4_hdr*>(ip); }
   ipv6_hdr& v6() const { return *reinterpret_cast<ipv6_hdr*>(ip); }
   uint8_t* l4() const { return ip + l4_offset; }
   uint32_t l4_length() const { return length - l4_offset; }
+  /** l4_length() of the whole datagram: in a first piece, if `datagram_bytes` is known. */
+  uint32_t whole_l4_length() const {
+    return datagram_bytes == 0 ? l4_length() : datagram_bytes - (l4_offset - piece_offset);
+  }
   tcp_hdr& tcp() const { return *reinterpret_cast<tcp_hdr*>(l4()); }
   udp_hdr& udp() const { return *reinterpret_cast<udp_hdr*>(l4()); }
   sctp_hdr& sctp() const { return *reinterpret_cast<sctp_hdr*>(l4()); }

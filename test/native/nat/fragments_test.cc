@@ -341,30 +341,107 @@ std::vector<Bytes> send_all(NatLab& lab, int family, const std::vector<Packet>& 
   return out;
 }
 
-TEST("a piece of an SCTP packet is translated where its port stays, and dropped where it would change") {
-  for (const bool same_port : {true, false}) {
-    NatLab lab;
-    if (same_port) {
-      for (auto& service : lab.spec.services) {
-        if (service.listen[0].port != 2905) continue;
-        for (auto& server : service.servers) server.port = 2905;
+TEST("an SCTP packet in pieces is translated as the whole would be, in every order, both ways") {
+  for (const int family : {4, 6}) {
+    for (const bool same_port : {true, false}) {
+      for (const Csum kind : {Csum::full, Csum::wrong}) {
+        for (const size_t bytes : {2000u, 2961u, 3001u, 60000u}) {
+          std::vector<size_t> order = {0, 1, 2};
+          do {
+            NatLab lab;
+            Endpoint server = sctp_server(family, 0);
+            if (same_port) {
+              for (auto& service : lab.spec.services) {
+                if (service.listen[0].port != 2905) continue;
+                for (auto& one : service.servers) one.port = 2905;
+              }
+              lab.publish();
+              server.port = 2905;
+            }
+            ROW("IPv" + std::to_string(family) + ", " + std::to_string(bytes) + " bytes, " +
+                std::to_string(order[0]) + std::to_string(order[1]) + std::to_string(order[2]));
+            const auto through = [&](PacketBuilder p, const Translation& translation) {
+              if (family == 4) p.ip_id(uint16_t(kId)).fragment_field(0);
+              const Packet whole = p.payload_bytes(bytes).checksum(kind).build();
+              const auto pieces = cut(family, whole.bytes, bytes > 9000 ? 24000 : 1480);
+              std::vector<Packet> sent;
+              for (const size_t n : order) {
+                if (n < pieces.size()) sent.push_back(pieces[n]);
+              }
+              const auto left = send_all(lab, family, sent);
+              if (!CHECK_EQ(left.size(), pieces.size())) return;
+              CHECK(join(family, left) == reference_nat(whole, translation).bytes);
+              CHECK_EQ(lab.fragments.waiting(), 0u);
+            };
+            CHECK(lab.send(sctp(family).to(sctp_endpoint(family)).chunk(1, Bytes(16))).forwarded());
+            through(sctp(family).to(sctp_endpoint(family)), {{}, server, 1});
+            through(sctp(family).from(server).to(client_endpoint(family)), {sctp_endpoint(family), {}, 1});
+          } while (std::next_permutation(order.begin(), order.end()));
+        }
       }
-      lab.publish();
     }
-    CHECK(lab.send(sctp(4).to(sctp_endpoint(4)).chunk(1, Bytes(16))).forwarded());
-    const Packet whole = sctp(4).to(sctp_endpoint(4)).ip_id(7).fragment_field(0).payload_bytes(3000).build();
-    const auto pieces = cut(4, whole.bytes, 1480);
-    CHECK(lab.send(pieces[1]).held());
-    const Result first = lab.send(pieces[0]);
-    CHECK_EQ(first.forwarded(), same_port);
-    if (!same_port) CHECK_EQ(first.outcome.reason, DropReason::fragment);
-    if (!CHECK_EQ(first.released.size(), size_t{1})) continue;
-    CHECK_EQ(first.released[0].forwarded(), same_port);
-    const Result last = lab.send(pieces[2]);
-    CHECK_EQ(last.forwarded(), same_port);
-    if (!same_port) continue;
-    const Bytes joined = join(4, {first.packet.bytes, first.released[0].packet.bytes, last.packet.bytes});
-    CHECK(judge_transport(joined, false) == L4Sum::right);
+  }
+}
+
+TEST("an INIT in pieces opens one association, when its last piece is there") {
+  NatLab lab;
+  const Packet whole =
+      sctp(4).to(sctp_endpoint(4)).ip_id(uint16_t(kId)).fragment_field(0).chunk(1, Bytes(3000)).build();
+  const auto pieces = cut(4, whole.bytes, 1480);
+  CHECK(lab.send(pieces[0]).held());
+  CHECK_EQ(lab.flows(), uint64_t{0});
+  CHECK(lab.send(pieces[1]).held());
+  const Result last = lab.send(pieces[2]);
+  CHECK(last.held());
+  if (!CHECK_EQ(last.released.size(), size_t{3})) return;
+  for (const Result& piece : last.released) CHECK(piece.forwarded());
+  CHECK_EQ(lab.flows(), uint64_t{1});
+  CHECK_EQ(lab.tally.server(12).connections.read(), uint64_t{1});
+  CHECK_EQ(lab.state(4, kSctp), std::string("INIT1"));
+}
+
+TEST("a held first piece that is refused has room for what is said about it") {
+  for (const int family : {4, 6}) {
+    NatLab lab;
+    const Endpoint nobodys{sctp_endpoint(family).address, 99};
+    PacketBuilder p = sctp(family).to(nobodys).payload_bytes(500);
+    if (family == 4) p.ip_id(uint16_t(kId)).fragment_field(0);
+    const auto pieces = cut(family, p.build().bytes, 104);
+    for (size_t i = 0; i + 1 < pieces.size(); ++i) CHECK(lab.send(pieces[i]).held());
+    const Result last = lab.send(pieces.back());
+    if (!CHECK_EQ(last.released.size(), pieces.size())) continue;
+    CHECK(last.released[0].answered());
+    CHECK_EQ(complaint(last.released[0].packet.bytes, false), std::string());
+    for (size_t i = 1; i < pieces.size(); ++i) {
+      CHECK_EQ(last.released[i].outcome.reason, DropReason::fragment);
+    }
+    CHECK_EQ(lab.flows(), uint64_t{0});
+  }
+}
+
+TEST("a last piece that ends before its first does, or never comes, lets nothing of SCTP go") {
+  for (const int family : {4, 6}) {
+    NatLab lab;
+    CHECK(lab.send(sctp(family).to(sctp_endpoint(family)).chunk(1, Bytes(16))).forwarded());
+    PacketBuilder p = sctp(family).to(sctp_endpoint(family)).payload_bytes(3000);
+    if (family == 4) p.ip_id(uint16_t(kId)).fragment_field(0);
+    const Bytes whole = p.build().bytes;
+    const auto pieces = cut(family, whole, 1480);
+    Packet early = cut(family, Bytes(whole.begin(), whole.begin() + (family == 4 ? 20 : 40) + 17), 8)[2];
+    if (family == 4) put_header_checksum(early.bytes);
+    CHECK(lab.send(pieces[0]).held());
+    const Result last = lab.send(early);
+    if (!CHECK_EQ(last.released.size(), size_t{2})) continue;
+    for (const Result& piece : last.released) CHECK(piece.outcome.verdict == nat::Verdict::drop);
+
+    CHECK(lab.send(pieces[0]).held());
+    lab.now.ms += 2'400;
+    CHECK(lab.send(pieces[2]).held());
+    lab.expire();
+    CHECK(lab.dropped[size_t(DropReason::fragment_timeout)] > 0);
+    CHECK_EQ(lab.forwarded, uint64_t{1});
+    // The next datagram may have the number.
+    CHECK_EQ(send_all(lab, family, pieces).size(), pieces.size());
   }
 }
 
