@@ -123,9 +123,9 @@ struct QuoteView {
 };
 
 /**
- * Read the quote of an ICMP error of `family`. Anything but a TCP, UDP or SCTP packet that is no later fragment,
- * with a right IPv4 header checksum (RFC 5508 REQ-3) and eight transport bytes, is refused: kNoDrop or
- * icmp_quote.
+ * Read the quote of an ICMP error of `family`. A packet that is none of TCP, UDP and SCTP, or a later fragment, has no
+ * flow here: no_flow. One without a right IPv4 header checksum (RFC 5508 REQ-3) and eight transport bytes cannot be
+ * read: icmp_quote. Otherwise kNoDrop.
  */
 DropReason parse_quote(std::span<uint8_t> quote, int family, QuoteView& view);
 
