@@ -40,7 +40,7 @@
   X(l4_csum,       "l4_csum",       "an answer was due, but the TCP or UDP checksum is wrong")                  \
   X(icmp_csum,     "icmp_csum",     "the ICMP checksum is wrong")                                               \
   X(icmp_type,     "icmp_type",     "an ICMP type a director neither translates nor answers")                   \
-  X(icmp_quote,    "icmp_quote",    "an ICMP error whose quoted packet cannot be read or has no flow kind")     \
+  X(icmp_quote,    "icmp_quote",    "an ICMP error whose quoted packet cannot be read")                           \
   X(icmp_mtu,      "icmp_mtu",      "an ICMP packet-too-big with an impossible MTU")                            \
   X(icmp_dir,      "icmp_dir",      "an ICMP error to a VIP that quotes no packet of that VIP")                 \
   X(csum_meta,     "csum_meta",     "virtio checksum metadata that contradicts the packet")                     \

@@ -25,6 +25,8 @@ class Spinlock {
     }
   }
   void unlock() { flag_.store(false, std::memory_order_release); }
+  /** For who finds a lock in memory that outlived its holder, and is alone with it. */
+  bool is_held() const { return flag_.load(std::memory_order_acquire); }
 
  private:
   static void pause() {

@@ -104,7 +104,36 @@ bool Table<Addr>::attach(std::span<std::byte> memory, Sharing sharing) {
   }
   sharing_ = sharing;
   bind(memory);
+  for (uint32_t s = 0; s < shards_; ++s) {
+    if (!shard(s).lock.is_held()) continue;
+    repair(s);
+    shard(s).lock.unlock();
+  }
   return true;
+}
+
+template <class Addr>
+void Table<Addr>::repair(uint32_t s) {
+  Shard& home = shard(s);
+  std::memset(static_cast<void*>(&bucket_at(s, 0)), 0, sizeof(Bucket) * buckets_);
+  home.high_water = std::min(home.high_water, records_);
+  home.flows = 0;
+  home.free_head = kNoFlow;
+  home.sweep_cursor = home.evict_cursor = 0;
+  const uint32_t first = s * records_;
+  for (uint32_t i = home.high_water; i-- > 0;) {  // backwards, so that the free list begins at the lowest
+    FlowT* flow = flow_at(first + i);
+    // A record that was being filled may have any part of its tuple. Where it does not belong here, it is free.
+    const uint64_t h = hash(flow->protocol, flow->client, flow->client_port);
+    if (flow->protocol != 0 && shard_index(h) == s && link(h, first + i)) {
+      deadlines()[first + i] = flow->expires_at;
+      ++home.flows;
+      continue;
+    }
+    flow->protocol = 0;
+    next_free(flow) = home.free_head;
+    home.free_head = first + i;
+  }
 }
 
 template <class Addr>

@@ -126,7 +126,10 @@ class Table {
   /** Make an empty table in `memory` (zeroed, 64-byte aligned, at least bytes_for(capacity) long). */
   void format(std::span<std::byte> memory, uint32_t capacity, HashKey key, Sharing sharing);
 
-  /** Use a table somebody formatted earlier. False when it is not one, or of another layout. */
+  /**
+   * Use a table somebody formatted earlier, alone: whoever used it before is gone. A shard whose lock is held was left in
+   * the middle of a change and is made whole. False when it is no table, or of another layout.
+   */
   bool attach(std::span<std::byte> memory, Sharing sharing);
 
   uint64_t hash(uint8_t protocol, const Addr& client, wire::be16 client_port) const {
@@ -284,6 +287,8 @@ class Table {
   static Geometry geometry(uint32_t capacity);
 
   void bind(std::span<std::byte> memory);
+  /** Make everything anew that follows from the records of a shard. */
+  void repair(uint32_t shard);
 
   uint32_t shard_index(uint64_t hash) const { return uint32_t(hash >> 16 & 0xffff) & (shards_ - 1); }
   uint32_t home_bucket(uint64_t hash) const { return uint32_t((hash >> 32) * buckets_ >> 32); }

@@ -61,11 +61,10 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
   return out;
 }
 
-/** Sums over the queues for one server slot; false when it is neither configured nor carrying connections. */
+/** Sums over the queues for one server slot; false when it is not configured and there is nothing to tell. */
 bool encode_server(Napi::Env env, engine::Engine& engine, uint32_t slot, bool configured, Napi::Object& out) {
   const service::ServerLoad& load = engine.load(slot);
   const uint32_t persistent = load.persistent.load(std::memory_order_relaxed);
-  if (!configured && load.total() == 0 && persistent == 0) return false;
   uint64_t connections = 0, in_packets = 0, in_bytes = 0, out_packets = 0, out_bytes = 0;
   for (size_t q = 0; q < engine.queue_count(); ++q) {
     const nat::ServerTally& tally = engine.lane(q).tally.server(slot);
@@ -75,6 +74,8 @@ bool encode_server(Napi::Env env, engine::Engine& engine, uint32_t slot, bool co
     out_packets += tally.out_packets.read();
     out_bytes += tally.out_bytes.read();
   }
+  const bool has_counted = (connections | in_packets | out_packets) != 0;
+  if (!configured && load.total() == 0 && persistent == 0 && !has_counted) return false;
   out = Napi::Object::New(env);
   out.Set("slot", number(env, slot));
   out.Set("active", number(env, load.active.load(std::memory_order_relaxed)));
@@ -89,19 +90,22 @@ bool encode_server(Napi::Env env, engine::Engine& engine, uint32_t slot, bool co
   return true;
 }
 
-Napi::Object encode_service(Napi::Env env, engine::Engine& engine, const service::Service& service) {
+/** The same for a service slot; `service` is null when it is not configured. */
+bool encode_service(Napi::Env env, engine::Engine& engine, uint32_t slot, const service::Service* service,
+                    Napi::Object& out) {
   uint64_t connections = 0, failures = 0;
   for (size_t q = 0; q < engine.queue_count(); ++q) {
-    const nat::ServiceTally& tally = engine.lane(q).tally.service(service.slot);
+    const nat::ServiceTally& tally = engine.lane(q).tally.service(slot);
     connections += tally.connections.read();
     failures += tally.schedule_failures.read();
   }
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("slot", number(env, service.slot));
+  if (service == nullptr && (connections | failures) == 0) return false;
+  out = Napi::Object::New(env);
+  out.Set("slot", number(env, slot));
   out.Set("connections", number(env, connections));
   out.Set("scheduleFailures", number(env, failures));
-  out.Set("cursor", number(env, service.cursor->load(std::memory_order_relaxed)));
-  return out;
+  out.Set("cursor", number(env, service ? service->cursor->load(std::memory_order_relaxed) : 0));
+  return true;
 }
 
 const char* protocol_name(uint8_t protocol) {
@@ -257,10 +261,15 @@ Napi::Value EngineBinding::counters(const Napi::CallbackInfo& info) {
     const bool configured = snapshot && snapshot->server_at(slot) != nullptr;
     if (encode_server(env, *engine_, slot, configured, server)) servers.Set(count++, server);
   }
+  std::vector<const service::Service*> configured_services(engine_->limits().service_slots);
   if (snapshot) {
-    uint32_t i = 0;
-    for (const service::Service& service : snapshot->services)
-      services.Set(i++, encode_service(env, *engine_, service));
+    for (const service::Service& service : snapshot->services) configured_services[service.slot] = &service;
+  }
+  count = 0;
+  for (uint32_t slot = 0; slot < engine_->limits().service_slots; ++slot) {
+    Napi::Object service;
+    if (encode_service(env, *engine_, slot, configured_services[slot], service))
+      services.Set(count++, service);
   }
   out.Set("servers", servers);
   out.Set("services", services);

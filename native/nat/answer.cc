@@ -97,6 +97,38 @@ uint32_t make_echo_reply(const PacketView& packet) {
   return uint32_t(header) + length;
 }
 
+uint32_t make_echo_reply_piece(const PacketView& packet) {
+  const bool v4 = packet.family == 4;
+  if (!packet.later_fragment) {
+    if (packet.l4_offset != packet.piece_offset) return 0;
+    icmp_hdr& icmp = packet.icmp();
+    const uint8_t reply = v4 ? icmp4::kEchoReply : icmp6::kEchoReply;
+    CsumDelta delta;
+    delta.replace16(uint16_t(icmp.type << 8 | icmp.code), uint16_t(reply << 8 | icmp.code));
+    icmp.check = be16::from_host(delta.onto_check(icmp.check.host()));
+    icmp.type = reply;
+  }
+  const uint32_t bytes = packet.length - packet.piece_offset;
+  const uint8_t traffic_class = traffic_class_of(packet);
+  if (v4) {
+    constexpr uint16_t kPlace = ipv4_hdr::kMoreFragments | ipv4_hdr::kOffsetMask;
+    const auto place = uint16_t(packet.v4().frag_off.host() & kPlace);
+    const size_t header = turn_around(packet, {packet.protocol, bytes, traffic_class, false});
+    CsumDelta delta;
+    delta.replace16(0, place);
+    packet.v4().frag_off = be16::from_host(place);
+    packet.v4().check = be16::from_host(delta.onto_check(packet.v4().check.host()));
+    std::memmove(packet.ip + header, packet.ip + packet.piece_offset, bytes);
+    return uint32_t(header) + bytes;
+  }
+  // The fragment header stays in front of its piece; what stood before it is not sent back.
+  const auto payload = uint32_t(sizeof(ipv6_frag_hdr)) + bytes;
+  const size_t from = packet.piece_offset - sizeof(ipv6_frag_hdr);
+  const size_t header = turn_around(packet, {kProtoFragment, payload, traffic_class, false});
+  std::memmove(packet.ip + header, packet.ip + from, payload);
+  return uint32_t(header) + payload;
+}
+
 uint32_t make_tcp_reset(const PacketView& packet) {
   const tcp_hdr from = packet.tcp();
   tcp_hdr reset{};

@@ -31,6 +31,13 @@ bool transport_checksum_ok(const wire::PacketView& packet);
 /** Swap the ends of an echo request and make it a reply. In place, same length. */
 uint32_t make_echo_reply(const wire::PacketView& packet);
 
+/**
+ * The same for one piece of an echo request in fragments, which becomes the piece of the reply at the same place. The
+ * first piece's checksum, which is over bytes that are not here, changes by what the type does: the ends only swap. 0
+ * when the first piece's ICMP header stands behind headers that would not be sent back.
+ */
+uint32_t make_echo_reply_piece(const wire::PacketView& packet);
+
 /** RFC 9293 section 3.10.7.1: the RST a closed port sends. */
 uint32_t make_tcp_reset(const wire::PacketView& packet);
 

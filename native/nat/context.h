@@ -44,6 +44,16 @@ struct Context {
     return {Verdict::pass, wire::kNoDrop, Generated::count};
   }
 
+  /**
+   * For this host, if the VIP is one of its own addresses; elsewhere it must end. Both at once: a host takes what is for
+   * itself whatever its hop limit, and forwards nothing with 1. It says nothing either, when the packet is an ICMP error.
+   */
+  Outcome give_to_host() {
+    leave_one_hop(view());
+    packet.length = view().length;
+    return {Verdict::pass, wire::kNoDrop, Generated::count};
+  }
+
   // ---- The packet dies of `reason`, and an answer goes out if the budget has room. ----
 
   Outcome answer_reset(DropReason reason);
@@ -58,8 +68,7 @@ struct Context {
     packet.vnet = wire::vnet_hdr{};
     return {Verdict::answer, reason, kind};
   }
-
- private:
+  /** The budget's word. answer() and its kin ask it themselves. */
   bool may_answer() const;
 };
 

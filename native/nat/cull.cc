@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nat/cull.h"
 
-#include "nat/persist.h"
+#include "nat/lifetime.h"
 
 namespace vsnat::nat {
 namespace {
@@ -34,6 +34,7 @@ void drop_entries(Core& core, const service::Snapshot& snapshot, uint32_t shard,
       // until its next packet.
       const uint32_t timeout = snapshot.timeout_ticks(flow->service_slot, flow->state);
       const int32_t quiet = int32_t(timeout) - flow->expires_at.since(now);
+      if (is_needed(core, *flow)) return;
       if (!rule.ends(flow->state, uint32_t(quiet > 0 ? quiet : 0), flow->in_packets)) return;
       core.tally.entries_dropped.add(1);
       end_flow(core, snapshot, flow, now);

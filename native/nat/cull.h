@@ -14,7 +14,8 @@ namespace vsnat::nat {
 /**
  * Whether drop_entry ends a flow it came upon (ip_vs_conn.c, ip_vs_random_dropentry and todrop_entry): a handshake in
  * progress always; an established or UDP one that was quiet for a minute when it has had 1 to 8 packets of its client,
- * and of those with n packets every n-th; any other stays.
+ * and of those with n packets every n-th; any other stays. So does, whatever the rule says, an FTP
+ * control connection with living data connections.
  */
 class DropEntryRule {
  public:

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "nat/answer.h"
 
 namespace vsnat::nat {
 namespace {
@@ -159,12 +160,9 @@ bool Fragments::decide(const FragmentKey& key, const Extent& extent, const Fate&
   place->since = now;
   place->used = true;
   note(*place, extent);
-  for (uint32_t link = buckets_[hash >> 32 & (kBuckets - 1)]; link != 0;) {
-    const Held& piece = *reinterpret_cast<const Held*>(ring_ + (link - 1));
-    if (piece.key == key) return true;
-    link = piece.next;
-  }
-  return false;
+  bool others_wait = false;
+  for_held(hash, key, [&](const Held&) { others_wait = true; });
+  return others_wait;
 }
 
 Fragments::Arrival Fragments::arrive(const FragmentKey& key, const Extent& extent,
@@ -181,22 +179,49 @@ Fragments::Arrival Fragments::arrive(const FragmentKey& key, const Extent& exten
     return arrival;
   }
   if (!may_wait) return arrival;
+  Held* held = hold(hash, key, piece, 0, now, arrival);
+  if (held == nullptr || !extent.is_last) return arrival;
+  held->datagram_bytes = piece.fragment_offset + piece.length - piece.piece_offset;
+  for_held(hash, key, [&](const Held& other) { arrival.completes = arrival.completes || other.is_first; });
+  return arrival;
+}
+
+uint32_t Fragments::datagram_bytes(const FragmentKey& key) {
+  Guard guard(*this);
+  uint32_t bytes = 0;
+  for_held(hash_of(key), key, [&](const Held& piece) { bytes = std::max(bytes, piece.datagram_bytes); });
+  return bytes;
+}
+
+Fragments::Arrival Fragments::hold_first(const FragmentKey& key, const wire::PacketView& piece, Tick now) {
+  Guard guard(*this);
+  Arrival arrival;
+  const uint64_t hash = hash_of(key);
+  // What is still known under this number is another datagram.
+  if (Datagram* datagram = find(hash, key, now)) datagram->used = false;
+  if (Held* held = hold(hash, key, piece, kAnswerHeadroom, now, arrival)) held->is_first = true;
+  return arrival;
+}
+
+Fragments::Held* Fragments::hold(uint64_t hash, const FragmentKey& key, const wire::PacketView& piece,
+                                 uint32_t headroom, Tick now, Arrival& arrival) {
   const uint16_t source = source_of(key);
   arrival.standing = Standing::refused;
-  if (held_of_source_[source] >= limits_.pieces_per_source) return arrival;
-  Held* held = append(piece.length, arrival.evicted);
-  if (held == nullptr) return arrival;
+  if (held_of_source_[source] >= limits_.pieces_per_source) return nullptr;
+  Held* held = append(piece.length + headroom, arrival.evicted);
+  if (held == nullptr) return nullptr;
   std::memcpy(held->packet(), piece.ip, piece.length);
+  held->length = piece.length;
   held->key = key;
   held->source = source;
-  held->bucket = uint16_t(hash >> 32 & (kBuckets - 1));
+  held->bucket = bucket_of(hash);
   held->until = now.plus(ticks_from_seconds(kHoldSeconds));
   held->next = buckets_[held->bucket];
   buckets_[held->bucket] = offset_of(*held) + 1;
   ++held_of_source_[source];
   ++waiting_;
   arrival.standing = Standing::held;
-  return arrival;
+  return held;
 }
 
 Fragments::Held* Fragments::append(uint32_t packet_bytes, uint32_t& evicted) {
@@ -219,7 +244,6 @@ Fragments::Held* Fragments::append(uint32_t packet_bytes, uint32_t& evicted) {
   Held& held = at(head_);
   held = Held{};
   held.record_bytes = need;
-  held.length = packet_bytes;
   held.state = Held::State::waiting;
   head_ += need;
   return &held;
@@ -251,16 +275,14 @@ void Fragments::unlink(Held& piece) {
 
 Fragments::Held* Fragments::take(const FragmentKey& key) {
   Guard guard(*this);
-  Held* oldest = nullptr;
-  for (uint32_t link = buckets_[hash_of(key) >> 32 & (kBuckets - 1)]; link != 0;) {
-    Held& piece = *reinterpret_cast<Held*>(ring_ + (link - 1));
-    if (piece.key == key) oldest = &piece;  // the newest stands first
-    link = piece.next;
-  }
-  if (oldest == nullptr) return nullptr;
-  unlink(*oldest);
-  oldest->state = Held::State::taken;
-  return oldest;
+  Held* next = nullptr;
+  for_held(hash_of(key), key, [&](Held& piece) {
+    if (next == nullptr || piece.is_first || !next->is_first) next = &piece;
+  });
+  if (next == nullptr) return nullptr;
+  unlink(*next);
+  next->state = Held::State::taken;
+  return next;
 }
 
 void Fragments::give_back(Held* piece) {

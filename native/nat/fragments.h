@@ -10,6 +10,9 @@
 // together (the kernel does, and cuts again; docs/differences.md). What became of it is remembered, with a bit for
 // every eight bytes that went by, until the datagram is complete or 30 s have passed.
 //
+// An SCTP checksum changes with a port by an amount that depends on how many bytes follow the port. Only the last piece
+// tells, so the first of SCTP waits for it, and the others for the first.
+//
 // A later piece whose first is unknown is held if it may be one of ours: copied into a ring of bytes, oldest first, and
 // found again by its datagram through a small hash table. When the first piece comes, those that waited are taken out
 // one by one, translated where they lie and written right behind it. Nothing waits longer than 2 s or so: a piece that
@@ -76,7 +79,7 @@ Extent extent_of(const wire::PacketView& piece);
 
 /** What a first piece decides for the others. */
 struct Fate {
-  enum class Kind : uint8_t { drop, pass, translate };
+  enum class Kind : uint8_t { drop, pass, translate, echo };
   Kind kind = Kind::drop;
   bool is_reply = false;
   uint32_t server_slot = 0;
@@ -109,12 +112,19 @@ class Fragments {
   struct Arrival {
     Standing standing = Standing::unknown;
     Fate fate;
-    uint32_t evicted = 0;  // pieces that had to make room
+    uint32_t evicted = 0;    // pieces that had to make room
+    bool completes = false;  // it is held, is the last of its datagram, and the first waits for it
   };
 
   /** A later piece. With `may_wait` it is held when its first is unknown. */
   Arrival arrive(const FragmentKey& key, const Extent& extent, const wire::PacketView& piece, bool may_wait,
                  Tick now);
+
+  /** How many bytes all pieces have together, if the last one waits here; 0 when it does not. */
+  uint32_t datagram_bytes(const FragmentKey& key);
+
+  /** A first piece that must wait for the last. `standing` is held or refused. */
+  Arrival hold_first(const FragmentKey& key, const wire::PacketView& piece, Tick now);
 
   /** A piece in the ring. */
   struct alignas(16) Held {
@@ -126,13 +136,15 @@ class Fragments {
     uint16_t bucket, source;
     Tick until;
     State state;
+    bool is_first;            // with kAnswerHeadroom bytes behind it
+    uint32_t datagram_bytes;  // of a last piece; else 0
     FragmentKey key;
 
     /** In front of the packet are kHeadroom bytes for whoever writes it to a device. */
     uint8_t* packet() { return reinterpret_cast<uint8_t*>(this + 1) + kHeadroom; }
   };
 
-  /** The piece of this datagram that has waited longest, to be given back; null when none waits. */
+  /** The first piece of this datagram, or else the one that has waited longest, to be given back; null when none waits. */
   Held* take(const FragmentKey& key);
   void give_back(Held* piece);
 
@@ -179,7 +191,20 @@ class Fragments {
   static bool note(Datagram& datagram, const Extent& extent);
 
   Held& at(uint64_t position) const { return *reinterpret_cast<Held*>(ring_ + position % limits_.bytes); }
+  /** Copy a piece into the ring. `standing` becomes held, or refused. */
+  Held* hold(uint64_t hash, const FragmentKey& key, const wire::PacketView& piece, uint32_t headroom,
+             Tick now, Arrival& arrival);
   Held* append(uint32_t packet_bytes, uint32_t& evicted);
+  /** Call `each(piece)` for the held pieces of this datagram, the newest first. */
+  template <class Each>
+  void for_held(uint64_t hash, const FragmentKey& key, Each&& each) const {
+    for (uint32_t link = buckets_[bucket_of(hash)]; link != 0;) {
+      Held& piece = *reinterpret_cast<Held*>(ring_ + (link - 1));
+      if (piece.key == key) each(piece);
+      link = piece.next;
+    }
+  }
+  static uint16_t bucket_of(uint64_t hash) { return uint16_t(hash >> 32 & (kBuckets - 1)); }
   /** Advance the tail by one record; false when there is none or it is in somebody's hands. */
   bool drop_oldest(bool& was_waiting);
   void unlink(Held& piece);

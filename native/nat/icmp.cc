@@ -60,19 +60,23 @@ Outcome schedule_by_error(Context& c, const QuoteView& quote, uint64_t hash) {
   view.udp().sport = quote.dport();
   view.udp().dport = quote.sport();
   if (c.snapshot.find_service(quote.protocol, quoted.source, quote.sport()) == nullptr)
-    return dropped(DropReason::no_flow);
+    return c.give_to_host();
   Context newcomer{c.core, c.snapshot, c.now, c.packet, pending};
   newcomer.by_error = true;
   return schedule<Addr>(newcomer);
 }
 
-/** Errors refresh and end nothing (RFC 5508 REQ-6): the flow is only looked at. */
+/**
+ * Errors refresh and end nothing (RFC 5508 REQ-6): the flow is only looked at. One that is about no flow of ours may be
+ * about a connection of this host itself, whose address the VIP can be.
+ */
 template <class Addr>
 Outcome error_to_vip(Context& c) {
   QuoteView quote;
   if (!icmp_mtu_ok(c.view())) return dropped(DropReason::icmp_mtu);
-  if (parse_quote(quote_of(c.view()), Addr::kFamily, quote) != kNoDrop)
-    return dropped(DropReason::icmp_quote);
+  const DropReason bad = parse_quote(quote_of(c.view()), Addr::kFamily, quote);
+  if (bad == DropReason::no_flow) return c.give_to_host();
+  if (bad != kNoDrop) return dropped(bad);
   const Quoted<Addr> quoted(quote);
   if (!(quoted.source == daddr<Addr>(c.view()))) return dropped(DropReason::icmp_dir);
   auto& table = c.core.tables.of<Addr>();
@@ -88,7 +92,7 @@ Outcome error_to_vip(Context& c) {
     if (scheduled.verdict != Verdict::forward) return scheduled;
     flow = find();
   }
-  if (flow == nullptr) return dropped(DropReason::no_flow);
+  if (flow == nullptr) return c.give_to_host();
   if (saddr<Addr>(c.view()) == flow->real) return dropped(DropReason::land);  // it would go to its own sender
   ServerTally& tally = c.core.tally.server(flow->server_slot);
   tally.in_packets.add(1);

@@ -28,15 +28,19 @@ void remove(Core& core, const service::Snapshot& snapshot, flow::Flow<Addr>* flo
   core.tables.of<Addr>().erase(flow);
 }
 
+/** Is this a control connection of living data connections? */
+template <class Addr>
+bool is_needed(Core& core, const flow::Flow<Addr>& flow) {
+  return core.ftp != nullptr && FtpState::is_control(flow.helper) && core.ftp->has_children(flow.helper);
+}
+
 /**
  * Ticks that a flow whose time is over stays nevertheless: the control connection of living data connections is asked
  * again a minute later, as IPVS does (ip_vs_conn_expire_later).
  */
 template <class Addr>
 uint32_t longer(Core& core, const flow::Flow<Addr>& flow) {
-  const bool needed =
-      core.ftp != nullptr && FtpState::is_control(flow.helper) && core.ftp->has_children(flow.helper);
-  return needed ? ticks_from_seconds(60) : 0;
+  return is_needed(core, flow) ? ticks_from_seconds(60) : 0;
 }
 
 /** `flow`, unless its time is over and only the sweep has not come by yet. */

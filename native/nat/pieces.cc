@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "nat/answer.h"
 #include "nat/lookup.h"
 
 namespace vsnat::nat {
@@ -17,10 +18,35 @@ bool may_be_ours(const Context& c) {
   return c.pending.to_vip || c.snapshot.is_real_server(saddr<Addr>(c.view()));
 }
 
+/** A piece of a ping becomes the piece of the answer. That the answer may be given was settled with the first. */
+Outcome echo(Context& c) {
+  const uint32_t length = make_echo_reply_piece(c.view());
+  if (length == 0) return dropped(DropReason::fragment);
+  c.packet.length = length;
+  c.packet.vnet = vnet_hdr{};
+  return {Verdict::answer, DropReason::answered, Generated::echo_reply};
+}
+
+/** The first piece of an ICMP message to a VIP. Of those that come in pieces only pings are answered. */
+Outcome first_of_icmp(Context& c) {
+  const bool v4 = c.view().family == 4;
+  if (c.view().icmp().type != (v4 ? icmp4::kEcho : icmp6::kEcho)) return dropped(DropReason::fragment);
+  return c.may_answer() ? echo(c) : dropped(DropReason::rate_limited);
+}
+
+/** A first piece of SCTP, before it is known how long the datagram is. */
+Outcome wait_for_last(Context& c, const FragmentKey& key) {
+  const auto arrival = c.core.fragments.hold_first(key, c.view(), c.now.tick());
+  c.core.loose.evicted += arrival.evicted;
+  if (arrival.standing != Fragments::Standing::held) return dropped(DropReason::fragment_full);
+  return {Verdict::held, kNoDrop, Generated::count};
+}
+
 template <class Addr>
 Outcome follow(Context& c, const Fate& fate) {
   if (fate.kind == Fate::Kind::drop) return dropped(DropReason::fragment);
   if (fate.kind == Fate::Kind::pass) return c.pass();
+  if (fate.kind == Fate::Kind::echo) return echo(c);
   Addr source, destination;
   std::memcpy(&source, fate.source.data(), sizeof(Addr));
   std::memcpy(&destination, fate.destination.data(), sizeof(Addr));
@@ -41,11 +67,20 @@ Outcome first_fragment(Context& c) {
   if (ours && extent.is_impossible) return dropped(DropReason::fragment);
   if (ours && c.core.fragments.repeats(key, extent, c.now.tick()))
     return dropped(DropReason::fragment_overlap);
+  if (ours && c.view().is_sctp()) {
+    const uint32_t bytes = c.core.fragments.datagram_bytes(key);
+    if (bytes == 0 && !c.was_held) return wait_for_last(c, key);
+    if (bytes < c.view().length - c.view().piece_offset) return dropped(DropReason::fragment);
+    c.pending.view.datagram_bytes = bytes;
+  }
   Fate fate;
   fate.is_reply = !c.pending.to_vip;
-  const Outcome outcome = c.pending.to_vip ? request<Addr>(c) : reply<Addr>(c);
+  const Outcome outcome = c.view().is_icmp() ? first_of_icmp(c)
+                          : c.pending.to_vip ? request<Addr>(c)
+                                             : reply<Addr>(c);
   if (outcome.verdict == Verdict::pass && !ours) return outcome;
   if (outcome.verdict == Verdict::pass) fate.kind = Fate::Kind::pass;
+  if (outcome.generated == Generated::echo_reply) fate.kind = Fate::Kind::echo;
   if (outcome.verdict == Verdict::forward) {
     fate.kind = Fate::Kind::translate;
     fate.server_slot = c.fragment_server;
@@ -68,8 +103,13 @@ Outcome later_fragment(Context& c) {
   const Extent extent = extent_of(view);
   if (extent.is_impossible) return ours ? dropped(DropReason::fragment) : c.pass();
   const bool may_wait = ours && !c.was_held;
-  const auto arrival = c.core.fragments.arrive(fragment_key(view), extent, view, may_wait, c.now.tick());
+  const FragmentKey key = fragment_key(view);
+  const auto arrival = c.core.fragments.arrive(key, extent, view, may_wait, c.now.tick());
   c.core.loose.evicted += arrival.evicted;
+  if (arrival.completes) {
+    c.core.loose.has_ripe = true;
+    c.core.loose.ripe = key;
+  }
   switch (arrival.standing) {
     case Fragments::Standing::known:
       return follow<Addr>(c, arrival.fate);
@@ -103,16 +143,23 @@ bool release_next(Core& core, const service::Snapshot& snapshot, Now now, Releas
     released.outcome = dropped(DropReason::fragment_timeout);
     return true;
   }
-  released.packet = Packet{piece->packet(), piece->length, piece->length, vnet_hdr{}};
+  const auto capacity = uint32_t(piece->length + (piece->is_first ? kAnswerHeadroom : 0));
+  released.packet = Packet{piece->packet(), piece->length, capacity, vnet_hdr{}};
   prepare(core, snapshot, released.packet, released.pending);
-  if (released.pending.role != Pending::Role::later_fragment) {
+  const auto role = piece->is_first ? Pending::Role::first_fragment : Pending::Role::later_fragment;
+  if (released.pending.role != role) {
     // A snapshot came in between that sees its addresses differently.
     released.outcome = dropped(DropReason::fragment);
     return true;
   }
   Context c{core, snapshot, now, released.packet, released.pending};
   c.was_held = true;
-  released.outcome = released.pending.view.family == 4 ? later_fragment<Addr4>(c) : later_fragment<Addr6>(c);
+  const bool v4 = released.pending.view.family == 4;
+  if (piece->is_first) {
+    released.outcome = v4 ? first_fragment<Addr4>(c) : first_fragment<Addr6>(c);
+  } else {
+    released.outcome = v4 ? later_fragment<Addr4>(c) : later_fragment<Addr6>(c);
+  }
   return true;
 }
 

@@ -28,6 +28,19 @@ inline void give_back_hop(const wire::PacketView& packet) {
   }
 }
 
+/** Let the packet go no further than the next host. */
+inline void leave_one_hop(const wire::PacketView& packet) {
+  if (packet.family == 4) {
+    wire::ipv4_hdr& ip = packet.v4();
+    wire::CsumDelta delta;
+    delta.replace16(uint16_t(ip.ttl << 8 | ip.protocol), uint16_t(1 << 8 | ip.protocol));
+    ip.check = wire::be16::from_host(delta.onto_check(ip.check.host()));
+    ip.ttl = 1;
+  } else {
+    packet.v6().hop_limit = 1;
+  }
+}
+
 /** Apply a change of addresses (and, for a full checksum, ports) to a TCP or UDP checksum field. */
 inline void fix_l4(wire::be16& check, wire::CsumState state, uint8_t protocol, uint16_t addr_delta,
                    uint16_t addr_port_delta) {

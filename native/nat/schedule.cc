@@ -185,6 +185,7 @@ Outcome schedule(Context& c, flow::Flow<Addr>* replaced) {
   }
   if (service->one_packet && view.is_udp()) {
     leave_template<Addr>(c.core, parent, c.now.tick(), Ended::in_time);
+    if (c.by_error) return dropped(DropReason::no_flow);  // there is no flow to translate it by
     return forward_once<Addr>(c, at, *server);
   }
   auto* flow = open_flow<Addr>(c, at, *server, parent);

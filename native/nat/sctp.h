@@ -42,11 +42,14 @@ void track_sctp(flow::Flow<Addr>& flow, flow::Direction direction, const wire::P
     flow.flags |= flow::Flow<Addr>::kConfirmed;
 }
 
-/** Give one of the packet's two port fields another value. Addresses are not in this checksum, ports are. */
+/**
+ * Give one of the packet's two port fields another value. Addresses are not in this checksum, ports are. In a first piece
+ * the checksum is the datagram's, whose length, and no more of it, must be known.
+ */
 inline void rewrite_sctp_port(const wire::PacketView& packet, wire::be16& port, wire::be16 value) {
   if (port == value) return;
   const auto end = size_t(reinterpret_cast<uint8_t*>(&port) - packet.l4()) + sizeof(port);
-  const uint32_t change = wire::crc32c_change(port.host(), value.host(), packet.l4_length() - end);
+  const uint32_t change = wire::crc32c_change(port.host(), value.host(), packet.whole_l4_length() - end);
   wire::le32& check = packet.sctp().check;
   check = wire::le32::from_host(check.host() ^ change);
   port = value;

@@ -9,10 +9,11 @@
 
 namespace vsnat::nat {
 
-/** A piece of an SCTP packet cannot have its port changed: its checksum is over bytes that are not here. */
+/** The port of an SCTP piece cannot change before it is known how many bytes follow in the pieces behind it. */
 template <class Addr>
 bool is_untranslatable_piece(const wire::PacketView& view, const flow::Flow<Addr>& flow) {
-  return view.fragment && view.is_sctp() && !(flow.virtual_port == flow.real_port);
+  return view.fragment && view.is_sctp() && view.datagram_bytes == 0 &&
+         !(flow.virtual_port == flow.real_port);
 }
 
 /** The helper of a control connection; null for every other flow. */

@@ -232,7 +232,8 @@ DropReason parse_quote(std::span<uint8_t> quote, int family, QuoteView& view) {
     const ipv4_hdr& ip = view.v4();
     const size_t header = ip.header_len();
     if (ip.version() != 4 || header < sizeof(ipv4_hdr) || header > quote.size()) return bad;
-    if (ip.is_later_fragment() || fold(sum_bytes(view.ip, header)) != 0xffff) return bad;
+    if (fold(sum_bytes(view.ip, header)) != 0xffff) return bad;
+    if (ip.is_later_fragment()) return DropReason::no_flow;
     view.l4_offset = uint16_t(header);
     view.protocol = ip.protocol;
   } else {
@@ -242,11 +243,13 @@ DropReason parse_quote(std::span<uint8_t> quote, int family, QuoteView& view) {
     inner.ip = quote.data();
     inner.length = uint32_t(quote.size());
     inner.family = 6;
-    if (walk_extensions(inner) != kNoDrop || inner.later_fragment) return bad;
+    if (walk_extensions(inner) != kNoDrop) return bad;
+    if (inner.later_fragment) return DropReason::no_flow;
     view.l4_offset = inner.l4_offset;
     view.protocol = inner.protocol;
   }
-  if (view.protocol != kProtoTcp && view.protocol != kProtoUdp && view.protocol != kProtoSctp) return bad;
+  if (view.protocol != kProtoTcp && view.protocol != kProtoUdp && view.protocol != kProtoSctp)
+    return DropReason::no_flow;
   return quote.size() >= view.l4_offset + kQuotedTransport ? kNoDrop : bad;
 }
 

@@ -40,12 +40,17 @@ struct PacketView {
   uint16_t fragment_offset = 0;  // bytes
   uint16_t piece_offset = 0;     // where, in this packet, the datagram's part begins; only with `fragment`
   uint32_t fragment_id = 0;      // meaningful only with `fragment`
+  uint32_t datagram_bytes = 0;   // of all pieces together, where somebody has found out (nat/fragments.h)
   CsumState csum = CsumState::full;  // of the TCP, UDP or SCTP checksum; full for everything else
 
   ipv4_hdr& v4() const { return *reinterpret_cast<ipv4_hdr*>(ip); }
   ipv6_hdr& v6() const { return *reinterpret_cast<ipv6_hdr*>(ip); }
   uint8_t* l4() const { return ip + l4_offset; }
   uint32_t l4_length() const { return length - l4_offset; }
+  /** l4_length() of the whole datagram: in a first piece, if `datagram_bytes` is known. */
+  uint32_t whole_l4_length() const {
+    return datagram_bytes == 0 ? l4_length() : datagram_bytes - (l4_offset - piece_offset);
+  }
   tcp_hdr& tcp() const { return *reinterpret_cast<tcp_hdr*>(l4()); }
   udp_hdr& udp() const { return *reinterpret_cast<udp_hdr*>(l4()); }
   sctp_hdr& sctp() const { return *reinterpret_cast<sctp_hdr*>(l4()); }
@@ -118,9 +123,9 @@ struct QuoteView {
 };
 
 /**
- * Read the quote of an ICMP error of `family`. Anything but a TCP, UDP or SCTP packet that is no later fragment,
- * with a right IPv4 header checksum (RFC 5508 REQ-3) and eight transport bytes, is refused: kNoDrop or
- * icmp_quote.
+ * Read the quote of an ICMP error of `family`. A packet that is none of TCP, UDP and SCTP, or a later fragment, has no
+ * flow here: no_flow. One without a right IPv4 header checksum (RFC 5508 REQ-3) and eight transport bytes cannot be
+ * read: icmp_quote. Otherwise kNoDrop.
  */
 DropReason parse_quote(std::span<uint8_t> quote, int family, QuoteView& view);
 

@@ -189,7 +189,7 @@ export interface FlowTableCounters {
 
 export interface Counters {
   readonly queues: readonly QueueCounters[];
-  /** Slots used by the published snapshot, and removed ones that still carry flows. */
+  /** Slots used by the published snapshot, and others that carry flows or have ever counted anything. */
   readonly servers: readonly ServerCounters[];
   readonly services: readonly ServiceCounters[];
   readonly flowTable: FlowTableCounters;

@@ -12,6 +12,7 @@ import type { CyclePlan, Model, Plan, Sysctls, VirtualService } from '../model/i
 import { serverId } from '../model/index.js';
 import { schedulerFor, withLastWeights, type Past, type SchedulerServer } from '../scheduler/index.js';
 import { policyOf, withExpiration } from './policy.js';
+import { noSlotPast, pastOf, type SlotPast } from './past.js';
 import type { PlacedService } from './report.js';
 import { assignSlots, noSlots, type Slots } from './slots.js';
 
@@ -20,6 +21,7 @@ export interface Compiled {
   readonly placed: readonly PlacedService[];
   readonly serviceSlots: Slots;
   readonly serverSlots: Slots;
+  readonly past: SlotPast;
   readonly planned: ReadonlyMap<string, Planned>;
 }
 
@@ -36,6 +38,7 @@ export const nothingCompiled: Compiled = {
   placed: [],
   serviceSlots: noSlots,
   serverSlots: noSlots,
+  past: noSlotPast,
   planned: new Map(),
 };
 
@@ -76,6 +79,7 @@ export function compile(model: Model, before: Compiled, counters: Counters, limi
     placed: specs.map(({ service, spec }) => placeOf(service, spec)),
     serviceSlots,
     serverSlots,
+    past: pastOf(before.past, serverSlots, serviceSlots, counters),
     planned,
   };
 }

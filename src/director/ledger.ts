@@ -21,9 +21,10 @@ class Account {
     this.#seen = seen;
   }
 
-  /** Takes new numbers of the dataplane and returns what they add. */
+  /** Takes new numbers of the dataplane and returns what they add. A server that came back may begin at nothing again. */
   see(now: Flow): Flow {
-    const added = minus(now, this.#seen);
+    const beginsAnew = now.connections < this.#seen.connections || now.inPackets < this.#seen.inPackets;
+    const added = beginsAnew ? now : minus(now, this.#seen);
     this.#seen = now;
     this.add(added);
     return added;

@@ -8,6 +8,7 @@ import { VsnatError } from '../errors.js';
 import type { Model } from '../model/index.js';
 import { compile, nothingCompiled, type Compiled } from './compile.js';
 import { diffModels, withoutRestart, type Change } from './diff.js';
+import { sincePast } from './past.js';
 import { connectionOf, reportServices, type ConnectionPage, type ServiceReport } from './report.js';
 
 interface Running {
@@ -51,7 +52,8 @@ export class Reconciler {
   }
 
   services(counters: Counters): readonly ServiceReport[] {
-    return reportServices(this.#now().compiled.placed, counters);
+    const { placed, past } = this.#now().compiled;
+    return reportServices(placed, sincePast(counters, past));
   }
 
   connections(cursor: number, limit: number): ConnectionPage {

@@ -3,7 +3,8 @@
  * Which slot of the dataplane a service or server lives in. Counters and live flows hang on the slot, so it stays the
  * same for as long as the key is configured, and a server that comes back finds its old one. A slot given up goes to
  * somebody else only when nothing uses it any more, and only after every fresh slot is spent: a late reader
- * of the counters never sees one server's numbers under another's name without need. Those given up by the very
+ * of the counters never sees one server's numbers under another's name without need. What the slot has counted for
+ * its former owner stays in the dataplane and is taken off here (past.ts). Those given up by the very
  * change that needs one come last: until its next burst a worker may start a flow there under the old snapshot, which is
  * then counted for the new owner. The flow itself holds its own addresses, so its packets go where they should.
  *
@@ -19,9 +20,11 @@ export interface Slots {
   readonly retired: ReadonlyMap<string, number>;
   /** The lowest slot never used. */
   readonly fresh: number;
+  /** Slots that this assignment took from a former owner. */
+  readonly takenOver: readonly number[];
 }
 
-export const noSlots: Slots = { live: new Map(), retired: new Map(), fresh: 0 };
+export const noSlots: Slots = { live: new Map(), retired: new Map(), fresh: 0, takenOver: [] };
 
 export interface SlotRules {
   /** For the message when they run out: 'server' or 'service'. */
@@ -47,10 +50,11 @@ export function assignSlots(before: Slots, wanted: readonly string[], rules: Slo
     retired.delete(key);
   }
   let fresh = before.fresh;
+  const takenOver: number[] = [];
   for (const [key, slot] of before.live) if (!known.has(key)) retired.set(key, slot);
   const reusable = [...retired].filter(([, slot]) => rules.idle(slot)).values();
   const live = new Map(wanted.map((key) => [key, known.get(key) ?? take()]));
-  return { live, retired, fresh };
+  return { live, retired, fresh, takenOver };
 
   function take(): number {
     if (fresh < rules.limit) return fresh++;
@@ -60,6 +64,7 @@ export function assignSlots(before: Slots, wanted: readonly string[], rules: Slo
     }
     const [owner, slot] = next.value;
     retired.delete(owner);
+    takenOver.push(slot);
     return slot;
   }
 }

@@ -21,16 +21,6 @@ namespace {
 
 constexpr int kTurns = 12;
 
-/** The text without the addresses in its lines 227. */
-std::string without_addresses(std::string text) {
-  const std::vector<nat::FtpLine> lines = reference_ftp(text, true);
-  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
-    if (line->kind == nat::FtpLine::Kind::entering && line->readable)
-      text.erase(line->begin, line->end - line->begin);
-  }
-  return text;
-}
-
 struct Spoken {
   std::string said, heard;
   uint32_t sent, given;

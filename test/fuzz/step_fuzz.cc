@@ -6,6 +6,8 @@
 //   forwarded, TCP or UDP   equals the NAT that computes everything anew; a checksum that was right is right, one that
 //                           was wrong is wrong, an absent one is absent, a pending one is pending
 //   forwarded, ICMP         was right and is right, quote included unless the quote was wrong before
+//   of an FTP control       the same but for the reply's numbers and the request's acknowledgments, and for the addresses
+//   connection              in the text; no checksum that was wrong
 //   passed                  not a bit changed but the hop and the header checksum
 //   held, then released     the piece it was, under the rules above
 //   answered                every checksum right, nothing left for a device to complete, no larger than it may be
@@ -16,7 +18,8 @@
 
 #include "test/fuzz/targets.h"
 #include "test/native/check.h"
-#include "test/native/nat/nat_lab.h"
+#include "test/native/nat/ftp_lab.h"
+#include "test/native/support/ftp_reference.h"
 
 namespace vsnat::test {
 namespace {
@@ -24,14 +27,57 @@ namespace {
 constexpr size_t kRecordHead = 3 + sizeof(wire::vnet_hdr);
 constexpr int kPacketsPerInput = 12;
 
+/** A builder for the piece that begins there. */
+PacketBuilder piece_at(PacketBuilder p, int f, uint16_t units, bool more) {
+  return f == 4 ? p.fragment_field(uint16_t((more ? 0x2000 : 0) | units))
+                : p.fragment_header(uint16_t(units << 3 | (more ? 1 : 0)));
+}
+
 /** The pieces of a datagram of UDP, the first last. */
 std::vector<PacketBuilder> pieces_out_of_order(int f) {
-  const auto piece = [f](uint16_t units, bool more) {
-    PacketBuilder p = udp(f).to(dns_endpoint(f)).payload_bytes(64);
-    return f == 4 ? p.fragment_field(uint16_t((more ? 0x2000 : 0) | units))
-                  : p.fragment_header(uint16_t(units << 3 | (more ? 1 : 0)));
-  };
-  return {piece(18, false), piece(9, true), piece(0, true)};
+  const PacketBuilder p = udp(f).to(dns_endpoint(f)).payload_bytes(64);
+  return {piece_at(p, f, 18, false), piece_at(p, f, 9, true), piece_at(p, f, 0, true)};
+}
+
+std::vector<PacketBuilder> ping_in_pieces(int f) {
+  return {piece_at(icmp(f).payload_bytes(56), f, 0, true), piece_at(icmp(f).payload_bytes(24), f, 8, false)};
+}
+
+/** The last last: the first waits for it. */
+std::vector<PacketBuilder> sctp_in_pieces(int f) {
+  const PacketBuilder p = sctp(f).to(sctp_endpoint(f));
+  return {piece_at(PacketBuilder(p).payload_bytes(48), f, 0, true),
+          piece_at(PacketBuilder(p).payload_bytes(32), f, 8, true),
+          piece_at(PacketBuilder(p).payload_bytes(5), f, 14, false)};
+}
+
+/** 192.0.2.12 and 2001:db8::82: every TCP port, a UDP port of one packet each, and two ports of a mark. */
+Endpoint grouped_endpoint(int family, uint16_t port) {
+  Endpoint e = virtual_endpoint(family);
+  e.address.bytes[family == 4 ? 3 : 15] = uint8_t(e.address.bytes[family == 4 ? 3 : 15] + 2);
+  e.port = port;
+  return e;
+}
+
+/** 192.0.2.12:21 and the server behind it, whose control connections a helper reads. */
+Endpoint ftp_endpoint(int family) {
+  return grouped_endpoint(family, 21);
+}
+Endpoint ftp_server(int family) {
+  return {web_server(family, 2).address, 2121};
+}
+
+/** What is said on the one control connection there is. */
+PacketBuilder ftp_says(int f, bool server, const std::string& text, uint32_t seq, uint32_t ack) {
+  Endpoint client = client_endpoint(f);
+  client.port = 2100;
+  return tcp(f)
+      .from(server ? ftp_server(f) : client)
+      .to(server ? client : ftp_endpoint(f))
+      .flags(kAck | kPsh)
+      .seq(seq)
+      .ack(ack)
+      .payload(bytes_of(text));
 }
 
 /** The packets that open one TCP and one UDP flow per family, made once: an input's cost is mostly its director's. */
@@ -47,18 +93,13 @@ const std::vector<Packet>& opening() {
       all.push_back(udp(f).from(dns_server(f, 0)).to(client_endpoint(f)).build());
       all.push_back(sctp(f).to(sctp_endpoint(f)).chunk(1, Bytes(16)).build());
       all.push_back(sctp(f).from(sctp_server(f, 0)).to(client_endpoint(f)).chunk(2, Bytes(16)).build());
+      all.push_back(ftp_says(f, false, "", 999, 0).flags(kSyn).build());
+      all.push_back(ftp_says(f, true, "", 4999, 1000).flags(kSyn | kAck).build());
+      all.push_back(ftp_says(f, false, "", 1000, 5000).flags(kAck).build());
     }
     return all;
   }();
   return packets;
-}
-
-/** 192.0.2.12 and 2001:db8::82: every TCP port, a UDP port of one packet each, and two ports of a mark. */
-Endpoint grouped_endpoint(int family, uint16_t port) {
-  Endpoint e = virtual_endpoint(family);
-  e.address.bytes[family == 4 ? 3 : 15] = uint8_t(e.address.bytes[family == 4 ? 3 : 15] + 2);
-  e.port = port;
-  return e;
 }
 
 /** Beside the lab's own: services whose connections have a memory, or none. */
@@ -79,6 +120,9 @@ void add_grouped_services(service::SnapshotSpec& spec) {
     group.mark = 7;
     group.persistence = {60, prefix};
     group.listen.push_back({kTcp, ip_address(grouped_endpoint(f, 1001).address), 1001});
+    auto& ftp = spec.services.emplace_back(service_spec(f == 4 ? 11u : 15u, kTcp, ftp_endpoint(f),
+                                                        {server_spec(f == 4 ? 40u : 56u, ftp_server(f))}));
+    ftp.helper = service::Helper::ftp;
   }
 }
 
@@ -109,6 +153,17 @@ void put_right(Bytes& bytes, uint8_t control) {
   }
 }
 
+/** The TCP checksum of a packet that carries a finished one. */
+void seal_tcp(Packet& packet) {
+  const std::optional<Anatomy> a = dissect(packet.bytes);
+  if (!a || a->fragment || a->protocol != 6 || packet.vnet.needs_csum()) return;
+  if (a->l4 + 20 > a->length || a->length > packet.bytes.size()) return;
+  const size_t length = a->length - a->l4;
+  put16(packet.bytes, a->l4 + 16, 0);
+  const uint16_t pseudo = reference_pseudo_sum(a->source, a->destination, 6, uint32_t(length));
+  put16(packet.bytes, a->l4 + 16, reference_checksum({packet.bytes.data() + a->l4, length}, pseudo));
+}
+
 bool equal_but_for_the_name_of_zero(const Bytes& got, const Bytes& want, size_t check_at) {
   if (got.size() != want.size()) return false;
   Bytes same_name = got;
@@ -128,7 +183,10 @@ void check_forwarded_fragment(const Packet& before, const Packet& after, const A
   if (!CHECK_EQ(got.size(), want.size())) return;
   if (!was.later_fragment) {
     const size_t check_at = was.checksum_at();
-    if (was.protocol == 17 && get16(want, check_at) == 0) {
+    if (was.protocol == 132) {  // over all pieces: native/nat/fragments_test.cc puts them together
+      put16(got, check_at + 2, 0);
+      put16(want, check_at + 2, 0);
+    } else if (was.protocol == 17 && get16(want, check_at) == 0) {
       CHECK_EQ(get16(got, check_at), uint16_t{0});
     } else {
       const auto sum = [](const Bytes& bytes, const Anatomy& a) {
@@ -151,10 +209,46 @@ void check_forwarded_fragment(const Packet& before, const Packet& after, const A
   CHECK(got == want);
 }
 
+bool is_ftp_control(const Packet& before, const Anatomy& a) {
+  if (a.protocol != 6 || a.later_fragment) return false;
+  const Endpoint from{a.source, get16(before.bytes, a.l4)}, to{a.destination, get16(before.bytes, a.l4 + 2)};
+  return to == ftp_endpoint(a.family) || from == ftp_server(a.family);
+}
+
+/** See the rules above. What may be another number is zeroed on both sides. */
+void check_ftp_control(const Packet& before, const Packet& after, const Anatomy& was, const Anatomy& is) {
+  const bool reply = Endpoint{was.source, get16(before.bytes, was.l4)} == ftp_server(was.family);
+  if (!was.fragment) {
+    const L4Sum sum = judge_transport(after.bytes, after.vnet.needs_csum());
+    CHECK(sum == (after.vnet.needs_csum() ? L4Sum::partial_right : L4Sum::right) ||
+          (before.vnet.needs_csum() && judge_transport(before.bytes, true) == L4Sum::partial_wrong));
+  }
+  const auto halves = [&](const Packet& packet, const Anatomy& a) {
+    const size_t text = std::min(a.length, a.l4 + size_t(packet.bytes[a.l4 + 12] >> 4) * 4);
+    Bytes head(packet.bytes.begin(), packet.bytes.begin() + long(text));
+    const bool v4 = a.family == 4;
+    put16(head, v4 ? 2 : 4, 0);
+    if (v4) put16(head, 10, 0);
+    head[v4 ? 8 : 7] = 0;
+    for (size_t i = v4 ? 12 : 8; i < (v4 ? 20u : 40u); ++i) head[i] = 0;
+    for (const size_t at : {a.l4, a.l4 + 2, a.l4 + 16}) put16(head, at, 0);
+    for (size_t i = 0; i < 4; ++i) head[a.l4 + (reply ? 4 : 8) + i] = 0;
+    if (!reply) std::fill(head.begin() + long(a.l4 + 20), head.end(), uint8_t{0});  // SACK blocks
+    return std::pair{head,
+                     std::string(packet.bytes.begin() + long(text), packet.bytes.begin() + long(a.length))};
+  };
+  const auto [had, said_before] = halves(before, was);
+  const auto [has, said_after] = halves(after, is);
+  CHECK(had == has);
+  CHECK_EQ(reply ? without_addresses(said_after) : said_after,
+           reply ? without_addresses(said_before) : said_before);
+}
+
 void check_forwarded(const Packet& before, const Result& result) {
   const Packet& after = result.packet;
   const Anatomy was = *dissect(before.bytes), is = *dissect(after.bytes);
   CHECK(ip_checksum_right(after.bytes));
+  if (is_ftp_control(before, was)) return check_ftp_control(before, after, was, is);
   if (was.is_icmp()) {
     CHECK(judge_transport(before.bytes, false) == L4Sum::right);
     CHECK(judge_transport(after.bytes, false) == L4Sum::right);
@@ -177,11 +271,19 @@ void check_forwarded(const Packet& before, const Result& result) {
                                        is.checksum_at()));
 }
 
+/** That it is an error and not another ICMP message is what passing it proves: nothing else to a VIP passes. */
+bool is_error_to_vip(const Anatomy& a) {
+  const Address vips[] = {virtual_endpoint(a.family).address, other_virtual_endpoint(a.family).address,
+                          grouped_endpoint(a.family, 0).address};
+  return a.is_icmp() && std::find(std::begin(vips), std::end(vips), a.destination) != std::end(vips);
+}
+
 void check_passed(const Packet& before, const Result& result) {
   const Anatomy a = *dissect(before.bytes);
   Bytes want(before.bytes.begin(), before.bytes.begin() + long(a.length));
   uint8_t& ttl = want[a.family == 4 ? 8 : 7];
   if (ttl != 255) ++ttl;
+  if (is_error_to_vip(a)) ttl = 1;  // for this host or for nobody
   Bytes got = result.packet.bytes;
   if (a.is_sctp() && before.vnet.needs_csum()) {
     CHECK(judge_transport(got, false) == L4Sum::right);
@@ -201,6 +303,17 @@ void check_answered(const Packet& before, const Result& result) {
   CHECK(wrong.empty() || wrong == "wrong transport checksum in the quote");
   CHECK_EQ(int(after.vnet.flags), 0);
   CHECK(after.bytes.size() <= before.bytes.size() + nat::kAnswerHeadroom);
+  const Anatomy was = *dissect(before.bytes);
+  if (!was.fragment || result.outcome.generated != Generated::echo_reply) return;
+  // A piece of a ping: the same bytes, but for type and checksum in the first.
+  const size_t header = was.family == 4 ? 20 : 48, bytes = after.bytes.size() - header;
+  if (!CHECK(bytes <= was.length)) return;
+  Bytes got(after.bytes.begin() + long(header), after.bytes.end());
+  Bytes want(before.bytes.begin() + long(was.length - bytes), before.bytes.begin() + long(was.length));
+  if (!was.later_fragment) {
+    for (Bytes* of : {&got, &want}) (*of)[0] = (*of)[2] = (*of)[3] = 0;
+  }
+  CHECK(got == want);
 }
 
 void check(const Packet& before, const Result& result) {
@@ -217,7 +330,11 @@ bool is_of(const Packet& held, const Packet& after) {
     return std::equal(held.bytes.begin() + long(from), held.bytes.begin() + long(to),
                       after.bytes.begin() + long(from));
   };
-  return was.family == 4 ? same(0, 8) && same(20, was.length) : same(0, 7) && same(40, was.length);
+  const size_t header = was.family == 4 ? 20 : 40;
+  if (was.fragment && !was.later_fragment) {  // SCTP's, which may have been given another port
+    return same(0, was.family == 4 ? 8 : 7) && same(header, was.l4) && same(was.l4 + 12, was.length);
+  }
+  return same(0, was.family == 4 ? 8 : 7) && same(header, was.length);
 }
 
 }  // namespace
@@ -236,6 +353,7 @@ void fuzz_step(std::span<const uint8_t> input) {
     constexpr uint64_t kPause[] = {0, 1000, 61'000, 901'000};
     lab->now.ms += kPause[control >> kClockShift & 3];
     put_right(packet.bytes, control);
+    if (control & kSealTcp) seal_tcp(packet);
     const Result result = lab->send(packet);
     check(packet, result);
     if (result.held()) held.push_back(packet);
@@ -247,6 +365,25 @@ void fuzz_step(std::span<const uint8_t> input) {
     }
     if (control & 0x80) lab->expire();
   }
+}
+
+/** Both kinds of announcement and the connections they are about, one answer twice. */
+std::vector<PacketBuilder> ftp_transfers(int f) {
+  const std::string ask = f == 4 ? "PASV\r\n" : "EPSV\r\n";
+  const std::string told =
+      f == 4 ? "227 Entering Passive Mode (10,0,0,3,156,64).\r\n" : "229 Ok (|||40000|)\r\n";
+  const std::string port = f == 4 ? "PORT 198,51,100,7,200,10\r\n" : "EPRT |2|2001:db8::7|51210|\r\n";
+  Endpoint client = client_endpoint(f), server = ftp_server(f);
+  client.port = 51210;
+  server.port = 2120;
+  const auto asked = uint32_t(1000 + ask.size()), answered = uint32_t(5000 + told.size());
+  return {ftp_says(f, false, ask, 1000, 5000),
+          ftp_says(f, true, told, 5000, asked),
+          ftp_says(f, true, told, 5000, asked),
+          tcp(f).source_port(50000).to(grouped_endpoint(f, 40000)).flags(kSyn),
+          ftp_says(f, false, port, asked, answered),
+          tcp(f).from(server).to(client).flags(kSyn),
+          ftp_says(f, true, "200 Ok\r\n", answered, asked + uint32_t(port.size())).checksum(Csum::partial)};
 }
 
 std::vector<Bytes> step_seeds() {
@@ -269,6 +406,8 @@ std::vector<Bytes> step_seeds() {
         {udp(f).to(dns_endpoint(f)).payload_bytes(9),
          udp(f).from(dns_server(f, 0)).to(client_endpoint(f)).checksum(Csum::absent)},
         {icmp(f).payload_bytes(13), icmp(f).icmp(5, 0)},
+        ping_in_pieces(f),
+        sctp_in_pieces(f),
         {error(tcp(f).from(virtual_endpoint(f)).to(client_endpoint(f))),
          error(tcp(f).to(web_server(f, 0))).from(web_server(f, 0)).to(client_endpoint(f))},
         {sctp(f).to(sctp_endpoint(f)).chunk(10, Bytes(9)).chunk(6),
@@ -282,6 +421,7 @@ std::vector<Bytes> step_seeds() {
          tcp(f).from({web_server(f, 0).address, 99}).to(client_endpoint(f)).flags(kSyn | kAck)},
         {udp(f).to(grouped_endpoint(f, 54)), udp(f).to(grouped_endpoint(f, 1000)),
          udp(f).from({web_server(f, 0).address, 5400}).to(client_endpoint(f)).payload_bytes(5)},
+        ftp_transfers(f),
         {tcp(f).to(other_virtual_endpoint(f)).flags(kSyn),
          tcp(f).from(other_virtual_endpoint(f)).flags(kSyn)},
     };
@@ -289,7 +429,7 @@ std::vector<Bytes> step_seeds() {
       Bytes seed;
       for (const PacketBuilder& builder : story) {
         const Packet packet = builder.build();
-        seed.push_back(kSealIp | kSealIcmp);
+        seed.push_back(kSealIp | kSealIcmp | kSealTcp);
         seed.push_back(uint8_t(packet.bytes.size() >> 8));
         seed.push_back(uint8_t(packet.bytes.size()));
         append_header(seed, packet.vnet);

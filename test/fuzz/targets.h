@@ -20,7 +20,7 @@ namespace vsnat::test {
 void fuzz_parse(std::span<const uint8_t> input);
 std::vector<Bytes> parse_seeds();
 
-inline constexpr uint8_t kSealIp = 1, kFixLength = 2, kSealIcmp = 4;
+inline constexpr uint8_t kSealIp = 1, kFixLength = 2, kSealIcmp = 4, kSealTcp = 32;
 inline constexpr uint8_t kClockShift = 3;  // two bits: 0 s, 1 s, 61 s, 901 s
 
 void fuzz_step(std::span<const uint8_t> input);

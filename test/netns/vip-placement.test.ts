@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Where a VIP may lie: routed (all other suites), inside an interface's subnet, or on the director's own address. */
+import path from 'node:path';
 import { expect, test } from 'vitest';
 import { mentioning } from './support/capture.js';
-import { at, families, vip } from './support/lab.js';
+import { addressOf, at, families, vip } from './support/lab.js';
 import { loadProgram } from './support/load.js';
+import { projectRoot } from './support/project-root.js';
 import { suite, useLab } from './support/suite.js';
+
+const wire = path.join(projectRoot, 'test/netns/support/wire.py');
 
 suite('a VIP inside the client subnet', () => {
   const vips = { v4: '10.1.1.100', v6: 'fd00:1:1::100' };
@@ -47,6 +51,13 @@ suite("a VIP that is the director's own address", () => {
       expect(stream).toMatchObject({ failed: 0, badBytes: 0 });
       const udp = await lab().load('udp', { to: at(vips[family], vip.udp), sources: 10, datagrams: 10 });
       expect(udp).toMatchObject({ received: 100, lost: 0 });
+    });
+
+    test(`leaves the host what is said of its own ${family} connections`, async () => {
+      const { client, director } = lab().topology;
+      // Nobody listens there. The client's refusal goes to the host's address, which is the VIP, and into the device first.
+      const argv = ['python3', wire, 'complaint', addressOf(client, family), '9'];
+      expect(JSON.parse(await director.namespace.must(argv))).toBe('ECONNREFUSED');
     });
 
     test(`leaves the rest of the ${family} address to the host`, async () => {

@@ -3,6 +3,12 @@
 // The flow table by its rules, one by one. flow/table_model_test.cc has the random walk against a std::map.
 #include "flow/table.h"
 
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <new>
 #include <set>
 #include <string>
 #include <tuple>
@@ -317,6 +323,94 @@ TEST("a table attached to formatted memory finds every flow and goes on expiring
   uint32_t expired = 0;
   again.sweep(0, Tick{149}, 1000, [&](const auto&) { ++expired; });
   CHECK_EQ(expired, 50u);
+}
+
+/** Every flow of `table` is found where its tuple says, and free and used records are all there are. */
+void check_whole(Table<Addr4>& table, uint32_t capacity) {
+  std::vector<flow::Flow<Addr4>> flows;
+  table.walk(0, flow::kNoFlow, [&](const auto& f) { flows.push_back(f); });
+  CHECK_EQ(table.stats().flows, uint64_t(flows.size()));
+  for (const auto& f : flows) {
+    const uint64_t hash = table.hash(f.protocol, f.client, f.client_port);
+    if (!CHECK(table.find_request(hash, f.protocol, f.client, f.client_port, f.virt, f.virtual_port))) return;
+  }
+  for (auto& f : flows) {
+    const uint64_t hash = table.hash(f.protocol, f.client, f.client_port);
+    table.erase(table.find_request(hash, f.protocol, f.client, f.client_port, f.virt, f.virtual_port));
+  }
+  uint32_t fit = 0;
+  for (; fit < 2 * capacity; ++fit) {
+    const auto client = numbered<Addr4>(fit);
+    const auto port = wire::be16::from_host(7);
+    auto* f = table.insert(table.hash(kUdp, client, port), kUdp, client, port, Tick{}, [](const auto&) {});
+    if (f == nullptr) break;
+    f->state = State::established;
+    f->flags = flow::Flow<Addr4>::kConfirmed;
+    table.touch(f, Tick{1000});
+  }
+  CHECK(fit >= capacity);
+  CHECK_EQ(table.stats().flows, uint64_t{fit});
+}
+
+TEST("a lock that nobody holds any more is opened by who attaches, and the flows behind it are found") {
+  Lab<Addr4> lab(500, {1, 2}, Sharing::shared);
+  for (uint32_t i = 0; i < 500; ++i) lab.open(kTcp, i, 1000, 1, 80, i, 80, Tick{100 + i});
+  for (uint32_t i = 0; i < 500; i += 3) lab.table.erase(lab.request(kTcp, i, 1000, 1, 80));
+  using Guard = Table<Addr4>::Guard;
+  alignas(Guard) std::byte for_ever[sizeof(Guard)];
+  new (for_ever) Guard(lab.table, uint32_t{0});
+  Table<Addr4> again;
+  if (!CHECK(again.attach(lab.memory(), Sharing::shared))) return;
+  CHECK_EQ(again.stats().flows, uint64_t{333});
+  for (uint32_t i = 0; i < 500; ++i) CHECK_EQ(lab.request(kTcp, i, 1000, 1, 80) != nullptr, i % 3 != 0);
+  uint32_t expired = 0;
+  again.sweep(0, Tick{349}, 1000, [&](const auto&) { ++expired; });
+  CHECK_EQ(expired, 166u);
+  check_whole(again, 500);
+}
+
+TEST("a table whose process was killed in the middle of anything is whole again for who attaches") {
+  constexpr uint32_t kCapacity = 400;
+  const size_t bytes = Table<Addr4>::bytes_for(kCapacity);
+  int held = 0;
+  for (int round = 0; round < scaled(60); ++round) {
+    ROW("round " + std::to_string(round));
+    void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (!CHECK(memory != MAP_FAILED)) return;
+    const std::span<std::byte> span{static_cast<std::byte*>(memory), bytes};
+    Table<Addr4> table;
+    table.format(span, kCapacity, {5, uint64_t(round)}, Sharing::shared);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const auto port = wire::be16::from_host(9);
+      for (uint32_t n = 0;; n = n * 1664525 + 1013904223) {
+        const auto client = numbered<Addr4>(n >> 22);
+        const uint64_t hash = table.hash(kTcp, client, port);
+        const Table<Addr4>::Guard guard(table, hash);
+        auto* f = table.find_request(hash, kTcp, client, port, virtual_numbered<Addr4>(1), port);
+        if (f != nullptr) {
+          table.erase(f);
+        } else if ((f = table.insert(hash, kTcp, client, port, Tick{1}, [](const auto&) {})) != nullptr) {
+          f->virt = virtual_numbered<Addr4>(1);
+          f->virtual_port = port;
+          f->state = State::established;
+          table.touch(f, Tick{1000});
+        }
+      }
+    }
+    if (!CHECK(child > 0)) return;
+    ::usleep(useconds_t(500 + 37 * round));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    CHECK_EQ(::waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status));
+    // The lock is the first byte of the shard behind the header.
+    held += span[64] != std::byte{0};
+    Table<Addr4> again;
+    if (CHECK(again.attach(span, Sharing::shared))) check_whole(again, kCapacity);
+    ::munmap(memory, bytes);
+  }
+  CHECK(held > 0);
 }
 
 TEST("memory that is too short, never formatted, or another family's is not attached") {

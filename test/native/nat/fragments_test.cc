@@ -2,6 +2,9 @@
 //
 // Datagrams in pieces. A whole packet is built, cut the way a router or a sending host cuts it, sent through piece by
 // piece, put together again naively, and must be what the reference makes of the whole packet.
+#include <algorithm>
+#include <map>
+
 #include "test/native/check.h"
 #include "test/native/nat/nat_lab.h"
 #include "test/native/support/packets.h"
@@ -313,31 +316,235 @@ TEST("a number is used again once its datagram is complete, or two seconds later
   }
 }
 
-TEST("a piece of an SCTP packet is translated where its port stays, and dropped where it would change") {
-  for (const bool same_port : {true, false}) {
-    NatLab lab;
-    if (same_port) {
-      for (auto& service : lab.spec.services) {
-        if (service.listen[0].port != 2905) continue;
-        for (auto& server : service.servers) server.port = 2905;
-      }
-      lab.publish();
-    }
-    CHECK(lab.send(sctp(4).to(sctp_endpoint(4)).chunk(1, Bytes(16))).forwarded());
-    const Packet whole = sctp(4).to(sctp_endpoint(4)).ip_id(7).fragment_field(0).payload_bytes(3000).build();
-    const auto pieces = cut(4, whole.bytes, 1480);
-    CHECK(lab.send(pieces[1]).held());
-    const Result first = lab.send(pieces[0]);
-    CHECK_EQ(first.forwarded(), same_port);
-    if (!same_port) CHECK_EQ(first.outcome.reason, DropReason::fragment);
-    if (!CHECK_EQ(first.released.size(), size_t{1})) continue;
-    CHECK_EQ(first.released[0].forwarded(), same_port);
-    const Result last = lab.send(pieces[2]);
-    CHECK_EQ(last.forwarded(), same_port);
-    if (!same_port) continue;
-    const Bytes joined = join(4, {first.packet.bytes, first.released[0].packet.bytes, last.packet.bytes});
-    CHECK(judge_transport(joined, false) == L4Sum::right);
+/** Where in its datagram a piece begins. */
+size_t place_of(int family, const Bytes& piece) {
+  return family == 4 ? size_t(get16(piece, 6) & 0x1fff) * 8 : get16(piece, 42) & 0xfff8u;
+}
+
+/** Sends the pieces; returns those that left, in the order of their places. */
+std::vector<Bytes> send_all(NatLab& lab, int family, const std::vector<Packet>& pieces,
+                            nat::Verdict wanted = nat::Verdict::forward) {
+  std::map<size_t, Bytes> left;
+  const auto note = [&](const Result& result) {
+    if (result.held()) return;
+    CHECK(result.outcome.verdict == wanted);
+    if (result.packet.bytes.empty()) return;
+    CHECK(left.emplace(place_of(family, result.packet.bytes), result.packet.bytes).second);
+  };
+  for (const Packet& piece : pieces) {
+    const Result result = lab.send(piece);
+    note(result);
+    for (const Result& one : result.released) note(one);
   }
+  std::vector<Bytes> out;
+  for (const auto& [place, bytes] : left) out.push_back(bytes);
+  return out;
+}
+
+TEST("an SCTP packet in pieces is translated as the whole would be, in every order, both ways") {
+  for (const int family : {4, 6}) {
+    for (const bool same_port : {true, false}) {
+      for (const Csum kind : {Csum::full, Csum::wrong}) {
+        for (const size_t bytes : {2000u, 2961u, 3001u, 60000u}) {
+          std::vector<size_t> order = {0, 1, 2};
+          do {
+            NatLab lab;
+            Endpoint server = sctp_server(family, 0);
+            if (same_port) {
+              for (auto& service : lab.spec.services) {
+                if (service.listen[0].port != 2905) continue;
+                for (auto& one : service.servers) one.port = 2905;
+              }
+              lab.publish();
+              server.port = 2905;
+            }
+            ROW("IPv" + std::to_string(family) + ", " + std::to_string(bytes) + " bytes, " +
+                std::to_string(order[0]) + std::to_string(order[1]) + std::to_string(order[2]));
+            const auto through = [&](PacketBuilder p, const Translation& translation) {
+              if (family == 4) p.ip_id(uint16_t(kId)).fragment_field(0);
+              const Packet whole = p.payload_bytes(bytes).checksum(kind).build();
+              const auto pieces = cut(family, whole.bytes, bytes > 9000 ? 24000 : 1480);
+              std::vector<Packet> sent;
+              for (const size_t n : order) {
+                if (n < pieces.size()) sent.push_back(pieces[n]);
+              }
+              const auto left = send_all(lab, family, sent);
+              if (!CHECK_EQ(left.size(), pieces.size())) return;
+              CHECK(join(family, left) == reference_nat(whole, translation).bytes);
+              CHECK_EQ(lab.fragments.waiting(), 0u);
+            };
+            CHECK(lab.send(sctp(family).to(sctp_endpoint(family)).chunk(1, Bytes(16))).forwarded());
+            through(sctp(family).to(sctp_endpoint(family)), {{}, server, 1});
+            through(sctp(family).from(server).to(client_endpoint(family)), {sctp_endpoint(family), {}, 1});
+          } while (std::next_permutation(order.begin(), order.end()));
+        }
+      }
+    }
+  }
+}
+
+TEST("an INIT in pieces opens one association, when its last piece is there") {
+  NatLab lab;
+  const Packet whole =
+      sctp(4).to(sctp_endpoint(4)).ip_id(uint16_t(kId)).fragment_field(0).chunk(1, Bytes(3000)).build();
+  const auto pieces = cut(4, whole.bytes, 1480);
+  CHECK(lab.send(pieces[0]).held());
+  CHECK_EQ(lab.flows(), uint64_t{0});
+  CHECK(lab.send(pieces[1]).held());
+  const Result last = lab.send(pieces[2]);
+  CHECK(last.held());
+  if (!CHECK_EQ(last.released.size(), size_t{3})) return;
+  for (const Result& piece : last.released) CHECK(piece.forwarded());
+  CHECK_EQ(lab.flows(), uint64_t{1});
+  CHECK_EQ(lab.tally.server(12).connections.read(), uint64_t{1});
+  CHECK_EQ(lab.state(4, kSctp), std::string("INIT1"));
+}
+
+TEST("a held first piece that is refused has room for what is said about it") {
+  for (const int family : {4, 6}) {
+    NatLab lab;
+    const Endpoint nobodys{sctp_endpoint(family).address, 99};
+    PacketBuilder p = sctp(family).to(nobodys).payload_bytes(500);
+    if (family == 4) p.ip_id(uint16_t(kId)).fragment_field(0);
+    const auto pieces = cut(family, p.build().bytes, 104);
+    for (size_t i = 0; i + 1 < pieces.size(); ++i) CHECK(lab.send(pieces[i]).held());
+    const Result last = lab.send(pieces.back());
+    if (!CHECK_EQ(last.released.size(), pieces.size())) continue;
+    CHECK(last.released[0].answered());
+    CHECK_EQ(complaint(last.released[0].packet.bytes, false), std::string());
+    for (size_t i = 1; i < pieces.size(); ++i) {
+      CHECK_EQ(last.released[i].outcome.reason, DropReason::fragment);
+    }
+    CHECK_EQ(lab.flows(), uint64_t{0});
+  }
+}
+
+TEST("a last piece that ends before its first does, or never comes, lets nothing of SCTP go") {
+  for (const int family : {4, 6}) {
+    NatLab lab;
+    CHECK(lab.send(sctp(family).to(sctp_endpoint(family)).chunk(1, Bytes(16))).forwarded());
+    PacketBuilder p = sctp(family).to(sctp_endpoint(family)).payload_bytes(3000);
+    if (family == 4) p.ip_id(uint16_t(kId)).fragment_field(0);
+    const Bytes whole = p.build().bytes;
+    const auto pieces = cut(family, whole, 1480);
+    Packet early = cut(family, Bytes(whole.begin(), whole.begin() + (family == 4 ? 20 : 40) + 17), 8)[2];
+    if (family == 4) put_header_checksum(early.bytes);
+    CHECK(lab.send(pieces[0]).held());
+    const Result last = lab.send(early);
+    if (!CHECK_EQ(last.released.size(), size_t{2})) continue;
+    for (const Result& piece : last.released) CHECK(piece.outcome.verdict == nat::Verdict::drop);
+
+    CHECK(lab.send(pieces[0]).held());
+    lab.now.ms += 2'400;
+    CHECK(lab.send(pieces[2]).held());
+    lab.expire();
+    CHECK(lab.dropped[size_t(DropReason::fragment_timeout)] > 0);
+    CHECK_EQ(lab.forwarded, uint64_t{1});
+    // The next datagram may have the number.
+    CHECK_EQ(send_all(lab, family, pieces).size(), pieces.size());
+  }
+}
+
+PacketBuilder ping(int family, size_t bytes) {
+  PacketBuilder p = icmp(family).payload_bytes(bytes);
+  return family == 4 ? p.ip_id(uint16_t(kId)).fragment_field(0) : p;
+}
+
+TEST("a ping in pieces is answered in pieces, as the whole would be, in every order") {
+  for (const int family : {4, 6}) {
+    for (const size_t bytes : {1480u, 2961u, 4000u, 65000u}) {
+      for (const Csum kind : {Csum::full, Csum::wrong}) {
+        std::vector<size_t> order = {0, 1, 2};
+        do {
+          NatLab lab;
+          const Packet whole = ping(family, bytes).checksum(kind).build();
+          const auto pieces = cut(family, whole.bytes, bytes > 9000 ? 24000 : 1480);
+          std::vector<Packet> sent;
+          for (const size_t n : order) {
+            if (n < pieces.size()) sent.push_back(pieces[n]);
+          }
+          const auto left = send_all(lab, family, sent, nat::Verdict::answer);
+          if (!CHECK_EQ(left.size(), pieces.size())) continue;
+          const Bytes answer = join(family, left);
+          CHECK(judge_transport(answer, false) == (kind == Csum::full ? L4Sum::right : L4Sum::wrong));
+          if (kind == Csum::full) {
+            Bytes as_whole = lab.send(ping(family, bytes)).packet.bytes;
+            if (family == 4) put16(as_whole, 6, 0), put_header_checksum(as_whole);
+            CHECK(answer == as_whole);
+          }
+          CHECK_EQ(lab.generated[size_t(Generated::echo_reply)],
+                   uint64_t(pieces.size()) + (kind == Csum::full ? 1 : 0));
+        } while (std::next_permutation(order.begin(), order.end()));
+      }
+    }
+  }
+}
+
+TEST("of a ping in pieces nothing is answered that is not its own: repeated, overlapping, another message") {
+  for (const int family : {4, 6}) {
+    NatLab lab;
+    const auto pieces = cut(family, ping(family, 4000).build().bytes, 1480);
+    CHECK(lab.send(pieces[0]).answered());
+    CHECK_EQ(lab.send(pieces[0]).outcome.reason, DropReason::fragment_overlap);
+    CHECK(lab.send(pieces[1]).answered());
+    CHECK_EQ(lab.send(pieces[1]).outcome.reason, DropReason::fragment_overlap);
+    CHECK(lab.send(pieces[2]).answered());
+    for (const uint8_t type : {0, 3, 13, 129, 1}) {
+      const auto other = cut(family, ping(family, 4000).icmp(type, 0).build().bytes, 1480, 1000u + type);
+      CHECK_EQ(lab.send(other[0]).outcome.reason, DropReason::fragment);
+      CHECK_EQ(lab.send(other[1]).outcome.reason, DropReason::fragment);
+    }
+    // Not to a VIP: somebody else's.
+    for (const Packet& piece :
+         cut(family, ping(family, 4000).to(web_server(family, 0)).build().bytes, 1480)) {
+      CHECK(lab.send(piece).passed());
+    }
+  }
+}
+
+TEST("pings in pieces are answered as long as the budget allows their first") {
+  NatLab lab;
+  int answered = 0, refused = 0;
+  for (uint32_t id = 0; id < 400; ++id) {
+    const auto pieces = cut(4, ping(4, 100).build().bytes, 56, id);
+    const Result first = lab.send(pieces[0]), second = lab.send(pieces[1]);
+    answered += first.answered() && second.answered();
+    refused +=
+        first.outcome.reason == DropReason::rate_limited && second.outcome.reason == DropReason::fragment;
+  }
+  CHECK_EQ(answered, int(nat::AnswerBudget::kBurstPerClient));
+  CHECK_EQ(answered + refused, 400);
+}
+
+TEST("the pieces of an answer carry none of the headers that came before them") {
+  NatLab lab;
+  const auto pieces = cut(6, ping(6, 3000).extension(60, Bytes(14)).build().bytes, 1480);
+  // Destination options in front of the fragment header: IPv6, options, fragment, piece.
+  const auto plain = cut(6, ping(6, 3000).build().bytes, 1480);
+  for (size_t i = 0; i < plain.size(); ++i) {
+    Bytes piece = plain[i].bytes;
+    const Bytes options = {44, 0, 1, 4, 0, 0, 0, 0};
+    piece.insert(piece.begin() + 40, options.begin(), options.end());
+    piece[6] = 60;
+    put16(piece, 4, piece.size() - 40);
+    const Result result = lab.send(Packet{piece, {}});
+    if (!CHECK(result.answered())) continue;
+    CHECK_EQ(result.packet.bytes.size(), plain[i].bytes.size());
+    CHECK_EQ(int(result.packet.bytes[6]), 44);
+    CHECK_EQ(place_of(6, result.packet.bytes), place_of(6, plain[i].bytes));
+  }
+  // Behind the fragment header they are part of the datagram, and the reply would lie elsewhere.
+  for (const Packet& piece : pieces) CHECK_EQ(lab.send(piece).outcome.reason, DropReason::fragment);
+  // An IPv4 option is not sent back either.
+  Bytes first = cut(4, ping(4, 3000).build().bytes, 1480)[0].bytes;
+  const Bytes nops = {1, 1, 1, 1};
+  first.insert(first.begin() + 20, nops.begin(), nops.end());
+  first[0] = 0x46;
+  put16(first, 2, first.size());
+  reseal(first);
+  const Result result = lab.send(Packet{first, {}});
+  CHECK(result.answered());
+  CHECK_EQ(result.packet.bytes.size(), first.size() - 4);
 }
 
 TEST("pieces of somebody else's datagrams pass, a real server's own among them") {

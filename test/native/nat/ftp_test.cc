@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "nat/cull.h"
 #include "test/native/check.h"
 #include "test/native/nat/ftp_lab.h"
 
@@ -321,6 +322,41 @@ TEST("a control connection outlives its timeout while a data connection lives, a
   ftp.lab.expire();
   CHECK_EQ(ftp.lab.flows(), uint64_t{0});
   CHECK_EQ(ftp.lab.ftp.in_use(), 0u);
+}
+
+TEST("drop_entry spares a control connection for as long as a data connection lives") {
+  FtpLab ftp;
+  ftp.open();
+  ftp.ask("EPSV\r\n");
+  ftp.answer(extended(kData));
+  const auto data = [&](uint8_t flags) {
+    return tcp(4)
+        .from(ftp.client(50000))
+        .to(ftp.virt(kData))
+        .flags(flags)
+        .seq(flags & kSyn ? 99 : 100)
+        .ack(200);
+  };
+  CHECK(ftp.lab.send(data(kSyn)).forwarded());
+  CHECK(ftp.lab.send(tcp(4).from(ftp.real(kData)).to(ftp.client(50000)).flags(kSyn | kAck).seq(199).ack(100))
+            .forwarded());
+  for (int i = 0; i < 12; ++i) CHECK(ftp.lab.send(data(kAck)).forwarded());  // too many packets to be dropped
+  ftp.lab.advance_seconds(100);
+  nat::Core core{*ftp.lab.tables, ftp.lab.loads.data(), ftp.lab.tally, ftp.lab.budget, ftp.lab.fragments, 0,
+                 Prng(7)};
+  core.ftp = &ftp.lab.ftp;
+  nat::DropEntryRule rule;
+  const auto thin = [&] { nat::drop_entries(core, *ftp.lab.snapshot, 0, ftp.lab.now.tick(), 1000, rule); };
+  thin();
+  CHECK_EQ(ftp.lab.flows(), uint64_t{2});
+  CHECK(ftp.lab.send(data(kRst)).forwarded());
+  ftp.lab.advance_seconds(11);
+  ftp.lab.expire();
+  CHECK_EQ(ftp.lab.flows(), uint64_t{1});
+  thin();
+  CHECK_EQ(ftp.lab.flows(), uint64_t{0});
+  CHECK_EQ(ftp.lab.ftp.in_use(), 0u);
+  ftp.lab.check_books();
 }
 
 TEST(

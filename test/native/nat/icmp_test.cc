@@ -190,7 +190,7 @@ TEST(
     check_becomes(s.lab, about_reply(s),
                   error(s.family, s.reply_sent().bytes()).from(s.client()).to(s.server()));
     s.lab.advance_seconds(1);
-    s.lab.refused(about_reply(s), DropReason::no_flow);
+    s.lab.given_to_host(about_reply(s));
   });
 }
 
@@ -221,7 +221,35 @@ TEST("an error with a wrong ICMP checksum is dropped, in IPv6 also one that forg
   });
 }
 
-TEST("quotes that name no flow of this VIP are refused at the VIP, each for its reason") {
+TEST("an error to a VIP about what cannot be a flow of ours is given to the host, whose own it may be") {
+  for (const int f : {4, 6}) {
+    Scene s(f);
+    const auto at_vip = [&](Bytes quote) { return error(f, std::move(quote)).from(s.client()).to(s.virt()); };
+    const PacketBuilder later = f == 4 ? s.reply_seen().fragment_field(1) : s.reply_seen().fragment_header(8);
+    const struct {
+      const char* name;
+      PacketBuilder quoted;
+    } cases[] = {
+        {"an unknown flow", s.reply_seen().destination_port(999)},
+        {"a later fragment", later},
+        {"an ICMP error", error(f, s.reply_seen().bytes()).from(s.virt()).to(s.client())},
+        {"an ICMP echo", icmp(f).from(s.virt()).to(s.client())},
+        {"GRE", protocol(f, 47).from(s.virt()).to(s.client()).payload_bytes(30)},
+        {"ESP", protocol(f, 50).from(s.virt()).to(s.client()).payload_bytes(30)},
+        {"IP in IP", protocol(f, 4).from(s.virt()).to(s.client()).payload(s.reply_seen().bytes())},
+    };
+    for (const auto& c : cases) {
+      for (const uint8_t hops : {1, 2, 64, 255}) {
+        ROW(c.name);
+        s.lab.given_to_host(at_vip(c.quoted.bytes()).ttl(hops));
+      }
+    }
+    s.lab.refused(at_vip(s.reply_seen().destination_port(999).bytes()).checksum(Csum::wrong),
+                  DropReason::icmp_csum);
+  }
+}
+
+TEST("quotes that cannot be of this VIP are refused there, each for its reason") {
   Scene s(4);
   const auto at_vip = [&](Bytes quote) { return error(4, std::move(quote)).from(s.client()).to(s.virt()); };
   const struct {
@@ -229,7 +257,6 @@ TEST("quotes that name no flow of this VIP are refused at the VIP, each for its 
     PacketBuilder packet;
     DropReason reason;
   } cases[] = {
-      {"an unknown flow", at_vip(s.reply_seen().destination_port(999).bytes()), DropReason::no_flow},
       {"the direction reversed: quoted source is the client", at_vip(s.request_sent().bytes()),
        DropReason::icmp_dir},
       {"another VIP's packet", at_vip(s.reply_seen().from(other_virtual_endpoint(4)).bytes()),
@@ -237,17 +264,6 @@ TEST("quotes that name no flow of this VIP are refused at the VIP, each for its 
       {"a quote with a wrong header checksum", at_vip(s.reply_seen().ip_checksum_off_by(1).bytes()),
        DropReason::icmp_quote},
       {"a quote of version 6", at_vip(tcp6().bytes()), DropReason::icmp_quote},
-      {"a later fragment", at_vip(s.reply_seen().fragment_field(1).bytes()), DropReason::icmp_quote},
-      {"an ICMP error", at_vip(error(4, s.reply_seen().bytes()).from(s.virt()).to(s.client()).bytes()),
-       DropReason::icmp_quote},
-      {"an ICMP echo", at_vip(icmp4().from(s.virt()).to(s.client()).bytes()), DropReason::icmp_quote},
-      {"GRE", at_vip(protocol(4, 47).from(s.virt()).to(s.client()).payload_bytes(30).bytes()),
-       DropReason::icmp_quote},
-      {"ESP", at_vip(protocol(4, 50).from(s.virt()).to(s.client()).payload_bytes(30).bytes()),
-       DropReason::icmp_quote},
-      {"IP in IP",
-       at_vip(protocol(4, 4).from(s.virt()).to(s.client()).payload(s.reply_seen().bytes()).bytes()),
-       DropReason::icmp_quote},
       {"nothing at all", at_vip({}), DropReason::icmp_quote},
   };
   for (const auto& c : cases) {

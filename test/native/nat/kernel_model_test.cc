@@ -5,7 +5,7 @@
 // must agree on what became of it, on the connection's state and time left, and on the servers' loads.
 //
 // Where vsnat differs on purpose the model follows vsnat: a SYN+ACK or SYN+FIN begins nothing (docs/differences.md),
-// and a packet that IPVS would leave to the host gets no_flow. RSTs here are always plausible.
+// and a segment that IPVS would leave to the host gets no_flow. RSTs here are always plausible.
 #include <map>
 #include <memory>
 #include <optional>
@@ -85,7 +85,7 @@ class Model {
   std::string on_error(uint8_t protocol, uint16_t port) {
     Conn* conn = find(protocol, port);
     if (!conn) {
-      if (!settings.schedule_icmp) return "no_flow";
+      if (!settings.schedule_icmp) return "pass";
       const std::string refusal = schedule(protocol, port, &conn);
       if (!refusal.empty()) return refusal;
       conn->until_ms = now_ms + 3000;

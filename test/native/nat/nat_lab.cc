@@ -163,6 +163,17 @@ Result NatLab::refused(const PacketBuilder& builder, DropReason reason) {
   return result;
 }
 
+Result NatLab::given_to_host(const PacketBuilder& builder) {
+  const uint64_t before = flows();
+  const Packet packet = builder.build();
+  const Result result = send(packet);
+  CHECK(result.passed());
+  const int hops = packet.bytes[packet.bytes[0] >> 4 == 4 ? 8 : 7];
+  if (result.passed()) CHECK(result.packet.bytes == reference_nat(packet, {{}, {}, 1 - hops}).bytes);
+  CHECK(flows() <= before);
+  return result;
+}
+
 void NatLab::expire() {
   nat::Core core{*tables, loads.data(), tally, budget, fragments, 0};
   core.defence = &defence;

@@ -42,6 +42,8 @@ class NatLab {
   Result send(const PacketBuilder& builder) { return send(builder.build()); }
   /** Sends and expects this drop (or answer) reason. */
   Result refused(const PacketBuilder& builder, DropReason reason);
+  /** Sends and expects it back as it came, with one hop left: for this host or for nobody. */
+  Result given_to_host(const PacketBuilder& builder);
 
   void publish();
   /** Remove what has expired, everywhere, held pieces included. */

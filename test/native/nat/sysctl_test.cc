@@ -188,7 +188,7 @@ TEST("with schedule_icmp an error about an unknown connection makes one, for thr
     for (const bool is_tcp : {true, false}) {
       const Endpoint virt = is_tcp ? virtual_endpoint(family) : dns_endpoint(family);
       NatLab lab;
-      lab.refused(complaint_about(family, virt, is_tcp), DropReason::no_flow);
+      lab.given_to_host(complaint_about(family, virt, is_tcp));
       lab.spec.policy.schedule_icmp = true;
       lab.publish();
       const Result result = lab.send(complaint_about(family, virt, is_tcp));
@@ -235,7 +235,7 @@ TEST("schedule_icmp says nothing where nobody listens or nobody serves, and make
     lab.publish();
     Endpoint nobody = virtual_endpoint(family);
     nobody.port = 81;
-    lab.refused(complaint_about(family, nobody, true), DropReason::no_flow);
+    lab.given_to_host(complaint_about(family, nobody, true));
     for (auto& service : lab.spec.services) {
       for (auto& server : service.servers) server.weight = 0;
     }

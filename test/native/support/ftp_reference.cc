@@ -187,6 +187,15 @@ std::vector<FtpLine> reference_ftp(const std::string& text, bool replies) {
   return lines;
 }
 
+std::string without_addresses(std::string text) {
+  const std::vector<nat::FtpLine> lines = reference_ftp(text, true);
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+    if (line->kind == nat::FtpLine::Kind::entering && line->readable)
+      text.erase(line->begin, line->end - line->begin);
+  }
+  return text;
+}
+
 void check_ftp_readers(const std::string& text) {
   for (const bool replies : {false, true}) {
     size_t from = 0;

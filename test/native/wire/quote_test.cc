@@ -14,7 +14,7 @@ namespace {
 using wire::kNoDrop;
 using wire::QuoteView;
 
-constexpr DropReason kBad = DropReason::icmp_quote;
+constexpr DropReason kBad = DropReason::icmp_quote, kNotOurs = DropReason::no_flow;
 
 TEST("a quote is readable from eight transport bytes on, and its checksum only when it is there") {
   for (const int family : {4, 6}) {
@@ -49,16 +49,16 @@ TEST("a quote with options is read behind them, at every header length") {
   }
 }
 
-TEST("only TCP, UDP and SCTP are flows; a quote of anything else is refused, all 256 of them") {
+TEST("only TCP, UDP and SCTP are flows; a quote of anything else is of none, all 256 of them") {
   for (int number = 0; number < 256; ++number) {
     const bool is_flow = number == 6 || number == 17 || number == 132;
     Bytes four = tcp4().bytes(), six = tcp6().payload_bytes(32).bytes();
     four[9] = uint8_t(number);
     reseal(four);
     six[6] = uint8_t(number);
-    if (!CHECK_EQ(quoted(four, 4), is_flow ? kNoDrop : kBad)) return;
+    if (!CHECK_EQ(quoted(four, 4), is_flow ? kNoDrop : kNotOurs)) return;
     if (number == 0 || number == 43 || number == 44 || number == 60) continue;  // read as an extension header
-    if (!CHECK_EQ(quoted(six, 6), is_flow ? kNoDrop : kBad)) return;
+    if (!CHECK_EQ(quoted(six, 6), is_flow ? kNoDrop : kNotOurs)) return;
   }
 }
 
@@ -79,14 +79,14 @@ TEST("quotes that are read, and quotes that are refused") {
       {"the first fragment of a datagram", 4, udp4().fragment_field(0x2000).payload_bytes(40).bytes(),
        kNoDrop},
       {"a later fragment, which has no ports", 4, udp4().fragment_field(0x0001).payload_bytes(40).bytes(),
-       kBad},
+       kNotOurs},
       {"a wrong IP header checksum", 4, tcp4().ip_checksum_off_by(1).bytes(), kBad},
       {"version 6 in an IPv4 error", 4, tcp6().bytes(), kBad},
       {"version 4 in an IPv6 error", 6, tcp4().payload_bytes(60).bytes(), kBad},
       {"IHL 4", 4, tcp4().header_words(4).bytes(), kBad},
       {"IHL beyond the quote", 4, tcp4().ip_options(Bytes(40, 1)).truncate(50).bytes(), kBad},
-      {"an ICMP error", 4, nested, kBad},
-      {"an ICMP echo", 4, icmp4().bytes(), kBad},
+      {"an ICMP error", 4, nested, kNotOurs},
+      {"an ICMP echo", 4, icmp4().bytes(), kNotOurs},
       {"a payload length of 65535", 6, tcp6().length_field(65535).bytes(), kNoDrop},
       {"extension headers", 6, tcp6().extension(0).extension(60).bytes(), kNoDrop},
       {"a chain that ends inside an extension header", 6,
@@ -96,9 +96,9 @@ TEST("quotes that are read, and quotes that are refused") {
       {"an IPv6 first fragment with options behind the fragment header", 6,
        udp6().fragment_header(0x0001).extension(60, {1, 4, 0, 0, 0, 0}).payload_bytes(8).bytes(), kNoDrop},
       {"an IPv6 later fragment, which has no ports", 6,
-       udp6().fragment_header(0x0b51).payload_bytes(8).bytes(), kBad},
+       udp6().fragment_header(0x0b51).payload_bytes(8).bytes(), kNotOurs},
       {"an IPv6 later fragment behind options", 6,
-       udp6().extension(60).fragment_header(0x0b50).payload_bytes(8).bytes(), kBad},
+       udp6().extension(60).fragment_header(0x0b50).payload_bytes(8).bytes(), kNotOurs},
   };
   for (const auto& c : cases) {
     ROW(c.name);
