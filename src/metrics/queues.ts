@@ -70,7 +70,7 @@ export const queueMetrics: readonly MetricDefinition[] = [
   ),
   counter(
     'vsnat_queue_fragments_held_total',
-    'Pieces of datagrams put aside because they came before their first.',
+    'Pieces of datagrams put aside because they came before their first, or of SCTP before the last.',
     (queue) => queue.fragmentsHeld,
   ),
   counter(
