@@ -1,8 +1,9 @@
 # One file for everything native: the core as a static library that knows no Node, the addon on top of it, and with
 # `-Dprograms=1` the C++ unit tests and the fuzzer. `-Dsanitize=address,undefined` or `-Dsanitize=thread` builds all of
-# it instrumented. (bench/ compiles its two programs itself: they share no code with the product.)
+# it instrumented, `-Doptimize=-O1` the core and the fuzzer less optimized, `-Doptimize_tests=-O0` the tests. (bench/
+# compiles its two programs itself: they share no code with the product.)
 {
-  'variables': { 'sanitize%': '', 'programs%': 0 },
+  'variables': { 'sanitize%': '', 'programs%': 0, 'optimize%': '-O2', 'optimize_tests%': '-O2' },
   'targets': [
     {
       'target_name': 'vsnat_core',
@@ -30,6 +31,7 @@
       'targets': [
         {
           'target_name': 'native_tests',
+          'variables': { 'level': '<(optimize_tests)' },
           'type': 'executable',
           'product_extension': '',
           'includes': ['native/native.gypi'],

@@ -5,38 +5,58 @@
 //
 // A suite that ran nothing has failed. Skipping (no root, a package missing) is allowed on a developer's machine and
 // said in the sum; with CI or VSNAT_REQUIRE_ALL set it is a failure. CONTRIBUTING.md tells what each suite needs.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import path from 'node:path';
 
-import { ensureBuilt } from './bootstrap.mjs';
+import { BootstrapError, ensureBuilt } from './bootstrap.mjs';
 
 const root = path.resolve(import.meta.dirname, '..');
 const cache = path.join(root, '.cache');
 const strict = Boolean(process.env.CI ?? process.env.VSNAT_REQUIRE_ALL);
 const secondsPerFuzzer = process.env.VSNAT_FUZZ_SECONDS ?? '15';
 
-/** Runs a command with its output shown; its text comes back too when `capture` is set. */
-function run(command, argv, { capture = false, env = {} } = {}) {
-  const result = spawnSync(command, argv, {
-    cwd: root,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', capture ? 'pipe' : 'inherit', 'inherit'],
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  });
-  if (capture) process.stdout.write(result.stdout ?? '');
-  return { ok: result.status === 0, text: result.stdout ?? '' };
+/**
+ * Where a suite runs: what its commands print goes to `print`, and they are as nice as that. A shell gives Ctrl-C to
+ * all of them by itself.
+ */
+class Place {
+  constructor(print, niceness) {
+    this.print = print;
+    this.niceness = niceness;
+  }
+
+  /** Runs a command to its end; `text` is what it said on standard output. */
+  run(command, argv, env = {}) {
+    return new Promise((resolve) => {
+      const stdio = ['ignore', 'pipe', 'pipe'];
+      const child = spawn(command, argv, { cwd: root, env: { ...process.env, ...env }, stdio });
+      if (this.niceness > 0 && child.pid !== undefined) setPriority(child.pid, this.niceness);
+      let text = '';
+      child.stdout.setEncoding('utf8').on('data', (said) => ((text += said), this.print(said)));
+      child.stderr.setEncoding('utf8').on('data', (said) => this.print(said));
+      child.on('error', (error) => this.print(`${command}: ${error.message}\n`));
+      child.on('close', (status) => resolve({ ok: status === 0, text }));
+    });
+  }
 }
 
 /** A check that is one test: it passed or it did not. */
 const single = (ok) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 });
 
-function vitest(name, places, extra = [], env = {}) {
+const added = (results) =>
+  results.reduce((sum, one) => ({
+    passed: sum.passed + one.passed,
+    failed: sum.failed + one.failed,
+    skipped: sum.skipped + one.skipped,
+  }));
+
+async function vitest(place, name, places, extra = [], env = {}) {
   const report = path.join(cache, `${name}.json`);
   rmSync(report, { force: true });
   const argv = ['node_modules/vitest/vitest.mjs', 'run', ...places, '--reporter=default', '--reporter=json'];
-  const { ok } = run(process.execPath, [...argv, `--outputFile.json=${report}`, ...extra], { env });
+  const { ok } = await place.run(process.execPath, [...argv, `--outputFile.json=${report}`, ...extra], env);
   if (!existsSync(report)) return single(false);
   const sum = JSON.parse(readFileSync(report, 'utf8'));
   // A file that cannot even be loaded has no failed test in it; the runner's exit code knows.
@@ -45,68 +65,94 @@ function vitest(name, places, extra = [], env = {}) {
 }
 
 /**
- * Builds all C++ programs of binding.gyp in a directory of their own: a farm of links to the sources, so that an
+ * How the C++ is built to be tested. The tests' own code is compiled with less care than the core: it is more of it, and
+ * instrumented at -O2 it would be compiled five minutes to run a few seconds. More optimization finds no more here:
+ * what the sanitizers watch for, they watch for at every level, and at -O0 nothing they could find is optimized away.
+ */
+const flavours = {
+  plain: { sanitize: '', core: '-O2', tests: '-O1' },
+  asan: { sanitize: 'address,undefined', core: '-O1', tests: '-O0' },
+  tsan: { sanitize: 'thread', core: '-O1', tests: '-O0' },
+};
+
+/**
+ * Builds C++ programs of binding.gyp in a directory of their own: a farm of links to the sources, so that an
  * instrumented build never takes the place of the addon that is in use.
  */
-function buildPrograms(flavour, sanitize) {
+async function buildPrograms(place, flavour, programs) {
   const farm = path.join(cache, flavour);
   mkdirSync(farm, { recursive: true });
   for (const name of ['binding.gyp', 'package.json', 'native', 'test', 'bench', 'node_modules']) {
     if (!existsSync(path.join(farm, name))) symlinkSync(path.join(root, name), path.join(farm, name));
   }
+  const { sanitize, core, tests } = flavours[flavour];
+  const settings = { programs: 1, sanitize, optimize: core, optimize_tests: tests };
   const gyp = path.join(root, 'node_modules/node-gyp/bin/node-gyp.js');
   // Always configured: the lists of sources are made then, and a file may be new. What did not change is not compiled.
   const steps = [
-    ['configure', '--', '-Dprograms=1', `-Dsanitize=${sanitize}`],
-    ['build', '-j', 'max'],
+    ['configure', '--', ...Object.entries(settings).map(([name, value]) => `-D${name}=${value}`)],
+    ['build', ...programs, '-j', 'max'],
   ];
   for (const step of steps) {
-    if (!run(process.execPath, [gyp, '-C', farm, '--loglevel=error', ...step]).ok) return null;
+    const { ok } = await place.run(process.execPath, [gyp, '-C', farm, '--loglevel=error', ...step]);
+    if (!ok) return null;
   }
   return path.join(farm, 'build/Release');
 }
 
-function nativeTests(flavour, sanitize, env) {
-  const directory = buildPrograms(flavour, sanitize);
+async function nativeTests(place, flavour, env = {}) {
+  const directory = await buildPrograms(place, flavour, ['native_tests']);
   if (directory === null) return single(false);
-  const { ok, text } = run(path.join(directory, 'native_tests'), [], { capture: true, env });
+  const { ok, text } = await place.run(path.join(directory, 'native_tests'), [], env);
   const line = /^native: (\d+) passed, (\d+) failed$/m.exec(text);
   if (line === null) return single(false);
   return { passed: Number(line[1]), failed: Number(line[2]) + (ok || line[2] !== '0' ? 0 : 1), skipped: 0 };
 }
 
-function fuzz() {
-  const directory = buildPrograms('asan', 'address,undefined');
+/** Every target in a process of its own, all at once. */
+async function fuzz(place) {
+  const directory = await buildPrograms(place, 'asan', ['fuzz']);
   if (directory === null) return single(false);
-  const { ok } = run(path.join(directory, 'fuzz'), ['--seconds', secondsPerFuzzer]);
-  return single(ok);
+  const program = path.join(directory, 'fuzz');
+  const { text: targets } = await place.run(program, ['--list']);
+  const runs = targets.split('\n').filter(Boolean);
+  if (runs.length === 0) return single(false);
+  const all = runs.map((target) => place.run(program, [target, '--seconds', secondsPerFuzzer]));
+  return added((await Promise.all(all)).map(({ ok }) => single(ok)));
 }
 
-function lint() {
+async function lint(place) {
   const tools = [
     ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.eslint.json'],
     ['node_modules/eslint/bin/eslint.js', '.'],
     ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],
     ['tools/clang-format.mjs', '--check'],
   ];
-  return tools
-    .map((argv) => single(run(process.execPath, argv).ok))
-    .reduce((sum, one) => ({ passed: sum.passed + one.passed, failed: sum.failed + one.failed, skipped: 0 }));
+  const results = [];
+  for (const argv of tools) results.push(single((await place.run(process.execPath, argv)).ok));
+  return added(results);
 }
 
 const asRootEnv = strict ? { VSNAT_REQUIRE_NETNS: '1' } : {};
+const oneByOne = ['--no-file-parallelism'];
 const suites = {
   lint,
-  unit: () => vitest('unit', ['test/unit', 'test/rules']),
-  native: () => nativeTests('plain', '', {}),
-  asan: () => nativeTests('asan', 'address,undefined', { VSNAT_TEST_SCALE: '0.1' }),
-  tsan: () => nativeTests('tsan', 'thread', { VSNAT_TEST_SCALE: '0.05' }),
+  unit: (place) => vitest(place, 'unit', ['test/unit', 'test/rules']),
+  native: (place) => nativeTests(place, 'plain'),
+  asan: (place) => nativeTests(place, 'asan', { VSNAT_TEST_SCALE: '0.1' }),
+  tsan: (place) => nativeTests(place, 'tsan', { VSNAT_TEST_SCALE: '0.05' }),
   fuzz,
-  addon: () => vitest('addon', ['test/addon']),
-  netns: () => vitest('netns', ['test/netns'], ['--no-file-parallelism'], asRootEnv),
-  lab: () => vitest('lab', ['test/lab'], ['--no-file-parallelism'], asRootEnv),
-  oracle: () => vitest('oracle', ['test/oracle'], [], asRootEnv),
+  addon: (place) => vitest(place, 'addon', ['test/addon']),
+  netns: (place) => vitest(place, 'netns', ['test/netns'], oneByOne, asRootEnv),
+  lab: (place) => vitest(place, 'lab', ['test/lab'], oneByOne, asRootEnv),
+  oracle: (place) => vitest(place, 'oracle', ['test/oracle'], [], asRootEnv),
 };
+
+/**
+ * These wait for timers, daemons and each other's packets more than they compute, and run one after the other; all
+ * others run beside them on the processors they leave free. Being nicer, those take nothing from what is timed here.
+ */
+const waiting = new Set(['netns', 'lab', 'oracle']);
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in suites));
@@ -115,26 +161,48 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-await ensureBuilt();
+try {
+  await ensureBuilt();
+} catch (error) {
+  if (!(error instanceof BootstrapError)) throw error;
+  console.error(error.message);
+  process.exit(1);
+}
 mkdirSync(cache, { recursive: true });
-const rows = [];
-for (const [name, suite] of Object.entries(suites)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
-  console.log(`\n== ${name}`);
-  const began = performance.now();
-  const result = suite();
-  // Nothing ran: something is wrong with the suite, not right with the code. Everything skipped is not that.
-  if (result.passed + result.failed + result.skipped === 0) result.failed = 1;
-  rows.push({ name, ...result, seconds: (performance.now() - began) / 1000 });
+const began = performance.now();
+const seconds = (since) => (performance.now() - since) / 1000;
+const rows = new Map();
+
+/** Suites one after the other. Beside another lane, what a suite says is shown whole when it has ended. */
+async function lane(names, isAlone, niceness) {
+  for (const name of names) {
+    const start = performance.now();
+    const said = [];
+    if (isAlone) process.stdout.write(`\n== ${name}\n`);
+    else console.log(`== ${name} begins`);
+    const print = isAlone ? (text) => process.stdout.write(text) : (text) => said.push(text);
+    const result = await suites[name](new Place(print, niceness));
+    // Nothing ran: something is wrong with the suite, not right with the code. Everything skipped is not that.
+    if (result.passed + result.failed + result.skipped === 0) result.failed = 1;
+    if (!isAlone) process.stdout.write(`\n== ${name}\n${said.join('')}\n`);
+    rows.set(name, { ...result, seconds: seconds(start) });
+  }
 }
 
+const chosen = Object.keys(suites).filter((name) => wanted.length === 0 || wanted.includes(name));
+const first = chosen.filter((name) => waiting.has(name));
+const second = chosen.filter((name) => !waiting.has(name));
+const isAlone = first.length === 0 || second.length === 0;
+await Promise.all([lane(first, isAlone, 0), lane(second, isAlone, isAlone ? 0 : 10)]);
+
 console.log('\nsuite     passed  failed  skipped  seconds');
-for (const row of rows) {
+for (const name of chosen) {
+  const row = rows.get(name);
   const columns = [row.passed, row.failed, row.skipped].map((n) => String(n).padStart(8)).join('');
-  console.log(`${row.name.padEnd(8)}${columns}${row.seconds.toFixed(1).padStart(10)}`);
+  console.log(`${name.padEnd(8)}${columns}${row.seconds.toFixed(1).padStart(10)}`);
 }
-const total = (key) => rows.reduce((sum, row) => sum + row[key], 0);
-const [passed, failed, skipped] = [total('passed'), total('failed'), total('skipped')];
+const { passed, failed, skipped } = added([...rows.values()]);
+console.log(`${''.padEnd(32)}${seconds(began).toFixed(1).padStart(10)} ${isAlone ? '' : 'in two lanes'}`);
 if (strict && skipped > 0) console.log('skipped is not passed: this run was to skip nothing');
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exitCode = failed > 0 || (strict && skipped > 0) ? 1 : 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fuzz [parse|step|ftp] [--runs N] [--seconds N] [--seed N] [--write-corpus DIR] [FILE|DIR]...
+// fuzz --list | [parse|step|ftp] [--runs N] [--seconds N] [--seed N] [--write-corpus DIR] [FILE|DIR]...
 //
 // A fuzzer that needs no clang: replays the seeds and the given corpus, then mutates them for as many runs or seconds
 // as asked for, without coverage feedback; without a target's name, every target in turn. On a crash the input is left in ./crash-<target>; give it as FILE to see it
@@ -172,9 +172,10 @@ void fuzz(const Options& options) {
 }
 
 int usage() {
-  std::fprintf(stderr,
-               "usage: fuzz [parse|step|ftp] [--runs N] [--seconds N] [--seed N] [--write-corpus DIR] "
-               "[FILE|DIR]...\n");
+  std::fprintf(
+      stderr,
+      "usage: fuzz --list | [parse|step|ftp] [--runs N] [--seconds N] [--seed N] [--write-corpus DIR] "
+      "[FILE|DIR]...\n");
   return 2;
 }
 
@@ -182,6 +183,10 @@ int drive(int argc, char** argv) {
   const Target* only = nullptr;
   for (const Target& t : kTargets) {
     if (argc > 1 && std::strcmp(argv[1], t.name) == 0) only = &t;
+  }
+  if (argc == 2 && std::strcmp(argv[1], "--list") == 0) {
+    for (const Target& t : kTargets) std::printf("%s\n", t.name);
+    return 0;
   }
   Options options;
   if (getrandom(&options.seed, 4, 0) != 4) return 1;

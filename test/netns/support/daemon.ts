@@ -176,7 +176,8 @@ export class Daemon {
 
   async #ready(): Promise<boolean> {
     if (!this.#process.alive) throw new Error('it ended');
-    return (await this.fetch('/readyz')) !== null;
+    // Asking is a process each time, and would take the processors from the daemon that starts.
+    return /^\S+ info +ready /m.test(this.log) && (await this.fetch('/readyz')) !== null;
   }
 }
 

@@ -13,7 +13,8 @@ const show = `
     ip $family neigh show proxy | sort
   done
   nft list ruleset
-  sysctl -a 2>/dev/null | grep -E 'proxy_(ndp|arp) |forwarding |ip_forward |rp_filter |accept_local ' | sort
+  cd /proc/sys/net
+  grep -H '' ipv4/ip_forward ipv?/conf/*/proxy_* ipv?/conf/*/*forwarding ipv4/conf/*/*rp_filter ipv4/conf/*/accept_local
 `;
 
 export async function hostState(namespace: Namespace): Promise<string> {
