@@ -224,6 +224,7 @@ void decode_grouping(Fields& service, service::ServiceSpec& out, std::string& pr
   }
   if (service.has("mark")) out.mark = service.u32("mark", 1, 0xffffffff);
   if (service.has("onePacket")) out.one_packet = service.boolean("onePacket");
+  if (service.has("continues")) out.continues = service.boolean("continues");
 }
 
 void decode_service(Fields service, service::ServiceSpec& out, std::string& problem) {

@@ -166,7 +166,8 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
     service.server_count = uint32_t(from.servers.size());
     service.plan = from.plan;
     service.helper = from.helper;
-    service.cursor = std::make_unique<std::atomic<uint64_t>>(0);
+    service.cursor = std::make_shared<std::atomic<uint64_t>>(0);
+    service.continues = from.continues;
     if (from.plan.kind == PlanKind::local) {
       service.locality = std::make_unique<Locality>(destinations_of(from), service.server_count);
     }
@@ -293,7 +294,9 @@ void Snapshot::inherit(const Snapshot& before) {
   for (const Service& service : before.services) by_slot[service.slot] = &service;
   for (Service& next : services) {
     const Service* service = next.slot < by_slot.size() ? by_slot[next.slot] : nullptr;
-    if (!next.locality || service == nullptr || !service->locality) continue;
+    if (service == nullptr) continue;
+    if (next.continues) next.cursor = service->cursor;
+    if (!next.locality || !service->locality) continue;
     // Another scheduler, or another service in the same slot, starts afresh.
     if (next.family != service->family || next.plan.replicate != service->plan.replicate) continue;
     next.locality->inherit(*service->locality, moved_servers(before, *service, next));

@@ -106,6 +106,8 @@ struct ServiceSpec {
   /** Each datagram is scheduled on its own and no connection is remembered. */
   bool one_packet = false;
   Helper helper = Helper::none;
+  /** The cycle is the one that is in use for this slot, and goes on where that is. */
+  bool continues = false;
 };
 
 enum class RemovedServer : uint8_t { reset, silent };
@@ -140,8 +142,9 @@ struct Service {
   uint8_t family;
   uint32_t first_server, server_count;  // in Snapshot::servers
   Plan plan;
-  /** Steps a cycle plan has taken. Any worker; shared so that shares stay exact over all queues. */
-  std::unique_ptr<std::atomic<uint64_t>> cursor;
+  /** Steps a cycle plan has taken. Any worker, and the next snapshot too when it has the same cycle: no step is lost. */
+  std::shared_ptr<std::atomic<uint64_t>> cursor;
+  bool continues = false;
   /** Of a local plan; null otherwise. */
   std::unique_ptr<Locality> locality;
   /** The first it listens on: whose name the director uses when it speaks to a real server. */
@@ -187,7 +190,10 @@ class Snapshot {
   /** A snapshot, or the sentence that says where the spec is wrong. Nothing is published by building. */
   static Built build(const SnapshotSpec& spec, Limits limits, uint64_t generation);
 
-  /** Take over what the local plans of `before`, now in use, have learnt. Control thread, before publishing. */
+  /**
+   * Take over what the local plans of `before`, now in use, have learnt, and share the cursors of the cycles that
+   * continue. Control thread, before publishing.
+   */
   void inherit(const Snapshot& before);
 
   template <class Addr>

@@ -53,6 +53,8 @@ export interface ServiceSpec {
   readonly listen: readonly ListenSpec[];
   readonly servers: readonly ServerSpec[];
   readonly plan: Plan;
+  /** The plan is the cycle this slot has, and goes on where that is. Left out: it begins at its beginning. */
+  readonly continues?: boolean;
   readonly timeouts: TimeoutSpec;
   /** Left out: each connection is scheduled on its own. */
   readonly persistence?: {
@@ -173,7 +175,7 @@ export interface ServiceCounters {
   readonly connections: number;
   /** New connections refused: no usable server, by the service. */
   readonly scheduleFailures: number;
-  /** Steps taken by a cycle plan since it was published; lets the next plan go on where this one stopped. */
+  /** Steps taken by a cycle plan since its beginning; lets the next plan go on where this one stopped. */
   readonly cursor: number;
 }
 

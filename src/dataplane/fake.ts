@@ -81,7 +81,7 @@ export class FakeDataplane implements Dataplane {
     const generation = this.published.length;
     if (this.adopting) this.#queues.forEach((_, queue) => this.setQueue(queue, { generation }));
     for (const service of snapshot.services) {
-      this.setService(service.slot, { cursor: 0 });
+      this.setService(service.slot, service.continues === true ? {} : { cursor: 0 });
       for (const server of service.servers) this.setServer(server.slot, {});
     }
     return generation;

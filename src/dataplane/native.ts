@@ -23,7 +23,7 @@ import type {
 import type { MemoryPacket, PacketEngine, ProcessedPacket } from './packet-engine.js';
 
 /** The layout of specs and counters both sides agree on; native/napi raises it when the shape changes. */
-export const addonAbi = 4;
+export const addonAbi = 5;
 
 interface EngineOptions {
   readonly device: 'tun' | 'memory';

@@ -3,12 +3,12 @@
  * From a model to the snapshot the dataplane swaps in: a slot for everything, a plan for every service. Pure: what is
  * kept from one compilation to the next is its own result, `Compiled`, so a publish that fails costs nothing.
  *
- * A service nobody touched must not notice a reload of its neighbours: its plan goes on at the step it had reached.
- * A plan made anew starts where the scheduler says, given the past. The few connections that arrive between reading
- * the counters and the swap take their steps twice; a fence would have to stop the packet path for it.
+ * A service nobody touched must not notice a reload of its neighbours: its plan `continues`, on the very counter of steps
+ * it had. A plan made anew starts where the scheduler says, given the past. The few connections that arrive between reading
+ * that counter and the swap take their steps twice; a fence would have to stop the packet path for it.
  */
 import type { Counters, Limits, ServiceSpec, SnapshotSpec } from '../dataplane/dataplane.js';
-import type { CyclePlan, Model, Plan, Sysctls, VirtualService } from '../model/index.js';
+import type { Model, Plan, Sysctls, VirtualService } from '../model/index.js';
 import { serverId } from '../model/index.js';
 import { schedulerFor, withLastWeights, type Past, type SchedulerServer } from '../scheduler/index.js';
 import { policyOf, withExpiration } from './policy.js';
@@ -25,12 +25,13 @@ export interface Compiled {
   readonly planned: ReadonlyMap<string, Planned>;
 }
 
-/** A service's plan as the scheduler made it, and how far it had come when it was last published. */
+/** A service's plan as the scheduler made it. */
 interface Planned {
   readonly service: VirtualService;
   readonly servers: readonly SchedulerServer[];
   readonly plan: Plan;
-  readonly stepsBefore: number;
+  /** It was in use before, and the connections meanwhile go on taking steps of it. */
+  readonly continues: boolean;
 }
 
 export const nothingCompiled: Compiled = {
@@ -87,14 +88,14 @@ export function compile(model: Model, before: Compiled, counters: Counters, limi
 function planService(service: VirtualService, before: Planned | undefined, cursor: number): Planned {
   const past: Past | undefined =
     before?.service.scheduler === service.scheduler
-      ? { plan: before.plan, servers: before.servers, cursor: before.stepsBefore + cursor }
+      ? { plan: before.plan, servers: before.servers, cursor }
       : undefined;
   if (before !== undefined && past !== undefined && sameInput(before.service, service)) {
-    return { ...before, service, stepsBefore: past.cursor };
+    return { ...before, service, continues: true };
   }
   const servers = withLastWeights(service.servers, past?.servers);
   const plan = schedulerFor(service.scheduler, service.flags).plan(servers, past);
-  return { service, servers, plan, stepsBefore: 0 };
+  return { service, servers, plan, continues: false };
 }
 
 function sameInput(before: VirtualService, after: VirtualService): boolean {
@@ -103,20 +104,8 @@ function sameInput(before: VirtualService, after: VirtualService): boolean {
   return input(before) === input(after);
 }
 
-/** The rest of a plan after `steps` steps. Only cycles have a position. */
-export function resume(plan: Plan, steps: number): Plan {
-  if (plan.kind !== 'cycle' || steps === 0 || plan.loop.length === 0) return plan;
-  return { kind: 'cycle', lead: remainingLead(plan, steps), loop: plan.loop };
-}
-
-function remainingLead({ lead, loop }: CyclePlan, steps: number): readonly number[] {
-  if (steps <= lead.length) return lead.slice(steps);
-  const into = (steps - lead.length) % loop.length;
-  return into === 0 ? [] : loop.slice(into);
-}
-
 function specOf(
-  { service, plan, stepsBefore }: Planned,
+  { service, plan, continues }: Planned,
   serviceSlots: Slots,
   serverSlots: Slots,
   sysctls: Sysctls,
@@ -132,7 +121,8 @@ function specOf(
       upperThreshold: server.upperThreshold,
       lowerThreshold: server.lowerThreshold,
     })),
-    plan: withExpiration(resume(plan, stepsBefore), sysctls),
+    plan: withExpiration(plan, sysctls),
+    ...(continues && plan.kind === 'cycle' && { continues }),
     timeouts: service.timeouts,
     ...(service.persistence === null ? {} : { persistence: service.persistence }),
     ...(service.mark === null ? {} : { mark: service.mark }),

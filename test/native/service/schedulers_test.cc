@@ -389,5 +389,33 @@ TEST("workers may ask for a destination while its memory is handed over") {
   CHECK_EQ(strangers.load(), 0);
 }
 
+TEST("a cycle that continues loses no step, also to those who still use the snapshot before") {
+  const Address vip = ip4(192, 0, 2, 10);
+  const auto snapshot_of = [&](std::vector<int32_t> cycle, bool continues) {
+    service::SnapshotSpec spec;
+    std::vector<service::ServerSpec> servers;
+    for (uint32_t i = 0; i < 3; ++i) servers.push_back(server_spec(i, {ip4(10, 0, 0, uint8_t(1 + i)), 8080}, 1));
+    spec.services.push_back(service_spec(3, 6, {vip, 80}, std::move(servers)));
+    spec.services[0].plan = ordered(PlanKind::cycle, std::move(cycle));
+    spec.services[0].continues = continues;
+    return built(spec);
+  };
+  std::vector<ServerLoad> loads(8);
+  const auto pick = [&](const Snapshot& snapshot) {
+    const Occasion occasion{bytes_of(vip), Now{0}.tick(), nullptr};
+    return service::pick(snapshot, snapshot.services[0], {}, loads.data(), occasion)->slot;
+  };
+  const auto before = snapshot_of({0, 1, 2}, true);  // nothing to go on with: it begins
+  CHECK_EQ(pick(*before), 0u);
+  const auto same = snapshot_of({0, 1, 2}, true);
+  same->inherit(*before);
+  CHECK_EQ(pick(*before), 1u);  // a worker that has not adopted yet
+  CHECK_EQ(pick(*same), 2u);
+  const auto other = snapshot_of({2, 1, 0}, false);
+  other->inherit(*same);
+  CHECK_EQ(pick(*other), 2u);
+  CHECK_EQ(pick(*same), 0u);
+}
+
 }  // namespace
 }  // namespace vsnat::test

@@ -50,7 +50,7 @@ describe('the fake dataplane', () => {
     expect(() => dataplane.flows(0, 1)).toThrow(/after close/);
   });
 
-  it('restarts the cursor of a service with every snapshot, as the contract says', () => {
+  it('restarts the cursor of a service with every snapshot but one that continues, as the contract says', () => {
     const dataplane = new FakeDataplane();
     dataplane.publish(snapshot(2));
     dataplane.setService(2, { cursor: 9, connections: 4 });
@@ -58,5 +58,9 @@ describe('the fake dataplane', () => {
     expect(dataplane.counters().services).toEqual([
       { slot: 2, connections: 4, scheduleFailures: 0, cursor: 0 },
     ]);
+    dataplane.setService(2, { cursor: 5 });
+    const { services, ...rest } = snapshot(2);
+    dataplane.publish({ ...rest, services: services.map((service) => ({ ...service, continues: true })) });
+    expect(dataplane.counters().services[0]?.cursor).toBe(5);
   });
 });

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { FakeDataplane } from '../../../src/dataplane/fake.js';
-import { compile, nothingCompiled, resume, type Compiled } from '../../../src/director/compile.js';
-import type { CyclePlan, Model } from '../../../src/model/index.js';
+import { compile, nothingCompiled, type Compiled } from '../../../src/director/compile.js';
+import type { Model } from '../../../src/model/index.js';
 import { stepAt } from '../../../src/scheduler/scheduler.js';
 import { idOf, modelWith, web } from './models.js';
 
@@ -106,7 +105,9 @@ describe('a compiled model', () => {
     const dataplane = new FakeDataplane();
     const other = (servers: string) => web(servers, { name: 'dns', listen: 'udp://10.9.0.1:53' });
     const first = publish(dataplane, modelWith(web('a:3 b:1'), other('c')));
-    const whole = picks(first, 24);
+    const whole = picks(first, 32);
+    const firstPlan = first.snapshot.services[0]?.plan;
+    expect(first.snapshot.services[0]).not.toHaveProperty('continues');
     let compiled = first;
     let taken = 0;
     for (const [steps, servers] of [
@@ -116,9 +117,12 @@ describe('a compiled model', () => {
       [0, 'd'],
     ] as const) {
       taken += steps;
-      dataplane.setService(0, { cursor: steps });
+      dataplane.setService(0, { cursor: taken });
       compiled = publish(dataplane, modelWith(web('a:3 b:1'), other(servers)), compiled);
-      expect(picks(compiled, 8), `after ${taken} connections`).toBe(whole.slice(taken, taken + 8));
+      const [service] = compiled.snapshot.services;
+      expect(service, `after ${taken} connections`).toMatchObject({ continues: true, plan: firstPlan });
+      const { cursor = 0 } = dataplane.counters().services.find(({ slot }) => slot === 0) ?? {};
+      expect(picks(compiled, 16 + cursor).slice(cursor)).toBe(whole.slice(taken, taken + 16));
     }
   });
 
@@ -136,6 +140,7 @@ describe('a compiled model', () => {
     const first = publish(dataplane, modelWith(web('a b', { scheduler: 'rr' })));
     dataplane.setService(0, { cursor: 1 });
     const second = publish(dataplane, modelWith(web('a b')), first);
+    expect(second.snapshot.services[0]).not.toHaveProperty('continues');
     const alone = publish(new FakeDataplane(), modelWith(web('a b')));
     expect(second.snapshot.services[0]?.plan).toEqual(alone.snapshot.services[0]?.plan);
   });
@@ -149,37 +154,5 @@ describe('a compiled model', () => {
     expect(() => publish(dataplane, dns, away)).toThrow(/^services: must fit .* still carry connections/);
     dataplane.setServer(0, { active: 0 });
     expect(publish(dataplane, dns, away).placed[0]?.slot).toBe(0);
-  });
-});
-
-describe('a resumed cycle', () => {
-  const cycle: fc.Arbitrary<CyclePlan> = fc.record({
-    kind: fc.constant('cycle' as const),
-    lead: fc.array(fc.nat({ max: 9 }), { maxLength: 6 }),
-    loop: fc.array(fc.nat({ max: 9 }), { minLength: 1, maxLength: 6 }),
-  });
-
-  it('goes on exactly where the whole one would', () => {
-    fc.assert(
-      fc.property(cycle, fc.nat({ max: 30 }), (plan, steps) => {
-        const rest = resume(plan, steps) as CyclePlan;
-        for (let step = 0; step < 20; step += 1) expect(stepAt(rest, step)).toBe(stepAt(plan, steps + step));
-      }),
-    );
-  });
-
-  it('is the plan itself for plans without a position', () => {
-    const least = {
-      kind: 'least',
-      among: 'all',
-      activeCost: 1,
-      inactiveCost: 0,
-      constant: 0,
-      weighted: false,
-      order: [0],
-    } as const;
-    expect(resume(least, 5)).toBe(least);
-    const empty = { kind: 'cycle', lead: [], loop: [] } as const;
-    expect(resume(empty, 5)).toBe(empty);
   });
 });
