@@ -139,8 +139,8 @@ const suites = {
   lint,
   unit: (place) => vitest(place, 'unit', ['test/unit', 'test/rules']),
   native: (place) => nativeTests(place, 'plain'),
-  asan: (place) => nativeTests(place, 'asan', { VSNAT_TEST_SCALE: '0.1' }),
-  tsan: (place) => nativeTests(place, 'tsan', { VSNAT_TEST_SCALE: '0.05' }),
+  asan: (place) => nativeTests(place, 'asan', { VSNAT_TEST_SCALE: '0.05' }),
+  tsan: (place) => nativeTests(place, 'tsan', { VSNAT_TEST_SCALE: '0.02' }),
   fuzz,
   addon: (place) => vitest(place, 'addon', ['test/addon']),
   netns: (place) => vitest(place, 'netns', ['test/netns'], oneByOne, asRootEnv),
@@ -173,27 +173,41 @@ const began = performance.now();
 const seconds = (since) => (performance.now() - since) / 1000;
 const rows = new Map();
 
-/** Suites one after the other. Beside another lane, what a suite says is shown whole when it has ended. */
-async function lane(names, isAlone, niceness) {
-  for (const name of names) {
-    const start = performance.now();
-    const said = [];
-    if (isAlone) process.stdout.write(`\n== ${name}\n`);
-    else console.log(`== ${name} begins`);
-    const print = isAlone ? (text) => process.stdout.write(text) : (text) => said.push(text);
-    const result = await suites[name](new Place(print, niceness));
-    // Nothing ran: something is wrong with the suite, not right with the code. Everything skipped is not that.
-    if (result.passed + result.failed + result.skipped === 0) result.failed = 1;
-    if (!isAlone) process.stdout.write(`\n== ${name}\n${said.join('')}\n`);
-    rows.set(name, { ...result, seconds: seconds(start) });
+const chosen = Object.keys(suites).filter((name) => wanted.length === 0 || wanted.includes(name));
+const patient = chosen.filter((name) => waiting.has(name)).map((name) => [name]);
+/** What shares a build goes together, two makes in one directory would disturb each other; and the longest goes early. */
+const together = [['lint'], ['unit'], ['native'], ['asan', 'fuzz'], ['tsan'], ['addon']];
+const busy = together
+  .map((group) => group.filter((name) => chosen.includes(name)))
+  .filter((group) => group.length > 0);
+const isAlone = patient.length === 0 || busy.length === 0;
+
+async function runSuite(name, niceness) {
+  const start = performance.now();
+  const said = [];
+  if (isAlone) process.stdout.write(`\n== ${name}\n`);
+  else console.log(`== ${name} begins`);
+  const print = isAlone ? (text) => process.stdout.write(text) : (text) => said.push(text);
+  const result = await suites[name](new Place(print, niceness));
+  // Nothing ran: something is wrong with the suite, not right with the code. Everything skipped is not that.
+  if (result.passed + result.failed + result.skipped === 0) result.failed = 1;
+  if (!isAlone) process.stdout.write(`\n== ${name}\n${said.join('')}\n`);
+  rows.set(name, { ...result, seconds: seconds(start) });
+}
+
+/** Takes groups until there are none. Beside another lane, what a suite says is shown whole when it has ended. */
+async function lane(next, niceness) {
+  for (let group = next(); group !== undefined; group = next()) {
+    for (const name of group) await runSuite(name, niceness);
   }
 }
 
-const chosen = Object.keys(suites).filter((name) => wanted.length === 0 || wanted.includes(name));
-const first = chosen.filter((name) => waiting.has(name));
-const second = chosen.filter((name) => !waiting.has(name));
-const isAlone = first.length === 0 || second.length === 0;
-await Promise.all([lane(first, isAlone, 0), lane(second, isAlone, isAlone ? 0 : 10)]);
+const nicer = isAlone ? 0 : 10;
+await Promise.all([
+  // When the waiting is over, this lane helps the other.
+  lane(() => patient.shift(), 0).then(() => (isAlone ? undefined : lane(() => busy.shift(), nicer))),
+  lane(() => busy.shift(), nicer),
+]);
 
 console.log('\nsuite     passed  failed  skipped  seconds');
 for (const name of chosen) {
