@@ -394,7 +394,8 @@ TEST("a cycle that continues loses no step, also to those who still use the snap
   const auto snapshot_of = [&](std::vector<int32_t> cycle, bool continues) {
     service::SnapshotSpec spec;
     std::vector<service::ServerSpec> servers;
-    for (uint32_t i = 0; i < 3; ++i) servers.push_back(server_spec(i, {ip4(10, 0, 0, uint8_t(1 + i)), 8080}, 1));
+    for (uint32_t i = 0; i < 3; ++i)
+      servers.push_back(server_spec(i, {ip4(10, 0, 0, uint8_t(1 + i)), 8080}, 1));
     spec.services.push_back(service_spec(3, 6, {vip, 80}, std::move(servers)));
     spec.services[0].plan = ordered(PlanKind::cycle, std::move(cycle));
     spec.services[0].continues = continues;
