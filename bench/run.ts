@@ -19,6 +19,9 @@ const yardstick = 'nftables DNAT';
 const isChosen = (name: string, parts: readonly string[]): boolean =>
   parts.length === 0 || parts.some((part) => name.includes(part));
 
+/** Not measured: a program that has just started still touches its memory for the first time, and a runtime still settles. */
+const warmUpSeconds = 0.5;
+
 const say = (text: string): void => console.error(text);
 
 async function measure(
@@ -43,6 +46,7 @@ async function measure(
     const running = await contender.start(topology, service);
     try {
       for (const [index, load] of wanted.entries()) {
+        await load.run(topology.client.namespace, running.to, warmUpSeconds).catch(failed);
         const value = await load.run(topology.client.namespace, running.to, options.seconds).catch(failed);
         if (typeof value !== 'number') say(`  ${contender.name}, ${load.name}: ${value.error}`);
         samples.push(sample(index, typeof value === 'number' ? { value } : value));
