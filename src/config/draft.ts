@@ -10,6 +10,7 @@ import { mistake, type Parsed } from '../model/parsed.js';
 import { longestPrefix, parseNetmask, type ClientNetwork, type Persistence } from '../model/persistence.js';
 import {
   helperNames,
+  patientDrain,
   type HelperName,
   type RealServer,
   type SchedulerFlag,
@@ -104,6 +105,11 @@ function serviceOf(service: ServiceDraft): VirtualService {
     mark: service.mark?.value ?? null,
     onePacket: service.onePacket !== undefined,
     helper: service.helper?.value ?? 'none',
+    health: [],
+    slowStart: null,
+    drain: patientDrain,
+    quorum: null,
+    sorryServers: [],
   };
 }
 
@@ -163,6 +169,9 @@ function draftServer(at: Field, serviceIsRouted: boolean): readonly ServerDraft[
     upperThreshold: at.get('max_connections').integer(0, 0xffffffff) ?? 0,
     lowerThreshold: at.get('resume_connections').integer(0, 0xffffffff) ?? 0,
     routed: serviceIsRouted || at.get('routed').isTrue(),
+    backup: false,
+    disabled: false,
+    checked: true,
   };
   return [{ at, address, value }];
 }

@@ -11,6 +11,7 @@ import {
   parseListen,
   parseServer,
   parseWeight,
+  patientDrain,
   ruleFamily,
   scopeOf,
   serverId,
@@ -122,6 +123,11 @@ class Draft {
         timeouts: known?.timeouts ?? withSet(kernelTimeouts, this.#timeouts),
         mark: 'mark' in key ? key.mark : null,
         helper: known?.helper ?? 'none',
+        health: known?.health ?? [],
+        slowStart: known?.slowStart ?? null,
+        drain: known?.drain ?? patientDrain,
+        quorum: known?.quorum ?? null,
+        sorryServers: known?.sorryServers ?? [],
       },
     ];
   }
@@ -187,6 +193,9 @@ class Draft {
       lowerThreshold,
       // ipvsadm has no word to vouch for a server behind a router, and the kernel asks for none.
       routed: known?.routed ?? true,
+      backup: known?.backup ?? false,
+      disabled: known?.disabled ?? false,
+      checked: known?.checked ?? true,
     };
   }
 

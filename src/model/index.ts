@@ -2,6 +2,7 @@
 /** The nouns of vsnat. Imports nothing but errors; everything else may import it. */
 export * from './address.js';
 export * from './endpoint.js';
+export * from './health.js';
 export * from './mark.js';
 export * from './model.js';
 export * from './parsed.js';

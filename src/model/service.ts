@@ -7,6 +7,7 @@
 import { VsnatError } from '../errors.js';
 import { familyOf, type Family } from './address.js';
 import { formatEndpoint, parseListen, parseServer, type Endpoint, type Listen } from './endpoint.js';
+import type { DrainPolicy, HealthCheck, Quorum, SlowStart } from './health.js';
 import type { Parsed } from './parsed.js';
 import { persistenceOf, type Persistence } from './persistence.js';
 import { kernelTimeouts, type Timeouts } from './timeouts.js';
@@ -32,6 +33,12 @@ export interface RealServer extends Endpoint {
   readonly lowerThreshold: number;
   /** The server is not on a subnet of this host; the user vouches that its replies come back through the director. */
   readonly routed: boolean;
+  /** Gets new connections only while no server that is not a backup can. */
+  readonly backup: boolean;
+  /** As configured: no new connections, whatever its weight and health. */
+  readonly disabled: boolean;
+  /** false: the service's checks leave it alone, it counts as up. */
+  readonly checked: boolean;
 }
 
 export interface VirtualService {
@@ -51,7 +58,19 @@ export interface VirtualService {
   /** Every datagram is scheduled on its own, and none is remembered. UDP only. */
   readonly onePacket: boolean;
   readonly helper: HelperName;
+  /** All of them must be good. Empty: every server counts as up. */
+  readonly health: readonly HealthCheck[];
+  /** null: a server that comes up has its whole weight at once. */
+  readonly slowStart: SlowStart | null;
+  readonly drain: DrainPolicy;
+  /** null: the sorry servers serve only when no other server can. */
+  readonly quorum: Quorum | null;
+  /** They serve while the quorum is lost, and are not checked. */
+  readonly sorryServers: readonly RealServer[];
 }
+
+/** Live connections of a drained server go on until they end by themselves. */
+export const patientDrain: DrainPolicy = { deadlineSeconds: null, then: 'reset' };
 
 /** Identity of a real server within its service, and its label in metrics: "10.2.1.2:8080". */
 export const serverId = (server: Endpoint): string => formatEndpoint(server);
@@ -80,6 +99,9 @@ export interface RealServerOptions {
   readonly upperThreshold?: number;
   readonly lowerThreshold?: number;
   readonly routed?: boolean;
+  readonly backup?: boolean;
+  readonly disabled?: boolean;
+  readonly checked?: boolean;
 }
 
 export function realServer(address: string, options: RealServerOptions = {}): RealServer {
@@ -89,6 +111,9 @@ export function realServer(address: string, options: RealServerOptions = {}): Re
     upperThreshold: options.upperThreshold ?? 0,
     lowerThreshold: options.lowerThreshold ?? 0,
     routed: options.routed ?? false,
+    backup: options.backup ?? false,
+    disabled: options.disabled ?? false,
+    checked: options.checked ?? true,
   };
 }
 
@@ -104,6 +129,11 @@ export interface VirtualServiceOptions {
   readonly mark?: number;
   readonly onePacket?: boolean;
   readonly helper?: HelperName;
+  readonly health?: readonly HealthCheck[];
+  readonly slowStart?: SlowStart;
+  readonly drain?: DrainPolicy;
+  readonly quorum?: Quorum;
+  readonly sorryServers?: readonly (string | RealServer)[];
 }
 
 export function virtualService(options: VirtualServiceOptions): VirtualService {
@@ -115,7 +145,7 @@ export function virtualService(options: VirtualServiceOptions): VirtualService {
     listen: places,
     scheduler: options.scheduler ?? 'wlc',
     flags: options.flags ?? [],
-    servers: options.servers.map((server) => (typeof server === 'string' ? realServer(server) : server)),
+    servers: options.servers.map(asServer),
     timeouts: { ...kernelTimeouts, ...options.timeouts },
     persistence:
       options.persistence === undefined || first === undefined
@@ -124,8 +154,16 @@ export function virtualService(options: VirtualServiceOptions): VirtualService {
     mark: options.mark ?? null,
     onePacket: options.onePacket ?? false,
     helper: options.helper ?? 'none',
+    health: options.health ?? [],
+    slowStart: options.slowStart ?? null,
+    drain: options.drain ?? patientDrain,
+    quorum: options.quorum ?? null,
+    sorryServers: (options.sorryServers ?? []).map(asServer),
   };
 }
+
+const asServer = (server: string | RealServer): RealServer =>
+  typeof server === 'string' ? realServer(server) : server;
 
 function required<T>(where: string, parsed: Parsed<T>): T {
   if (parsed.ok) return parsed.value;

@@ -18,6 +18,8 @@ const sourceRanks: Ranks = {
   dataplane: 3,
   ipvsadm: 3, // knows which schedulers there are
   host: 4, // knows the dataplane's device facts
+  health: 4, // asks servers, and knows nothing of who wants to know
+  convert: 4, // other programs' words into configuration
   director: 5,
   metrics: 6,
   admin: 7, // shares the bounded HTTP server of metrics

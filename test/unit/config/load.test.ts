@@ -94,7 +94,15 @@ metrics: { listen: off }
 log: { level: debug, format: json }
 ipvs: { removed_servers: silent, one_packet_replies: pass }
 `);
-    const plain = { weight: 1, upperThreshold: 0, lowerThreshold: 0 };
+    const usual = { backup: false, disabled: false, checked: true };
+    const plain = { weight: 1, upperThreshold: 0, lowerThreshold: 0, ...usual };
+    const unwatched = {
+      health: [],
+      slowStart: null,
+      drain: { deadlineSeconds: null, then: 'reset' },
+      quorum: null,
+      sorryServers: [],
+    };
     const ungrouped = { persistence: null, mark: null, onePacket: false };
     expect(model).toEqual({
       services: [
@@ -114,6 +122,7 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
               weight: 0,
               upperThreshold: 1000,
               lowerThreshold: 700,
+              ...usual,
               routed: true,
             },
           ],
@@ -131,6 +140,7 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
           },
           ...ungrouped,
           helper: 'none',
+          ...unwatched,
         },
         {
           name: 'web.6',
@@ -144,6 +154,7 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
           timeouts: kernelTimeouts,
           ...ungrouped,
           helper: 'none',
+          ...unwatched,
         },
         {
           name: 'group',
@@ -157,6 +168,7 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
           servers: [{ address: '10.2.1.2', port: 0, ...plain, routed: false }],
           timeouts: kernelTimeouts,
           helper: 'none',
+          ...unwatched,
           persistence: { timeoutSeconds: 300, prefixLength: 23 },
           mark: 4294967295,
           onePacket: false,
@@ -169,6 +181,7 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
           servers: [],
           timeouts: kernelTimeouts,
           helper: 'none',
+          ...unwatched,
           ...ungrouped,
           onePacket: true,
         },
@@ -180,6 +193,7 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
           servers: [],
           timeouts: kernelTimeouts,
           helper: 'none',
+          ...unwatched,
           ...ungrouped,
           persistence: { timeoutSeconds: 360, prefixLength: 128 },
         },

@@ -87,6 +87,8 @@ describe('services made by code', () => {
     timeouts: { udp: 30 },
   });
 
+  const ordinary = { routed: false, backup: false, disabled: false, checked: true };
+
   test('have the defaults of the configuration', () => {
     expect(web).toEqual({
       name: 'web',
@@ -94,14 +96,19 @@ describe('services made by code', () => {
       scheduler: 'wlc',
       flags: [],
       servers: [
-        { address: '10.2.1.2', port: 8080, weight: 1, upperThreshold: 0, lowerThreshold: 0, routed: false },
-        { address: '10.2.2.2', port: 8080, weight: 3, upperThreshold: 0, lowerThreshold: 0, routed: false },
+        { address: '10.2.1.2', port: 8080, weight: 1, upperThreshold: 0, lowerThreshold: 0, ...ordinary },
+        { address: '10.2.2.2', port: 8080, weight: 3, upperThreshold: 0, lowerThreshold: 0, ...ordinary },
       ],
       timeouts: { ...kernelTimeouts, udp: 30 },
       persistence: null,
       mark: null,
       onePacket: false,
       helper: 'none',
+      health: [],
+      slowStart: null,
+      drain: { deadlineSeconds: null, then: 'reset' },
+      quorum: null,
+      sorryServers: [],
     });
     expect(serviceFamily(web)).toBe('ipv4');
   });
