@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Every command, in the order of the help. A command is a file here: its name, what it takes, and a few lines over a
+ * module that does the work and is loaded only when the command is run.
+ */
+import type { Register } from '../session.js';
+import { check } from './check.js';
+import { completion } from './completion.js';
+import { demo } from './demo.js';
+import { flows } from './flows.js';
+import { ipvsadm, restore, save } from './ipvsadm.js';
+import { reload } from './reload.js';
+import { run } from './run.js';
+import { services } from './services.js';
+import { status } from './status.js';
+
+export const commands: readonly Register[] = [
+  run,
+  check,
+  status,
+  services,
+  flows,
+  reload,
+  ipvsadm,
+  save,
+  restore,
+  demo,
+  completion,
+];

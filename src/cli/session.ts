@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What every command works with: where it speaks, how it was asked to speak, and which daemon it asks. */
+import type { Command } from 'commander';
+
+import { askDaemon, defaultSocket, tellDaemon } from './ask.js';
+import type { Io } from './io.js';
+
+interface Globals {
+  readonly socket?: string;
+  readonly json?: true;
+  readonly color: boolean;
+}
+
+/** Puts one command, with its options and its action, under the program. */
+export type Register = (program: Command, session: Session) => void;
+
+export class Session {
+  readonly #program: Command;
+  readonly #end: (exitCode: number) => void;
+
+  constructor(
+    program: Command,
+    readonly io: Io,
+    end: (exitCode: number) => void,
+    /** What followed the word `ipvsadm`. */
+    readonly ipvsadmArguments: readonly string[],
+  ) {
+    this.#program = program;
+    this.#end = end;
+  }
+
+  get json(): boolean {
+    return this.#program.opts<Globals>().json === true;
+  }
+
+  get colored(): boolean {
+    return this.#program.opts<Globals>().color;
+  }
+
+  /** As the command line or the environment names it. */
+  get givenSocket(): string | undefined {
+    return this.#program.opts<Globals>().socket ?? (this.io.env['VSNAT_SOCKET'] || undefined);
+  }
+
+  get socket(): string {
+    return this.givenSocket ?? defaultSocket;
+  }
+
+  /** The exit code, when it is not 0. */
+  end(exitCode: number): void {
+    this.#end(exitCode);
+  }
+
+  ask<T>(path: string): Promise<T> {
+    return askDaemon<T>(this.socket, path);
+  }
+
+  tell<T>(path: string, body?: unknown): Promise<T> {
+    return tellDaemon<T>(this.socket, path, body);
+  }
+}
