@@ -55,6 +55,7 @@ export type {
   ServerCounters,
   ServiceCounters,
 } from './dataplane/dataplane.js';
+export { latencyBounds, type Histogram, type ServerSignals } from './dataplane/signals.js';
 export type { MemoryPacket, OutputPacket, PacketEngine, ProcessedPacket } from './dataplane/packet-engine.js';
 export {
   attachStream,

@@ -5,6 +5,7 @@
  * `SnapshotSpec`; facts come back as counters and rows.
  */
 import type { Plan } from '../model/plan.js';
+import type { ServerSignals } from './signals.js';
 
 export type ProtocolName = 'tcp' | 'udp' | 'sctp';
 
@@ -168,6 +169,8 @@ export interface ServerCounters {
   readonly inBytes: number;
   readonly outPackets: number;
   readonly outBytes: number;
+  /** What the packets said about the server besides. */
+  readonly signals: ServerSignals;
 }
 
 export interface ServiceCounters {

@@ -19,6 +19,7 @@ import type {
   ServiceSpec,
   SnapshotSpec,
 } from './dataplane.js';
+import { noSignals } from './signals.js';
 
 export interface FakeOptions {
   readonly queues?: number;
@@ -223,5 +224,6 @@ function emptyServer(slot: number): ServerCounters {
     inBytes: 0,
     outPackets: 0,
     outBytes: 0,
+    signals: noSignals,
   };
 }

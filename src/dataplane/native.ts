@@ -20,6 +20,7 @@ import type {
   SnapshotSpec,
   TunOptions,
 } from './dataplane.js';
+import { noSignals } from './signals.js';
 import type { MemoryPacket, PacketEngine, ProcessedPacket } from './packet-engine.js';
 
 /** The layout of specs and counters both sides agree on; native/napi raises it when the shape changes. */
@@ -144,7 +145,8 @@ class NativeDataplane implements Dataplane {
   }
 
   counters(): Counters {
-    return translated(() => this.engine.counters());
+    const { servers, ...rest } = translated(() => this.engine.counters());
+    return { ...rest, servers: servers.map((server) => ({ ...server, signals: noSignals })) };
   }
 
   flows(cursor: number, limit: number): FlowPage {

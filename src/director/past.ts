@@ -4,6 +4,7 @@
  * writer; a slot that changes hands therefore keeps the numbers of its former owner, and the reports take them off.
  */
 import type { Counters, ServerCounters, ServiceCounters } from '../dataplane/dataplane.js';
+import { signalsSince } from '../dataplane/signals.js';
 import type { Slots } from './slots.js';
 
 export interface SlotPast {
@@ -49,6 +50,7 @@ function serverSince(now: ServerCounters, then: ServerCounters | undefined): Ser
     inBytes: now.inBytes - then.inBytes,
     outPackets: now.outPackets - then.outPackets,
     outBytes: now.outBytes - then.outBytes,
+    signals: signalsSince(now.signals, then.signals),
   };
 }
 

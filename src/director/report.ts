@@ -4,6 +4,7 @@
  * Slots end here; outside the director everything has its name.
  */
 import type { Counters, FlowRow, ListenSpec } from '../dataplane/dataplane.js';
+import { noSignals, type ServerSignals } from '../dataplane/signals.js';
 import type { Persistence } from '../model/index.js';
 
 export interface ServerReport {
@@ -20,6 +21,8 @@ export interface ServerReport {
   readonly inBytes: number;
   readonly outPackets: number;
   readonly outBytes: number;
+  /** Handshake times, retransmissions and the like, as seen in passing. */
+  readonly signals: ServerSignals;
 }
 
 export interface ServiceReport {
@@ -79,6 +82,7 @@ export function reportServices(
           inBytes: numbers?.inBytes ?? 0,
           outPackets: numbers?.outPackets ?? 0,
           outBytes: numbers?.outBytes ?? 0,
+          signals: numbers?.signals ?? noSignals,
         };
       }),
     };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A sample as busy as one from a real daemon: two services, two queues, something in every counter. */
 import { FakeDataplane } from '../../../src/dataplane/fake.js';
+import { noSignals } from '../../../src/dataplane/signals.js';
 import type { Sample } from '../../../src/metrics/definition.js';
 
 const server = (address: string, weight: number) => ({
@@ -15,6 +16,7 @@ const server = (address: string, weight: number) => ({
   inBytes: 40_000,
   outPackets: 300,
   outBytes: 900_000,
+  signals: noSignals,
 });
 
 export function busySample(): Sample {
