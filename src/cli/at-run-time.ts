@@ -3,7 +3,7 @@
 import type { AdminActions } from '../admin/api.js';
 import { describeChange, type Change } from '../director/diff.js';
 import type { Director } from '../director/director.js';
-import type { RunTime } from '../director/run-time.js';
+import type { Precondition, RunTime } from '../director/run-time.js';
 import { estimatorPeriodMs } from '../ipvsadm/index.js';
 import { formatEndpoint, type Model, type RealServer } from '../model/index.js';
 import type { Logger } from './log.js';
@@ -15,8 +15,13 @@ export function startTicking(runTime: RunTime): () => void {
 }
 
 /** A file that is loaded again undoes what was changed at run time; the log keeps it, so that nothing is lost unseen. */
-export async function applyFile(file: Model, runTime: RunTime, log: Logger): Promise<readonly Change[]> {
-  const { changes, lost } = await runTime.load(file);
+export async function applyFile(
+  file: Model,
+  runTime: RunTime,
+  log: Logger,
+  precondition?: Precondition,
+): Promise<readonly Change[]> {
+  const { changes, lost } = await runTime.load(file, precondition);
   if (lost.length > 0)
     log.warn({ changes: lost.map(describeChange) }, 'the file has replaced what was changed at run time');
   return changes;

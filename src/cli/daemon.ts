@@ -117,7 +117,7 @@ export async function startDaemon<D extends Dataplane>(
     undos.push('the rates', startTicking(runTime));
     const reloader = new Reloader({
       load: () => parts.load((note) => log.warn(note), director.model),
-      apply: (wanted) => applyFile(wanted, runTime, log),
+      apply: (wanted, precondition) => applyFile(wanted, runTime, log, precondition),
       now: parts.now,
     });
     const build = { version: options.version, node: process.versions.node, addonAbi: parts.addonAbi };
@@ -234,7 +234,9 @@ function watchDataplane<D extends Dataplane>(
 }
 
 function logOutcome(log: Logger, outcome: ReloadOutcome): void {
-  if ('error' in outcome) {
+  if (outcome.result === 'outdated') {
+    log.info(outcome.error.message);
+  } else if ('error' in outcome) {
     log.error(
       { problems: outcome.error.message.split('\n') },
       `reload ${outcome.result}; the old configuration runs on`,

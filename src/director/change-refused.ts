@@ -2,16 +2,23 @@
 /** A change that was not made. Apart from change.ts, so that a command that only reads it loads no configuration. */
 import { VsnatError } from '../errors.js';
 
-/** Why the kernel would say no; `other`: why only this director does, and then the message is the answer. */
-export type RefusalReason =
-  | 'service-exists'
-  | 'no-such-service'
-  | 'unknown-scheduler'
-  | 'server-exists'
-  | 'no-such-server'
-  | 'not-an-address'
-  | 'out-of-range'
-  | 'other';
+/**
+ * Why the kernel would say no. Then why only this director does: `changed-meanwhile`, somebody was faster; `other`, and
+ * then the message is the answer.
+ */
+export const refusalReasons = [
+  'service-exists',
+  'no-such-service',
+  'unknown-scheduler',
+  'server-exists',
+  'no-such-server',
+  'not-an-address',
+  'out-of-range',
+  'changed-meanwhile',
+  'other',
+] as const;
+
+export type RefusalReason = (typeof refusalReasons)[number];
 
 export class ChangeRefused extends VsnatError {
   override readonly name = 'ChangeRefused';

@@ -44,7 +44,7 @@ const serverSettings = {
 };
 
 /** By the word in `op`. */
-const schemas = {
+export const operationSchemas = {
   'add-service': Type.Object({ op: Type.Literal('add-service'), service, ...serviceSettings }, exact),
   'edit-service': Type.Object({ op: Type.Literal('edit-service'), service, ...serviceSettings }, exact),
   'delete-service': Type.Object({ op: Type.Literal('delete-service'), service }, exact),
@@ -59,11 +59,11 @@ const schemas = {
   ),
 } as const;
 
-type Schemas = typeof schemas;
+type Schemas = typeof operationSchemas;
 export type OperationName = keyof Schemas;
 export type Operation = { [Name in OperationName]: Readonly<Static<Schemas[Name]>> }[OperationName];
 
-export const operationNames = Object.keys(schemas) as readonly OperationName[];
+export const operationNames = Object.keys(operationSchemas) as readonly OperationName[];
 
 /** Reads what came over the admin socket: `{ "operations": [ … ] }`. Throws VSNAT_USAGE. */
 export function readOperations(body: unknown): readonly Operation[] {
@@ -76,7 +76,7 @@ function readOperation(item: unknown, where: string): Operation {
   const name = isMap(item) ? item['op'] : undefined;
   const known = operationNames.find((one) => one === name);
   if (known === undefined) throw mistake(`${where}.op`, `be one of ${operationNames.join(', ')}`);
-  const error = Value.Errors(schemas[known], item).First();
+  const error = Value.Errors(operationSchemas[known], item).First();
   if (error !== undefined) {
     throw mistake(`${where}${error.path.replaceAll('/', '.')}`, `fit: ${error.message.toLowerCase()}`);
   }

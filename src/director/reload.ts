@@ -8,7 +8,9 @@
  */
 import { VsnatError } from '../errors.js';
 import type { Model } from '../model/index.js';
+import { ChangeRefused } from './change-refused.js';
 import type { Change } from './diff.js';
+import type { Precondition } from './run-time.js';
 
 export const reloadResults = ['applied', 'unchanged', 'rejected', 'failed'] as const;
 /** rejected: the file has mistakes. failed: the host or the dataplane refused what it asks for. */
@@ -16,7 +18,9 @@ export type ReloadResult = (typeof reloadResults)[number];
 
 export type ReloadOutcome =
   | { readonly result: 'applied' | 'unchanged'; readonly changes: readonly Change[] }
-  | { readonly result: 'rejected' | 'failed'; readonly error: Error };
+  | { readonly result: 'rejected' | 'failed'; readonly error: Error }
+  /** Whoever asked wanted to replace another configuration than the one that runs. Not an attempt, so not counted. */
+  | { readonly result: 'outdated'; readonly error: Error };
 
 export interface ReloadFacts {
   readonly counts: Readonly<Record<ReloadResult, number>>;
@@ -28,7 +32,10 @@ export interface ReloadFacts {
 
 export interface ReloadParts {
   readonly load: () => Model | Promise<Model>;
-  readonly apply: (model: Model) => readonly Change[] | Promise<readonly Change[]>;
+  readonly apply: (
+    model: Model,
+    precondition: Precondition,
+  ) => readonly Change[] | Promise<readonly Change[]>;
   /** Unix milliseconds. */
   readonly now: () => number;
 }
@@ -38,8 +45,10 @@ export class Reloader {
   readonly #counts: Record<ReloadResult, number> = { applied: 0, unchanged: 0, rejected: 0, failed: 0 };
   #lastError: string | null = null;
   #lastSuccessAt: number;
-  #running: Promise<ReloadOutcome> | undefined;
-  #waiting: Promise<ReloadOutcome> | undefined;
+  /** The last in line; undefined while nothing is under way. */
+  #last: Promise<ReloadOutcome> | undefined;
+  /** Waits in line, and may be shared until it begins. */
+  #shared: Promise<ReloadOutcome> | undefined;
 
   /** The configuration the director was started with counts as the first success. */
   constructor(parts: ReloadParts) {
@@ -56,38 +65,54 @@ export class Reloader {
     };
   }
 
-  /** Never rejects. */
-  reload(): Promise<ReloadOutcome> {
-    if (this.#running === undefined) {
-      this.#running = this.#attempt();
-      return this.#running;
-    }
-    this.#waiting ??= this.#running.then(() => {
-      this.#waiting = undefined;
-      this.#running = this.#attempt();
-      return this.#running;
-    });
-    return this.#waiting;
+  /** Never rejects. With a precondition the attempt is the asker's own. */
+  reload(precondition?: Precondition): Promise<ReloadOutcome> {
+    if (precondition !== undefined) return this.#inLine(precondition, () => undefined);
+    if (this.#shared !== undefined) return this.#shared;
+    const isNext = this.#last !== undefined;
+    const attempt = this.#inLine(always, () => (this.#shared = undefined));
+    if (isNext) this.#shared = attempt;
+    return attempt;
   }
 
-  async #attempt(): Promise<ReloadOutcome> {
-    const outcome = await this.#try();
+  #inLine(precondition: Precondition, begin: () => void): Promise<ReloadOutcome> {
+    const start = (): Promise<ReloadOutcome> => {
+      begin();
+      return this.#attempt(precondition);
+    };
+    const attempt = this.#last === undefined ? start() : this.#last.then(start);
+    this.#last = attempt;
+    void attempt.then(() => {
+      if (this.#last === attempt) this.#last = undefined;
+    });
+    return attempt;
+  }
+
+  async #attempt(precondition: Precondition): Promise<ReloadOutcome> {
+    const outcome = await this.#try(precondition);
+    if (outcome.result === 'outdated') return outcome;
     this.#counts[outcome.result] += 1;
     this.#lastError = 'error' in outcome ? outcome.error.message : null;
     if (!('error' in outcome)) this.#lastSuccessAt = this.#parts.now();
-    if (this.#waiting === undefined) this.#running = undefined;
     return outcome;
   }
 
-  async #try(): Promise<ReloadOutcome> {
+  async #try(precondition: Precondition): Promise<ReloadOutcome> {
     try {
-      const changes = await this.#parts.apply(await this.#parts.load());
+      const changes = await this.#parts.apply(await this.#parts.load(), precondition);
       return { result: changes.length === 0 ? 'unchanged' : 'applied', changes };
     } catch (cause) {
       const error = cause instanceof Error ? cause : new Error(String(cause));
-      return { result: isMistake(error) ? 'rejected' : 'failed', error };
+      return { result: resultOf(error), error };
     }
   }
+}
+
+const always: Precondition = () => undefined;
+
+function resultOf(error: Error): 'rejected' | 'failed' | 'outdated' {
+  if (error instanceof ChangeRefused && error.reason === 'changed-meanwhile') return 'outdated';
+  return isMistake(error) ? 'rejected' : 'failed';
 }
 
 const isMistake = (error: Error): boolean =>

@@ -24,15 +24,34 @@ import {
 } from './change.js';
 import { describeChange, diffModels, type Change } from './diff.js';
 import type { Director } from './director.js';
-import { Ledger } from './ledger.js';
+import { Ledger, type Numbers } from './ledger.js';
 import type { Operation } from './operation.js';
 import type { ServerReport, ServiceReport } from './report.js';
 
 export type ChangeableDirector = Pick<Director, 'apply' | 'change' | 'model' | 'services'>;
 
+/**
+ * Called in the change's own turn, before anything is done, with the revision it is about to replace; throws to refuse.
+ * Looking at the revision first and changing then would be two steps, with room for somebody else between them.
+ */
+export type Precondition = (revision: number) => void;
+
+const always: Precondition = () => undefined;
+
 export interface Loaded {
   readonly changes: readonly Change[];
   readonly lost: readonly Change[];
+}
+
+export interface Settled {
+  readonly model: Model;
+  readonly revision: number;
+  readonly sinceFile: readonly Change[];
+}
+
+export interface ServiceNumbers extends Numbers {
+  readonly service: string;
+  readonly servers: readonly ({ readonly server: string } & Numbers)[];
 }
 
 export class RunTime {
@@ -40,6 +59,7 @@ export class RunTime {
   readonly #ledger = new Ledger();
   #timeouts = kernelSetTimeouts;
   #file: Model;
+  #revision = 1;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(director: ChangeableDirector) {
@@ -53,17 +73,58 @@ export class RunTime {
     return this.#timeouts;
   }
 
+  /** Counts what was asked for and changed something: files and operations, not what health makes of them. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** What was changed since the last file and is not in it. */
+  get sinceFile(): readonly Change[] {
+    return diffModels(this.#file, this.#director.model).filter(({ what }) => what !== 'setting');
+  }
+
+  /** What runs once every change under way has succeeded or failed. */
+  settled(): Promise<Settled> {
+    return this.#inTurn(() =>
+      Promise.resolve({
+        model: this.#director.model,
+        revision: this.#revision,
+        sinceFile: this.sinceFile,
+      }),
+    );
+  }
+
   /** Obeys all operations or none. Throws ChangeRefused, or what the dataplane or the host refused with. */
-  change(operations: readonly Operation[]): Promise<readonly Change[]> {
-    return this.#inTurn(() => this.#change(operations));
+  change(operations: readonly Operation[], precondition: Precondition = always): Promise<readonly Change[]> {
+    return this.#inTurn(() => this.#change(operations, precondition));
+  }
+
+  /** What change() would change, after the same checks. The dataplane and the host are not asked. */
+  preview(operations: readonly Operation[], precondition: Precondition = always): Promise<readonly Change[]> {
+    return this.#inTurn(() => {
+      precondition(this.#revision);
+      const { model } = this.#director;
+      const wanted = applyOperations({ model, timeouts: this.#timeouts }, operations).model;
+      return Promise.resolve(diffModels(model, wanted));
+    });
+  }
+
+  /** What load() would do. */
+  previewLoad(file: Model, precondition: Precondition = always): Promise<Loaded> {
+    return this.#inTurn(() => {
+      precondition(this.#revision);
+      return Promise.resolve({ changes: diffModels(this.#director.model, file), lost: this.#lostTo(file) });
+    });
   }
 
   /** Makes a file's model the running one, and says which changes since the last file that has undone. */
-  load(file: Model): Promise<Loaded> {
+  load(file: Model, precondition: Precondition = always): Promise<Loaded> {
     return this.#inTurn(async () => {
+      precondition(this.#revision);
       const lost = this.#lostTo(file);
       this.#ledger.look(this.#director.services());
       const changes = await this.#director.apply(file);
+      this.#remember(changes);
       this.#file = file;
       this.#timeouts = kernelSetTimeouts;
       this.#ledger.look(this.#director.services());
@@ -71,17 +132,23 @@ export class RunTime {
     });
   }
 
-  async #change(operations: readonly Operation[]): Promise<readonly Change[]> {
+  async #change(operations: readonly Operation[], precondition: Precondition): Promise<readonly Change[]> {
     let timeouts = this.#timeouts;
     const changes = await this.#director.change((model) => {
+      precondition(this.#revision);
       this.#ledger.look(this.#director.services());
       const changed = applyOperations({ model, timeouts: this.#timeouts }, operations);
       timeouts = changed.timeouts;
       return changed.model;
     });
     this.#timeouts = timeouts;
+    this.#remember(changes);
     this.#ledger.look(this.#director.services());
     return changes;
+  }
+
+  #remember(changes: readonly Change[]): void {
+    if (changes.length > 0) this.#revision += 1;
   }
 
   /** Zeroes the totals and rates of the service that listens there, or (null) of all. Throws ChangeRefused. */
@@ -92,6 +159,17 @@ export class RunTime {
     this.#ledger.zero(found?.name ?? null);
   }
 
+  /** Totals since the last zero, and rates, by name. */
+  numbers(): readonly ServiceNumbers[] {
+    const reports = this.#director.services();
+    this.#ledger.look(reports);
+    return reports.map(({ service, servers }) => ({
+      service,
+      ...this.#ledger.ofService(service),
+      servers: servers.map(({ server }) => ({ server, ...this.#ledger.ofServer(service, server) })),
+    }));
+  }
+
   /** To be called every two seconds; rates are made of it. */
   tick(): void {
     this.#ledger.tick(this.#director.services());
@@ -99,9 +177,7 @@ export class RunTime {
 
   #lostTo(file: Model): readonly Change[] {
     const kept = new Set(diffModels(this.#file, file).map(describeChange));
-    return diffModels(this.#file, this.#director.model).filter(
-      (change) => change.what !== 'setting' && !kept.has(describeChange(change)),
-    );
+    return this.sinceFile.filter((change) => !kept.has(describeChange(change)));
   }
 
   table(): Table {

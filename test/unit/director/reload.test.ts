@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 
+import { ChangeRefused } from '../../../src/director/change-refused.js';
 import { Reloader } from '../../../src/director/reload.js';
 import { VsnatError } from '../../../src/errors.js';
 import type { Model } from '../../../src/model/index.js';
@@ -73,5 +74,28 @@ describe('a reload', () => {
     expect(subject.facts.counts.applied).toBe(3);
     void subject.reload();
     expect(loads).toHaveLength(4); // idle again: starts at once
+  });
+
+  it('with a precondition has its own turn, and is no attempt when that fails', async () => {
+    const applied: string[] = [];
+    const subject = new Reloader({
+      load: () => emptyModel,
+      apply: (_, precondition) => {
+        precondition(7);
+        applied.push('applied');
+        return [change];
+      },
+      now: () => 0,
+    });
+    const outcomes = await Promise.all([
+      subject.reload(),
+      subject.reload((revision) => {
+        throw new ChangeRefused('changed-meanwhile', `revision: must be 6, got ${revision}`);
+      }),
+      subject.reload((revision) => expect(revision).toBe(7)),
+    ]);
+    expect(outcomes.map(({ result }) => result)).toEqual(['applied', 'outdated', 'applied']);
+    expect(applied).toHaveLength(2);
+    expect(subject.facts).toMatchObject({ counts: { applied: 2, failed: 0 }, lastError: null });
   });
 });

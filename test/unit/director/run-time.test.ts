@@ -2,10 +2,11 @@
 import { describe, expect, it } from 'vitest';
 
 import { FakeDataplane } from '../../../src/dataplane/fake.js';
+import { ChangeRefused } from '../../../src/director/change-refused.js';
 import { describeChange } from '../../../src/director/diff.js';
 import { Director, type HostPlumbing } from '../../../src/director/director.js';
 import type { Operation } from '../../../src/director/operation.js';
-import { RunTime } from '../../../src/director/run-time.js';
+import { RunTime, type Precondition } from '../../../src/director/run-time.js';
 import type { TableService } from '../../../src/ipvsadm/index.js';
 import { kernelOrder } from '../../../src/scheduler/scheduler.js';
 import type { Model } from '../../../src/model/index.js';
@@ -223,4 +224,103 @@ describe('the virtual server table', () => {
     runTime.tick();
     expect(only().rates.connections).toBe(0);
   });
+});
+
+describe('the revision', () => {
+  /** As one who has read revision `seen` and writes if nobody was faster. */
+  const still =
+    (seen: number): Precondition =>
+    (revision) => {
+      if (revision !== seen) throw new ChangeRefused('changed-meanwhile', 'somebody was faster');
+    };
+
+  it('goes up with every change and every file that changed something, and with nothing else', async () => {
+    const { runTime } = await running(modelWith(web('a')));
+    const revisions = [runTime.revision];
+    const look = (): void => void revisions.push(runTime.revision);
+    await runTime.change([addServer('b')]);
+    look();
+    await runTime.change([]);
+    await runTime.load(modelWith(web('a b')));
+    await runTime.preview([addServer('c')]);
+    await runTime.previewLoad(emptyModel);
+    await expect(runTime.change([addServer('b')])).rejects.toThrow(/must be new/);
+    look();
+    await runTime.load(modelWith(web('a')));
+    look();
+    expect(revisions).toEqual([1, 2, 2, 3]);
+  });
+
+  it('lets one of two writers through who have both seen the same', async () => {
+    const { runTime } = await running(modelWith(web('a')));
+    const seen = runTime.revision;
+    const results = await Promise.allSettled([
+      runTime.change([addServer('b')], still(seen)),
+      runTime.change([addServer('c')], still(seen)),
+      runTime.load(emptyModel, still(seen)),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    expect(runTime.sinceFile.map(describeChange)).toEqual([`+ server web ${idOf('b')} weight 1`]);
+  });
+
+  it('loses no update of many writers that read, change and try again', async () => {
+    const { director, runTime } = await running(modelWith(web('a:0')));
+    const writer = async (): Promise<void> => {
+      for (;;) {
+        const { model, revision: seen } = await runTime.settled();
+        const weight = (model.services[0]?.servers[0]?.weight ?? 0) + 1;
+        await Promise.resolve(); // where another writer gets between
+        const edit: Operation = { ...addServer('a', weight), op: 'edit-server' } as Operation;
+        if (await runTime.change([edit], still(seen)).then(Boolean, () => false)) return;
+      }
+    };
+    await Promise.all(Array.from({ length: 40 }, writer));
+    expect(director.model.services[0]?.servers[0]?.weight).toBe(40);
+  });
+});
+
+it('what is read once settled is never a change that the host has yet to refuse', async () => {
+  const host: HostPlumbing = {
+    update: () => Promise.reject(new Error('nft: no')),
+    close: () => Promise.resolve(),
+    trouble: () => null,
+  };
+  const { runTime } = await running(modelWith(web('a')), host);
+  const change = runTime.change([addServer('b')]);
+  const { model, revision } = await runTime.settled();
+  await expect(change).rejects.toThrow('nft: no');
+  expect([model.services[0]?.servers.length, revision, runTime.revision]).toEqual([1, 1, 1]);
+});
+
+describe('a preview', () => {
+  it('says what a change would change, refuses what it would refuse, and changes nothing', async () => {
+    const { dataplane, runTime } = await running(modelWith(web('a')));
+    expect((await runTime.preview([addServer('b')])).map(describeChange)).toEqual([
+      `+ server web ${idOf('b')} weight 1`,
+    ]);
+    await expect(runTime.preview([addServer('a')])).rejects.toThrow(/must be new/);
+    expect(runTime.sinceFile).toEqual([]);
+    expect(dataplane.published).toHaveLength(1);
+  });
+
+  it('of a file says too what that would undo', async () => {
+    const { dataplane, runTime } = await running(modelWith(web('a')));
+    await runTime.change([addServer('b')]);
+    const { changes, lost } = await runTime.previewLoad(modelWith(web('a')));
+    expect(changes.map(describeChange)).toEqual([`- server web ${idOf('b')}`]);
+    expect(lost.map(describeChange)).toEqual([`+ server web ${idOf('b')} weight 1`]);
+    expect(dataplane.published).toHaveLength(2);
+  });
+});
+
+it('a running director has its numbers by name as well', async () => {
+  const { dataplane, runTime } = await running(modelWith(web('a')));
+  dataplane.setServer(0, { inPackets: 40 });
+  expect(runTime.numbers()).toMatchObject([
+    {
+      service: 'web',
+      totals: { inPackets: 40 },
+      servers: [{ server: idOf('a'), totals: { inPackets: 40 }, rates: { inPackets: 0 } }],
+    },
+  ]);
 });
