@@ -27,6 +27,7 @@ import {
 } from '../model/index.js';
 import { schedulerNames } from '../scheduler/index.js';
 import { ChangeRefused } from './change-refused.js';
+import { adjustedServer } from './adjust-server.js';
 import type { Operation } from './operation.js';
 
 /** What `--set` changes: for the services there are, and for those made later. */
@@ -45,6 +46,8 @@ export const kernelSetTimeouts: SetTimeouts = {
 export interface Changed {
   readonly model: Model;
   readonly timeouts: SetTimeouts;
+  /** What was loaded last; what `set-weight` of null goes back to. */
+  readonly file?: Model;
 }
 
 /** Throws ChangeRefused. */
@@ -72,11 +75,13 @@ export const derivedName = (key: Key): string =>
 
 class Draft {
   readonly #before: Model;
+  readonly #file: Model | undefined;
   #services: readonly VirtualService[];
   #timeouts: SetTimeouts;
 
-  constructor({ model, timeouts }: Changed) {
+  constructor({ model, timeouts, file }: Changed) {
     this.#before = model;
+    this.#file = file;
     this.#services = model.services;
     this.#timeouts = timeouts;
   }
@@ -103,6 +108,12 @@ class Draft {
         return;
       case 'set-timeouts':
         return this.#setTimeouts(operation);
+      case 'set-weight':
+      case 'disable':
+      case 'drain':
+      case 'enable':
+      case 'undrain':
+        return this.#adjustServer(operation);
     }
   }
 
@@ -149,7 +160,8 @@ class Draft {
   /** One service of a file may listen on several addresses; ipvsadm sees, and deletes, each on its own. */
   #deleteService(text: string): void {
     const service = this.#existing(text);
-    const listen = service.mark === null ? service.listen.filter((one) => formatListen(one) !== text) : [];
+    const isWhole = service.mark !== null || service.name === text;
+    const listen = isWhole ? [] : service.listen.filter((one) => formatListen(one) !== text);
     if (listen.length > 0) this.#replace({ ...service, listen });
     else this.#services = this.#services.filter((one) => one !== service);
   }
@@ -196,7 +208,19 @@ class Draft {
       backup: known?.backup ?? false,
       disabled: known?.disabled ?? false,
       checked: known?.checked ?? true,
+      ...(known?.drain !== undefined && { drain: known.drain }),
     };
+  }
+
+  #adjustServer(operation: OperationOf<'set-weight' | 'disable' | 'drain' | 'enable' | 'undrain'>): void {
+    const service = this.#existing(operation.service);
+    const old = service.servers.find((server) => serverId(server) === operation.server);
+    if (old === undefined) throw noSuchServer(operation.server);
+    const inFile = this.#file?.services
+      .find(({ name }) => name === service.name)
+      ?.servers.find((server) => serverId(server) === operation.server);
+    const made = adjustedServer(old, operation, service.drain, inFile);
+    this.#replace({ ...service, servers: service.servers.map((one) => (one === old ? made : one)) });
   }
 
   #deleteServer(serviceText: string, text: string): void {
@@ -232,13 +256,13 @@ class Draft {
 
 type OperationOf<Name extends Operation['op']> = Extract<Operation, { readonly op: Name }>;
 
-/** The service that listens there, "tcp://10.9.0.1:80", or the one of a mark, "mark://7/ipv4". */
+/** The service that listens there, "tcp://10.9.0.1:80", the one of a mark, "mark://7/ipv4", or the one of that name. */
 export const findService = (services: readonly VirtualService[], text: string): VirtualService | undefined =>
   services.find((service) =>
     service.mark === null
       ? service.listen.some((one) => formatListen(one) === text)
       : markKey(service.mark, service) === text,
-  );
+  ) ?? services.find(({ name }) => name === text);
 
 const markKey = (mark: number, service: VirtualService): string => `mark://${mark}/${serviceFamily(service)}`;
 

@@ -9,6 +9,7 @@ import {
   formatMarkRule,
   serverId,
   sysctlNames,
+  type DrainPolicy,
   type Model,
   type RealServer,
   type VirtualService,
@@ -165,6 +166,8 @@ function* diffServers(
       continue;
     }
     yield* changed('server', named(server), 'weight', String(old.weight), String(server.weight));
+    yield* changed('server', named(server), 'disabled', String(old.disabled), String(server.disabled));
+    yield* changed('server', named(server), 'drain', drainText(old.drain), drainText(server.drain));
     yield* changed(
       'server',
       named(server),
@@ -206,6 +209,13 @@ function* changed(
 ): Generator<Change> {
   if (from !== to) yield { kind: 'changed', what, name, property, from, to, effect };
 }
+
+const drainText = (drain: DrainPolicy | undefined): string =>
+  drain === undefined
+    ? 'as the service says'
+    : drain.deadlineSeconds === null
+      ? 'without deadline'
+      : `${drain.deadlineSeconds}s then ${drain.then}`;
 
 const listens = (service: VirtualService): string => service.listen.map(formatListen).join(',');
 

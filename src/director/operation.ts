@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Changes at run time, as data: what `vsnat ipvsadm` and the admin API ask for. Services and servers are named by
- * where they are, as in LVS; names are the director's business.
+ * Changes at run time, as data: what `vsnat ipvsadm` and the admin API ask for. A service is named by where it listens, as
+ * in LVS, or by its name; a server by where it is.
  */
 import { Type, type Static } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
@@ -15,6 +15,7 @@ const service = Type.String({ maxLength: 100 });
 const server = Type.String({ maxLength: 100 });
 const threshold = Type.Integer({ minimum: 0, maximum: 0x7fffffff });
 const seconds = Type.Integer({ minimum: 0, maximum: 31 * 24 * 3600 });
+const weight = Type.Integer({ minimum: 0, maximum: maxWeight });
 
 const serviceSettings = {
   scheduler: Type.String({ maxLength: 63 }),
@@ -38,7 +39,7 @@ const serviceSettings = {
 };
 
 const serverSettings = {
-  weight: Type.Integer({ minimum: 0, maximum: maxWeight }),
+  weight,
   upperThreshold: threshold,
   lowerThreshold: threshold,
 };
@@ -57,6 +58,27 @@ export const operationSchemas = {
     { op: Type.Literal('set-timeouts'), tcp: seconds, tcpFin: seconds, udp: seconds },
     exact,
   ),
+  /** null: the file's. */
+  'set-weight': Type.Object(
+    { op: Type.Literal('set-weight'), service, server, weight: Type.Union([weight, Type.Null()]) },
+    exact,
+  ),
+  /** No new connections; what becomes of the live ones, the service's `drain` says. */
+  disable: Type.Object({ op: Type.Literal('disable'), service, server }, exact),
+  /** The same with a word of its own about the live ones: left out as the service says, null never. */
+  drain: Type.Object(
+    {
+      op: Type.Literal('drain'),
+      service,
+      server,
+      deadlineSeconds: Type.Optional(Type.Union([seconds, Type.Null()])),
+      then: Type.Optional(Type.Union([Type.Literal('reset'), Type.Literal('silence')])),
+    },
+    exact,
+  ),
+  /** Both take back both of the above. */
+  enable: Type.Object({ op: Type.Literal('enable'), service, server }, exact),
+  undrain: Type.Object({ op: Type.Literal('undrain'), service, server }, exact),
 } as const;
 
 type Schemas = typeof operationSchemas;

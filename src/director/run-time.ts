@@ -104,7 +104,7 @@ export class RunTime {
     return this.#inTurn(() => {
       precondition(this.#revision);
       const { model } = this.#director;
-      const wanted = applyOperations({ model, timeouts: this.#timeouts }, operations).model;
+      const wanted = applyOperations({ model, timeouts: this.#timeouts, file: this.#file }, operations).model;
       return Promise.resolve(diffModels(model, wanted));
     });
   }
@@ -137,7 +137,7 @@ export class RunTime {
     const changes = await this.#director.change((model) => {
       precondition(this.#revision);
       this.#ledger.look(this.#director.services());
-      const changed = applyOperations({ model, timeouts: this.#timeouts }, operations);
+      const changed = applyOperations({ model, timeouts: this.#timeouts, file: this.#file }, operations);
       timeouts = changed.timeouts;
       return changed.model;
     });

@@ -39,6 +39,8 @@ export interface RealServer extends Endpoint {
   readonly disabled: boolean;
   /** false: the service's checks leave it alone, it counts as up. */
   readonly checked: boolean;
+  /** Of a disabled server, instead of the service's: what `vsnat drain` said. */
+  readonly drain?: DrainPolicy;
 }
 
 export interface VirtualService {

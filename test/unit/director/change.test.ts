@@ -211,3 +211,55 @@ describe('operations from outside', () => {
     expect(() => readOperations(body)).toThrow(message);
   });
 });
+
+describe("an operator's word about a server", () => {
+  const file = modelWith(web('a:3 b'));
+  const one = (...operations: Operation[]) =>
+    applyOperations({ model: file, timeouts: kernelSetTimeouts, file }, operations).model.services[0]
+      ?.servers[0];
+  const a = { service: 'web', server: idOf('a') };
+
+  it('gives it another weight, and its old one back', () => {
+    expect(one({ op: 'set-weight', ...a, weight: 7 })?.weight).toBe(7);
+    expect(one({ op: 'set-weight', ...a, weight: 7 }, { op: 'set-weight', ...a, weight: null })?.weight).toBe(
+      3,
+    );
+  });
+
+  it('cannot give back a weight that no file has', () => {
+    const added = addServer('10.2.1.9:8080', { weight: 5 });
+    expect(() =>
+      one(added, { op: 'set-weight', service: at, server: '10.2.1.9:8080', weight: null }),
+    ).toThrow('must be in the configuration file');
+  });
+
+  it('disables it and enables it again, which leaves nothing behind', () => {
+    expect(one({ op: 'disable', ...a })).toEqual({ ...one(), disabled: true });
+    expect(one({ op: 'disable', ...a }, { op: 'enable', ...a })).toEqual(one());
+  });
+
+  it('drains it as the service says, or as the operation says', () => {
+    const drained = (more: object) => one({ op: 'drain', ...a, ...more })?.drain;
+    expect(drained({})).toEqual({ deadlineSeconds: null, then: 'reset' });
+    expect(drained({ deadlineSeconds: 30, then: 'silence' })).toEqual({
+      deadlineSeconds: 30,
+      then: 'silence',
+    });
+    expect(one({ op: 'drain', ...a, deadlineSeconds: 30 }, { op: 'undrain', ...a })).toEqual(one());
+  });
+
+  it('finds a service by name or by where it listens, and refuses what is not there', () => {
+    expect(one({ op: 'disable', service: at, server: idOf('a') })?.disabled).toBe(true);
+    expect(() => one({ op: 'disable', service: 'wbe', server: idOf('a') })).toThrow(
+      'service wbe: must exist',
+    );
+    expect(() => one({ op: 'disable', service: 'web', server: idOf('z') })).toThrow(
+      'must exist in this service',
+    );
+  });
+
+  it('deletes a service by its name, wherever it listens', () => {
+    const both = modelWith(web('a', { listen: ['tcp://10.9.0.1:80', 'tcp://10.9.0.1:443'] }));
+    expect(change(both, { op: 'delete-service', service: 'web' }).services).toEqual([]);
+  });
+});
