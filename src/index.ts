@@ -25,6 +25,7 @@ export {
 } from './config/index.js';
 export { realServer, virtualService } from './model/index.js';
 export type {
+  BoundedPlan,
   CyclePlan,
   Endpoint,
   FirstPlan,

@@ -116,6 +116,17 @@ class Fields {
     });
   }
 
+  void factors(const char* name, std::vector<uint16_t>& out) {
+    array(name, [&](Napi::Value value, const std::string& path) {
+      const double n = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
+      if (n >= 1 && n <= 65535 && n == std::floor(n)) {
+        out.push_back(uint16_t(n));
+      } else {
+        problem_ = path + ": must be a whole number from 1 to 65535";
+      }
+    });
+  }
+
   service::IpAddress address(const char* name) {
     const std::string text = string(name);
     service::IpAddress address;
@@ -149,7 +160,7 @@ constexpr uint32_t kMaxSeconds = 2678400;  // 31 days, ipvsadm's limit
 
 void decode_plan(Fields plan, service::Plan& out) {
   constexpr uint32_t kMaxCost = 1 << 20;
-  switch (plan.word("kind", {"cycle", "hash", "least", "first", "local"})) {
+  switch (plan.word("kind", {"cycle", "hash", "least", "first", "local", "bounded"})) {
     case 0:
       out.kind = service::PlanKind::cycle;
       plan.indices("lead", out.lead);
@@ -167,20 +178,31 @@ void decode_plan(Fields plan, service::Plan& out) {
       return;
     case 2: {
       constexpr service::Among kAmong[] = {service::Among::all, service::Among::idle_first,
-                                           service::Among::two};
+                                           service::Among::two, service::Among::two_distinct};
       out.kind = service::PlanKind::least;
-      out.among = kAmong[plan.word("among", {"all", "idle-first", "two"})];
+      out.among = kAmong[plan.word("among", {"all", "idle-first", "two", "two-distinct"})];
       out.active_cost = plan.u32("activeCost", 0, kMaxCost);
       out.inactive_cost = plan.u32("inactiveCost", 0, kMaxCost);
       out.constant = plan.u32("constant", 0, kMaxCost);
       out.weighted = plan.boolean("weighted");
       plan.indices("order", out.steps);
+      if (plan.has("factors")) plan.factors("factors", out.factors);
       return;
     }
     case 3:
       out.kind = service::PlanKind::first;
       out.overflow = plan.boolean("overflow");
       plan.indices("order", out.steps);
+      return;
+    case 5:
+      out.kind = service::PlanKind::bounded;
+      out.on = plan.word("on", {"source", "destination"}) == 0 ? service::HashOn::source
+                                                               : service::HashOn::destination;
+      out.use_port = plan.boolean("usePort");
+      out.bound_percent = plan.u32("boundPercent", 100, 10000);
+      out.counted =
+          plan.word("counted", {"active", "all"}) == 0 ? service::Counted::active : service::Counted::all;
+      plan.indices("slots", out.steps);
       return;
     default:
       out.kind = service::PlanKind::local;

@@ -6,16 +6,12 @@
 #include <mutex>
 
 #include "base/siphash.h"
+#include "service/bounded.h"
+#include "service/candidate.h"
+#include "service/drawn.h"
 
 namespace vsnat::service {
 namespace {
-
-const Server* usable_at(const Snapshot& snapshot, const Service& service, int32_t index,
-                        const ServerLoad* loads) {
-  if (index < 0) return nullptr;
-  const Server& server = snapshot.servers[service.first_server + uint32_t(index)];
-  return usable(server, loads) ? &server : nullptr;
-}
 
 /** A long table must not be walked to learn that nobody is usable. */
 bool any_usable(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
@@ -30,13 +26,6 @@ bool any_usable(const Snapshot& snapshot, const Service& service, const ServerLo
  * overloaded servers gets there; then the first usable server in the configuration's order serves.
  */
 constexpr size_t kLongestWalk = 4096;
-
-/** wire::Addr4::fold() and wire::Addr6::fold() of the address with these bytes. */
-[[gnu::noinline]] uint32_t fold(std::span<const uint8_t> address) {
-  uint32_t folded = 0;
-  for (size_t i = 0; i < address.size(); ++i) folded ^= uint32_t(address[i]) << (24 - i % 4 * 8);
-  return folded;
-}
 
 const Server* pick_cycle(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
   const Plan& plan = service.plan;
@@ -86,14 +75,13 @@ const Server* pick_golden(const Snapshot& snapshot, const Service& service, uint
 // ip_vs_mh.c: SipHash-1-3 with the kernel's fixed first key; mh-fallback rehashes with the offset added.
 const Server* pick_siphash(const Snapshot& snapshot, const Service& service, uint32_t key,
                            const ServerLoad* loads) {
-  constexpr HashKey kFirstKey{2654435761u, 2654435761u};
   const Plan& plan = service.plan;
   const uint32_t size = uint32_t(plan.steps.size());
-  const uint32_t h = hsiphash_u32(key, kFirstKey) % size;
+  const uint32_t h = hsiphash_u32(key, kMaglevFirstKey) % size;
   if (const Server* server = usable_at(snapshot, service, plan.steps[h], loads)) return server;
   if (!plan.fallback || !any_usable(snapshot, service, loads)) return nullptr;
   for (uint32_t k = 0; k < size; ++k) {
-    const uint32_t again = hsiphash_u32((k + h) % size + key, kFirstKey) % size;
+    const uint32_t again = hsiphash_u32((k + h) % size + key, kMaglevFirstKey) % size;
     if (const Server* server = usable_at(snapshot, service, plan.steps[again], loads)) return server;
   }
   return nullptr;
@@ -109,29 +97,6 @@ const Server* pick_hash(const Snapshot& snapshot, const Service& service, Client
                                                : pick_siphash(snapshot, service, key, loads);
 }
 
-uint32_t active_of(const Server& server, const ServerLoad* loads) {
-  return loads[server.slot].active.load(std::memory_order_relaxed);
-}
-
-/** A server and what one more connection there would cost; `weight` is 1 where the plan does not divide. */
-struct Candidate {
-  const Server* server = nullptr;
-  uint64_t cost = 0, weight = 1;
-
-  Candidate() = default;
-  Candidate(const Plan& plan, const Server& s, const ServerLoad* loads)
-      : server(&s),
-        cost(uint64_t(active_of(s, loads)) * plan.active_cost +
-             uint64_t(loads[s.slot].inactive.load(std::memory_order_relaxed)) * plan.inactive_cost +
-             plan.constant),
-        weight(plan.weighted ? s.weight : 1) {}
-
-  /** Strictly: at a tie the one met first stays. Cross-multiplied, so that no division makes a tie. */
-  bool better_than(const Candidate& best) const {
-    return best.server == nullptr || best.cost * weight > cost * best.weight;
-  }
-};
-
 // ip_vs_lc.c, ip_vs_wlc.c, ip_vs_sed.c.
 const Server* pick_least(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
   const Plan& plan = service.plan;
@@ -139,7 +104,7 @@ const Server* pick_least(const Snapshot& snapshot, const Service& service, const
   for (const int32_t index : plan.steps) {
     const Server* server = usable_at(snapshot, service, index, loads);
     if (server == nullptr) continue;
-    const Candidate candidate(plan, *server, loads);
+    const Candidate candidate(plan, index, *server, loads);
     if (candidate.better_than(best)) best = candidate;
   }
   return best.server;
@@ -152,36 +117,6 @@ const Server* pick_idle_first(const Snapshot& snapshot, const Service& service, 
     if (server != nullptr && active_of(*server, loads) == 0) return server;
   }
   return pick_least(snapshot, service, loads);
-}
-
-// ip_vs_twos.c: both draws reach from 0 to the sum of weights, inclusive, so the first server has one chance more.
-const Server* pick_of_two(const Snapshot& snapshot, const Service& service, const ServerLoad* loads,
-                          Prng* prng) {
-  const Plan& plan = service.plan;
-  uint64_t weights = 0;
-  const Server* last = nullptr;
-  for (const int32_t index : plan.steps) {
-    const Server* server = usable_at(snapshot, service, index, loads);
-    if (server == nullptr) continue;
-    weights += server->weight;
-    last = server;
-  }
-  if (last == nullptr) return nullptr;
-  int64_t left[2];
-  for (int64_t& draw : left) draw = prng ? int64_t(prng->below(weights + 1)) : 0;
-  Candidate drawn[2];
-  for (const int32_t index : plan.steps) {
-    const Server* server = usable_at(snapshot, service, index, loads);
-    if (server == nullptr) continue;
-    for (int i = 0; i < 2; ++i) {
-      left[i] -= server->weight;
-      if (left[i] <= 0 && drawn[i].server == nullptr) drawn[i] = Candidate(plan, *server, loads);
-    }
-    if (drawn[0].server && drawn[1].server) break;
-  }
-  // Another worker may have filled a server up since the weights were summed; then a draw can overshoot.
-  if (drawn[0].server == nullptr) return last;
-  return drawn[1].server && drawn[1].better_than(drawn[0]) ? drawn[1].server : drawn[0].server;
 }
 
 // ip_vs_fo.c and ip_vs_ovf.c: the scheduler has put the greatest weight first.
@@ -258,13 +193,16 @@ const Server* pick_local(const Snapshot& snapshot, const Service& service, const
 }
 
 /** Out of line, so that the plans nearly everybody has do not pay for the registers of these. */
-[[gnu::noinline]] const Server* pick_rarer(const Snapshot& snapshot, const Service& service,
+[[gnu::noinline]] const Server* pick_rarer(const Snapshot& snapshot, const Service& service, ClientKey client,
                                            const ServerLoad* loads, const Occasion& occasion) {
   const Plan& plan = service.plan;
+  if (plan.kind == PlanKind::bounded)
+    return pick_bounded(snapshot, service, client, loads, occasion.destination);
   if (plan.kind == PlanKind::first) return pick_first(snapshot, service, loads);
   if (plan.kind == PlanKind::local) return pick_local(snapshot, service, loads, occasion);
-  return plan.among == Among::two ? pick_of_two(snapshot, service, loads, occasion.prng)
-                                  : pick_idle_first(snapshot, service, loads);
+  if (plan.among == Among::two) return pick_of_two(snapshot, service, loads, occasion.prng);
+  if (plan.among == Among::two_distinct) return pick_of_two_distinct(snapshot, service, loads, occasion.prng);
+  return pick_idle_first(snapshot, service, loads);
 }
 
 }  // namespace
@@ -275,7 +213,7 @@ const Server* pick(const Snapshot& snapshot, const Service& service, ClientKey c
   if (plan.kind == PlanKind::cycle) return pick_cycle(snapshot, service, loads);
   if (plan.kind == PlanKind::hash) return pick_hash(snapshot, service, client, loads, occasion.destination);
   if (plan.kind == PlanKind::least && plan.among == Among::all) return pick_least(snapshot, service, loads);
-  return pick_rarer(snapshot, service, loads, occasion);
+  return pick_rarer(snapshot, service, client, loads, occasion);
 }
 
 }  // namespace vsnat::service

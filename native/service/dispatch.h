@@ -9,6 +9,7 @@
 #include <span>
 
 #include "base/prng.h"
+#include "base/siphash.h"
 #include "base/time.h"
 #include "service/load.h"
 #include "service/snapshot.h"
@@ -20,6 +21,9 @@ struct ClientKey {
   uint32_t folded_address = 0;
   uint16_t port = 0;
 };
+
+/** ip_vs_mh.c's first key, fixed so that directors agree. */
+inline constexpr HashKey kMaglevFirstKey{2654435761u, 2654435761u};
 
 /** What else a plan may look at. */
 struct Occasion {

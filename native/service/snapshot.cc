@@ -28,13 +28,16 @@ bool indices_fit(const std::vector<int32_t>& indices, size_t servers, bool empty
 
 std::string check_plan(const Plan& plan, size_t servers, size_t s) {
   const bool hash = plan.kind == PlanKind::hash;
-  if (!indices_fit(plan.steps, servers, hash) || !indices_fit(plan.lead, servers, false)) {
+  const bool slots = hash || plan.kind == PlanKind::bounded;
+  if (!indices_fit(plan.steps, servers, slots) || !indices_fit(plan.lead, servers, false)) {
     return at(s, "plan: names a server index the service does not have");
   }
   if (hash && plan.function == HashFunction::golden && !plan.steps.empty() &&
       (!std::has_single_bit(plan.steps.size()) || plan.steps.size() > 65536)) {
     return at(s, "plan.slots: must be a power of two of slots up to 65536");
   }
+  if (!plan.factors.empty() && plan.factors.size() != servers)
+    return at(s, "plan.factors: must be one for each server");
   return {};
 }
 

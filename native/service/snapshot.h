@@ -56,19 +56,21 @@ struct ServerSpec {
   uint32_t upper_threshold = 0, lower_threshold = 0;
 };
 
-enum class PlanKind : uint8_t { cycle, hash, least, first, local };
+enum class PlanKind : uint8_t { cycle, hash, least, first, local, bounded };
 enum class HashFunction : uint8_t { golden, siphash };
 enum class HashOn : uint8_t { source, destination };
 /** Which servers a least plan compares. */
-enum class Among : uint8_t { all, idle_first, two };
+enum class Among : uint8_t { all, idle_first, two, two_distinct };
+/** Which connections are a server's load to a bounded plan. */
+enum class Counted : uint8_t { active, all };
 
 /** src/model/plan.ts says what each kind means. */
 struct Plan {
   PlanKind kind = PlanKind::cycle;
   std::vector<int32_t> lead;  // cycle
-  /** cycle: the loop; hash: the slots (-1 empty); the others: the order servers are tried and ties broken in. */
+  /** cycle: the loop; hash and bounded: the slots (-1 empty); the others: the order servers are tried and ties broken in. */
   std::vector<int32_t> steps;
-  // hash
+  // hash; bounded has `on` and `use_port` of it
   HashFunction function = HashFunction::golden;
   HashOn on = HashOn::source;
   bool use_port = false, fallback = false;
@@ -76,11 +78,16 @@ struct Plan {
   uint32_t active_cost = 0, inactive_cost = 0, constant = 0;
   bool weighted = false;
   Among among = Among::all;
+  /** Of every server of the service, what its cost is multiplied by; empty: 1. */
+  std::vector<uint16_t> factors;
   // first
   bool overflow = false;
   // local
   bool replicate = false;
   uint32_t forget_ticks = 0;
+  // bounded
+  uint32_t bound_percent = 0;
+  Counted counted = Counted::active;
 };
 
 /** New connections of a client's network go where its last one went. */

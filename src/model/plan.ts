@@ -41,15 +41,24 @@ export interface HashPlan {
  * where there is one; or only `two`, each drawn at random by weight (one may be drawn twice; ties stay with the
  * first draw). A draw is r in 0..sum of the usable weights, both included, and means the first server in `order`
  * at which r minus the weights so far is 0 or less.
+ *
+ * `two-distinct` draws two different servers where there are two: r in 0..sum of the usable weights, without the sum
+ * itself, means the first server in `order` at which the weights so far exceed r; the second draw leaves the first
+ * server out. So a server that is dear to a plan never competes with itself.
  */
 export interface LeastPlan {
   readonly kind: 'least';
-  readonly among: 'all' | 'idle-first' | 'two';
+  readonly among: 'all' | 'idle-first' | 'two' | 'two-distinct';
   readonly activeCost: number;
   readonly inactiveCost: number;
   readonly constant: number;
   readonly weighted: boolean;
   readonly order: readonly ServerIndex[];
+  /**
+   * What each server's cost is multiplied by, 1..65535, one for every server of the service in its own order: how a
+   * scheduler says that one server is slower than another. Left out: 1 for all.
+   */
+  readonly factors?: readonly number[];
 }
 
 /** The first usable server in `order`; with `overflow`, only while its active connections are not above its weight. */
@@ -79,4 +88,21 @@ export interface LocalPlan {
   readonly order: readonly ServerIndex[];
 }
 
-export type Plan = CyclePlan | HashPlan | LeastPlan | FirstPlan | LocalPlan;
+/**
+ * Consistent hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam, SODA 2018). The walk begins at slot H as of a
+ * siphash HashPlan, and goes on to H + 1, H + 2, ... around the table. The first usable server met that is below its
+ * bound takes the connection: its load * 100 * W < boundPercent * (L + 1) * weight, where L and W are the loads and
+ * weights of all usable servers of the service. When all in the table are at their bound, the first usable one met
+ * serves. Loads are the live active connections, or with `counted: 'all'` the inactive ones as well. -1 is an empty slot.
+ */
+export interface BoundedPlan {
+  readonly kind: 'bounded';
+  readonly on: 'source' | 'destination';
+  readonly usePort: boolean;
+  /** 100 is the mean load exactly; 125 lets a server have a quarter more. */
+  readonly boundPercent: number;
+  readonly counted: 'active' | 'all';
+  readonly slots: readonly ServerIndex[];
+}
+
+export type Plan = CyclePlan | HashPlan | LeastPlan | FirstPlan | LocalPlan | BoundedPlan;

@@ -14,7 +14,7 @@ export interface LiveServer {
 /** A whole number below `bound`, drawn at random. */
 export type Draw = (bound: number) => number;
 
-export type Cost = Pick<LeastPlan, 'activeCost' | 'inactiveCost' | 'constant' | 'weighted'>;
+export type Cost = Pick<LeastPlan, 'activeCost' | 'inactiveCost' | 'constant' | 'weighted' | 'factors'>;
 
 export const usableAmong =
   (servers: readonly LiveServer[]) =>
@@ -32,6 +32,8 @@ export function pickLeast(plan: LeastPlan, servers: readonly LiveServer[], draw:
       return usable.find((index) => servers[index]?.active === 0) ?? leastOf(usable, servers, plan);
     case 'two':
       return leastOf(drawTwo(usable, servers, draw), servers, plan);
+    case 'two-distinct':
+      return leastOf(drawDistinct(usable, servers, draw), servers, plan);
   }
 }
 
@@ -39,11 +41,11 @@ export function pickLeast(plan: LeastPlan, servers: readonly LiveServer[], draw:
 export function leastOf(
   candidates: readonly ServerIndex[],
   servers: readonly LiveServer[],
-  { activeCost, inactiveCost, constant, weighted }: Cost,
+  { activeCost, inactiveCost, constant, weighted, factors }: Cost,
 ): ServerIndex | null {
   const [first, ...rest] = candidates.map((index) => {
     const { active = 0, inactive = 0, weight = 0 } = servers[index] ?? {};
-    const cost = active * activeCost + inactive * inactiveCost + constant;
+    const cost = (active * activeCost + inactive * inactiveCost + constant) * (factors?.[index] ?? 1);
     return { index, cost, weight: weighted ? weight : 1 };
   });
   if (first === undefined) return null;
@@ -68,4 +70,22 @@ function drawTwo(
     let left = drawn;
     return usable.find((index) => (left -= weightOf(index)) <= 0) ?? [];
   });
+}
+
+/** The second draw is among the others; a server alone is drawn alone. */
+function drawDistinct(
+  usable: readonly ServerIndex[],
+  servers: readonly LiveServer[],
+  draw: Draw,
+): readonly ServerIndex[] {
+  const weightOf = (index: ServerIndex): number => servers[index]?.weight ?? 0;
+  const drawOne = (candidates: readonly ServerIndex[]): ServerIndex | undefined => {
+    const sum = candidates.reduce((total, index) => total + weightOf(index), 0);
+    if (sum === 0) return undefined;
+    let left = draw(sum);
+    return candidates.find((index) => (left -= weightOf(index)) < 0);
+  };
+  const first = drawOne(usable);
+  const second = drawOne(usable.filter((index) => index !== first));
+  return [first, second].filter((index) => index !== undefined);
 }

@@ -4,7 +4,7 @@
  * server would this client get?" without a packet.
  */
 import type { IpAddress } from '../model/address.js';
-import type { CyclePlan, FirstPlan, HashPlan, Plan, ServerIndex } from '../model/plan.js';
+import type { BoundedPlan, CyclePlan, FirstPlan, HashPlan, Plan, ServerIndex } from '../model/plan.js';
 import { foldAddress } from './fold.js';
 import { maglevKeys } from './mh.js';
 import { stepAt } from './scheduler.js';
@@ -57,6 +57,10 @@ export function pick(
       return stateless(pickLeast(plan, servers, draw));
     case 'first':
       return stateless(pickFirst(plan, servers));
+    case 'bounded':
+      return stateless(
+        pickBounded(plan, servers, plan.on === 'source' ? client.address : destination, client),
+      );
     case 'local':
       return { cursor, ...pickLocal(plan, servers, required(destination), nowSeconds, memory) };
   }
@@ -101,8 +105,37 @@ function* probes(plan: HashPlan, key: number): Generator<number> {
 
 /** The slot a 32-bit key falls into. */
 export function hashSlot(plan: HashPlan, key: number): number {
-  if (plan.function === 'siphash') return siphash13(key, maglevKeys[0], maglevKeys[0]) % plan.slots.length;
+  if (plan.function === 'siphash') return siphashSlot(plan.slots.length, key);
   return Math.imul(key, 0x61c88647) >>> (32 - Math.log2(plan.slots.length));
+}
+
+const siphashSlot = (size: number, key: number): number =>
+  siphash13(key, maglevKeys[0], maglevKeys[0]) % size;
+
+function pickBounded(
+  plan: BoundedPlan,
+  servers: readonly LiveServer[],
+  address: IpAddress | undefined,
+  { port }: Client,
+): ServerIndex | null {
+  const usable = usableAmong(servers);
+  const loadOf = ({ active, inactive }: LiveServer): number =>
+    plan.counted === 'active' ? active : active + inactive;
+  const sumOf = (read: (server: LiveServer) => number): bigint =>
+    BigInt(servers.reduce((sum, server, index) => sum + (usable(index) ? read(server) : 0), 0));
+  const loads = sumOf(loadOf);
+  const weights = sumOf(({ weight }) => weight);
+  // In whole numbers, so that a load at its bound is at it exactly.
+  const hasRoom = (server: LiveServer | undefined): boolean =>
+    server !== undefined &&
+    BigInt(loadOf(server)) * 100n * weights <
+      BigInt(plan.boundPercent) * (loads + 1n) * BigInt(server.weight);
+  const key = foldAddress(required(address)) + (plan.usePort ? port : 0);
+  const size = plan.slots.length;
+  if (size === 0) return null;
+  const start = siphashSlot(size, key);
+  const met = [...plan.slots.slice(start), ...plan.slots.slice(0, start)].filter(usable);
+  return met.find((index) => hasRoom(servers[index])) ?? met[0] ?? null;
 }
 
 function pickFirst(plan: FirstPlan, servers: readonly LiveServer[]): ServerIndex | null {

@@ -205,6 +205,16 @@ describe('garbage arguments', () => {
       at[path.at(-1) ?? ''] = value;
       return copy;
     };
+    const costs = { activeCost: 1, inactiveCost: 0, constant: 1 };
+    const leastPlan = { kind: 'least', among: 'all', ...costs, weighted: true, order: [0, 1] };
+    const boundedPlan = {
+      kind: 'bounded',
+      on: 'source',
+      usePort: false,
+      boundPercent: 125,
+      counted: 'all',
+      slots: [0, 1],
+    };
     const rows: readonly (readonly [(string | number)[], unknown, string])[] = [
       [['services', 0, 'slot'], 4, 'services[0].slot: beyond'],
       [
@@ -227,6 +237,32 @@ describe('garbage arguments', () => {
       [['services', 0, 'servers', 1, 'slot'], 0, 'services[0].servers[1].slot: used twice'],
       [['services', 0, 'plan', 'loop'], [0, 2], 'services[0].plan: names a server index'],
       [['services', 0, 'plan', 'loop'], [0.5], 'services[0].plan.loop[0]: must be a server index'],
+      [
+        ['services', 0, 'plan'],
+        { ...leastPlan, factors: [1] },
+        'services[0].plan.factors: must be one for each server',
+      ],
+      [
+        ['services', 0, 'plan'],
+        { ...leastPlan, factors: [1, 0] },
+        'services[0].plan.factors[1]: must be a whole number',
+      ],
+      [
+        ['services', 0, 'plan'],
+        { ...leastPlan, factors: [1, 65_536] },
+        'services[0].plan.factors[1]: must be a whole number',
+      ],
+      [
+        ['services', 0, 'plan'],
+        { ...boundedPlan, boundPercent: 99 },
+        'services[0].plan.boundPercent: must be a whole number from 100',
+      ],
+      [['services', 0, 'plan'], { ...boundedPlan, slots: [2] }, 'services[0].plan: names a server index'],
+      [
+        ['services', 0, 'plan'],
+        { ...boundedPlan, counted: 'none' },
+        'services[0].plan.counted: must be one of active, all',
+      ],
       [['services', 0, 'plan', 'kind'], 'magic', 'services[0].plan.kind: must be one of cycle, hash, least'],
       [['services', 0, 'timeouts', 'udp'], 0, 'services[0].timeouts.udp: must be a whole number from 1'],
       [['services', 0, 'persistence'], 300, 'services[0].persistence: must be an object'],

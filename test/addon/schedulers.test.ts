@@ -7,7 +7,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import type { SchedulerFlag, SchedulerName } from '../../src/model/index.js';
+import type {
+  BoundedPlan,
+  CustomScheduler,
+  LeastPlan,
+  Plan,
+  SchedulerFlag,
+  SchedulerName,
+  ServerIndex,
+} from '../../src/model/index.js';
 import { schedulerNames } from '../../src/scheduler/index.js';
 import { vectors } from '../unit/scheduler/support.js';
 import { Twin, type TwinServer } from './twin.js';
@@ -79,7 +87,12 @@ const history = fc.record({
   steps: fc.array(step, { minLength: 20, maxLength: 50, size: 'max' }),
 });
 
-async function play(twin: Twin, start: readonly number[], steps: readonly Step[]): Promise<void> {
+interface History {
+  readonly start: readonly number[];
+  readonly steps: readonly Step[];
+}
+
+async function play(twin: Twin, { start, steps }: History): Promise<void> {
   let added = 0;
   const fresh = (its: number): TwinServer => ({ name: String.fromCharCode(65 + added++), weight: its });
   let servers = start.map(fresh);
@@ -122,15 +135,78 @@ describe('through any history, the addon picks what the reference picks', () => 
   it.each(schedulerNames)('%s', async (name) => {
     const someFlags = fc.subarray(flags[name] ?? []);
     await fc.assert(
-      fc.asyncProperty(history, someFlags, async ({ start, steps }, chosen) => {
+      fc.asyncProperty(history, someFlags, async (past, chosen) => {
         const twin = new Twin(name, chosen, ['192.0.2.10', '192.0.2.11', '192.0.2.12']);
         try {
-          await play(twin, start, steps);
+          await play(twin, past);
         } finally {
           await twin.close();
         }
       }),
       { numRuns: 30 },
+    );
+  });
+});
+
+/** A plan for the servers there are, made of random parts: each service has its own. */
+const custom = (plan: (indexes: readonly ServerIndex[]) => Plan): CustomScheduler => ({
+  name: 'random',
+  plan: (servers) => plan(servers.map((_, index) => index)),
+});
+
+const factored = fc.record({
+  among: fc.constantFrom<LeastPlan['among']>('all', 'idle-first', 'two', 'two-distinct'),
+  activeCost: fc.constantFrom(1, 257, 1_048_576),
+  inactiveCost: fc.constantFrom(0, 1),
+  constant: fc.constantFrom(0, 1),
+  weighted: fc.boolean(),
+  factors: fc.array(fc.oneof(fc.constant(65_535), fc.integer({ min: 1, max: 9 })), { minLength: 8, maxLength: 8 }),
+}); // prettier-ignore
+
+const bounded = fc.record({
+  on: fc.constantFrom<BoundedPlan['on']>('source', 'destination'),
+  usePort: fc.boolean(),
+  boundPercent: fc.constantFrom(100, 101, 125, 200, 10_000),
+  counted: fc.constantFrom<BoundedPlan['counted']>('active', 'all'),
+  slots: fc.array(fc.integer({ min: -1, max: 7 }), { minLength: 0, maxLength: 40 }),
+});
+
+describe('through any history, plans no kernel scheduler makes are picked from as the reference does', () => {
+  const playWith = async (scheduler: CustomScheduler, past: History): Promise<void> => {
+    const twin = new Twin(scheduler, [], ['192.0.2.10', '192.0.2.11', '192.0.2.12']);
+    try {
+      await play(twin, past);
+    } finally {
+      await twin.close();
+    }
+  };
+
+  it('least, with factors and distinct draws', async () => {
+    await fc.assert(
+      fc.asyncProperty(history, factored, async (past, { factors, ...parts }) => {
+        const scheduler = custom((indexes) => ({
+          kind: 'least',
+          ...parts,
+          order: [...indexes].reverse(),
+          factors: indexes.map((index) => factors[index % factors.length] ?? 1),
+        }));
+        await playWith(scheduler, past);
+      }),
+      { numRuns: 120 },
+    );
+  });
+
+  it('bounded', async () => {
+    await fc.assert(
+      fc.asyncProperty(history, bounded, async (past, { slots, ...parts }) => {
+        const scheduler = custom(({ length }) => ({
+          kind: 'bounded',
+          ...parts,
+          slots: slots.map((slot) => Math.min(slot, length - 1)),
+        }));
+        await playWith(scheduler, past);
+      }),
+      { numRuns: 120 },
     );
   });
 });

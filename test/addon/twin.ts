@@ -6,10 +6,13 @@
 import { Director, type MemoryDirector } from '../../src/director/director.js';
 import { parseConfig } from '../../src/config/index.js';
 import {
+  noLoad,
   realServer,
   serverId,
   virtualService,
+  type CustomScheduler,
   type IpAddress,
+  type Past,
   type Plan,
   type RealServer,
   type SchedulerFlag,
@@ -49,7 +52,7 @@ const nameAt = (address: string): string => String.fromCharCode(64 + Number(addr
 
 export class Twin {
   readonly #director: MemoryDirector;
-  readonly #scheduler: SchedulerName;
+  readonly #scheduler: SchedulerName | CustomScheduler;
   readonly #flags: readonly SchedulerFlag[];
   readonly #vips: readonly string[];
   #seconds = 1000;
@@ -65,11 +68,15 @@ export class Twin {
   #connections: Connection[] = [];
   readonly #overloaded = new Set<string>();
 
-  constructor(scheduler: SchedulerName, flags: readonly SchedulerFlag[], vips: readonly string[]) {
+  constructor(
+    scheduler: SchedulerName | CustomScheduler,
+    flags: readonly SchedulerFlag[],
+    vips: readonly string[],
+  ) {
     this.#scheduler = scheduler;
     this.#flags = flags;
     this.#vips = vips;
-    this.#plan = schedulerFor(scheduler, flags).plan([]);
+    this.#plan = this.#planOf([]);
     // A key of zeros makes the director's draws repeatable.
     this.#director = Director.memory(this.#model(), { hashKey: new Uint8Array(16) });
   }
@@ -88,7 +95,7 @@ export class Twin {
     if (weights(this.#servers) !== weights(this.#planned)) {
       const past = { plan: this.#plan, servers: this.#planned, cursor: this.#cursor };
       const next = withLastWeights(this.#servers, this.#planned);
-      this.#plan = schedulerFor(this.#scheduler, this.#flags).plan(next, past);
+      this.#plan = this.#planOf(next, past);
       this.#memory = carryMemory(this.#memory, this.#planned, next);
       this.#planned = next;
       this.#cursor = 0;
@@ -167,6 +174,19 @@ export class Twin {
 
   async close(): Promise<void> {
     await this.#director.close();
+  }
+
+  #planOf(servers: readonly SchedulerServer[], past?: Past): Plan {
+    const scheduler = this.#scheduler;
+    if (typeof scheduler === 'string') return schedulerFor(scheduler, this.#flags).plan(servers, past);
+    const loads = servers.map(() => noLoad);
+    return scheduler.plan(servers, loads, {
+      service: 'twin',
+      protocols: ['tcp', 'udp'],
+      options: {},
+      nowMs: 0,
+      memory: new Map(),
+    });
   }
 
   #send(packet: Uint8Array): string {

@@ -115,6 +115,20 @@ Plan nq() {
   plan.weighted = true;
   return plan;
 }
+Plan distinct(std::vector<uint16_t> factors = {}) {
+  Plan plan = ordered(PlanKind::least, {2, 1, 0});
+  plan.among = Among::two_distinct;
+  plan.active_cost = plan.constant = 1;
+  plan.weighted = true;
+  plan.factors = std::move(factors);
+  return plan;
+}
+/** With one slot, A's. */
+Plan bounded(uint32_t percent) {
+  Plan plan = ordered(PlanKind::bounded, {0});
+  plan.bound_percent = percent;
+  return plan;
+}
 Plan twos() {
   Plan plan = ordered(PlanKind::least, {2, 1, 0});
   plan.among = Among::two;
@@ -167,7 +181,8 @@ TEST("nq, fo, ovf, lblc and lblcr of Linux 6.12 fill servers in this order") {
 TEST("every plan passes over a drained and an overloaded server, and none may be left") {
   Plan dh = ordered(PlanKind::hash, std::vector<int32_t>(256, 2));
   dh.on = HashOn::destination;
-  for (const Plan& plan : {nq(), twos(), first(false, {2, 1, 0}), first(true, {2, 1, 0}), local(true), dh}) {
+  for (const Plan& plan :
+       {nq(), twos(), first(false, {2, 1, 0}), first(true, {2, 1, 0}), local(true), distinct(), dh}) {
     ROW("kind " + std::to_string(int(plan.kind)));
     const bool hash = plan.kind == PlanKind::hash;
     Hall hall(plan, {1, 0, 5});
@@ -214,6 +229,45 @@ TEST("twos without a generator meets the first server of the order, and never a 
   int crowded = 0;
   for (int i = 0; i < 7000; ++i) crowded += hall.pick() == 'C';
   CHECK(crowded > 400 && crowded < 800);  // only when both draws met it, which is 4 of 49 times
+}
+
+TEST("two distinct draws never meet the same server twice, so the dearest of all is never taken") {
+  Hall hall(distinct({1, 1, 65535}), {3, 2, 1});
+  int counts[3] = {};
+  for (int i = 0; i < 10000; ++i) ++counts[hall.pick() - 'A'];
+  CHECK_EQ(counts[2], 0);
+  // A wins wherever it is drawn: first (3/6), after B (2/6 * 3/4) or after C (1/6 * 3/5). B has the rest.
+  CHECK(std::abs(counts[0] / 10000. - 0.85) < 0.02);
+}
+
+TEST("a server alone is drawn alone, without a generator too") {
+  Hall hall(distinct(), {0, 4, 0});
+  CHECK_EQ(hall.picks(3), std::string("BBB"));
+  const Occasion occasion;
+  const Server* server =
+      service::pick(*hall.snapshot, hall.snapshot->services[0], {}, hall.loads.data(), occasion);
+  CHECK_EQ(server ? int(server->slot) : -1, 1);
+}
+
+// ---- hashed within bounds ----
+
+TEST("a bounded plan serves where all of its table are at their bound, and not where none is usable") {
+  Hall hall(bounded(100), {1, 1, 1});  // A alone has slots
+  CHECK_EQ(hall.picks(6), std::string("AAAAAA"));
+  hall.loads[0].overloaded = true;
+  CHECK_EQ(hall.pick(), '-');
+}
+
+TEST("no server of a bounded plan gets beyond its share of the whole, the bound and the weights respected") {
+  Plan plan = bounded(125);
+  plan.steps = {0, 1, 2};
+  Hall hall(plan, {1, 2, 1});
+  hall.picks(400);
+  const uint32_t active[3] = {hall.loads[0].active, hall.loads[1].active, hall.loads[2].active};
+  CHECK_EQ(active[0] + active[1] + active[2], 400u);
+  CHECK(active[0] <= 125 && active[1] <= 250 && active[2] <= 125);
+  // One client asks all the time: the first server met is at its bound exactly, and so is the second.
+  CHECK(active[0] == 125 || active[1] == 250 || active[2] == 125);
 }
 
 // ---- by destination ----
