@@ -32,7 +32,7 @@ function serviceDocument(service: VirtualService) {
   return {
     name,
     listen: listen.map(formatListen),
-    scheduler,
+    scheduler: typeof scheduler === 'string' ? scheduler : ('wlc' as const), // custom ones have no key yet
     flags: [...flags],
     servers: servers.map(serverDocument),
     timeouts: {

@@ -9,7 +9,7 @@
  */
 import type { Counters, Limits, ServiceSpec, SnapshotSpec } from '../dataplane/dataplane.js';
 import type { Model, Plan, Sysctls, VirtualService } from '../model/index.js';
-import { serverId } from '../model/index.js';
+import { noLoad, schedulerNameOf, serverId } from '../model/index.js';
 import { schedulerFor, withLastWeights, type Past, type SchedulerServer } from '../scheduler/index.js';
 import { policyOf, withExpiration } from './policy.js';
 import { noSlotPast, pastOf, type SlotPast } from './past.js';
@@ -94,8 +94,25 @@ function planService(service: VirtualService, before: Planned | undefined, curso
     return { ...before, service, continues: true };
   }
   const servers = withLastWeights(service.servers, past?.servers);
-  const plan = schedulerFor(service.scheduler, service.flags).plan(servers, past);
+  const plan = planOf(service, servers, past);
   return { service, servers, plan, continues: false };
+}
+
+function planOf(service: VirtualService, servers: readonly SchedulerServer[], past: Past | undefined): Plan {
+  const { name, scheduler, flags, listen } = service;
+  if (typeof scheduler === 'string') return schedulerFor(scheduler, flags).plan(servers, past);
+  return scheduler.scheduler.plan(
+    servers,
+    servers.map(() => noLoad),
+    {
+      service: name,
+      protocols: [...new Set(listen.map(({ protocol }) => protocol))],
+      options: scheduler.options,
+      nowMs: 0,
+      ...(past !== undefined && { past }),
+      memory: new Map(),
+    },
+  );
 }
 
 function sameInput(before: VirtualService, after: VirtualService): boolean {
@@ -132,12 +149,12 @@ function specOf(
 }
 
 function placeOf(service: VirtualService, spec: ServiceSpec): PlacedService {
-  const { name, scheduler, persistence, mark, onePacket, servers } = service;
+  const { name, persistence, mark, onePacket, servers } = service;
   return {
     service: name,
     slot: spec.slot,
     listen: spec.listen,
-    scheduler,
+    scheduler: schedulerNameOf(service),
     persistence,
     mark,
     onePacket,

@@ -219,8 +219,13 @@ const drainText = (drain: DrainPolicy | undefined): string =>
 
 const listens = (service: VirtualService): string => service.listen.map(formatListen).join(',');
 
-const scheduling = ({ scheduler, flags }: VirtualService): string =>
-  flags.length === 0 ? scheduler : `${scheduler}(${flags.join(',')})`;
+function scheduling({ scheduler, flags }: VirtualService): string {
+  if (typeof scheduler === 'string')
+    return flags.length === 0 ? scheduler : `${scheduler}(${flags.join(',')})`;
+  const { reference, version, options } = scheduler;
+  const settings = Object.keys(options).length === 0 ? '' : ` ${JSON.stringify(options)}`;
+  return `${reference}${settings}${version === '' ? '' : ` (${version})`}`;
+}
 
 const persistenceText = ({ persistence }: VirtualService): string =>
   persistence === null

@@ -14,7 +14,7 @@ import {
   type TableServer,
   type TableService,
 } from '../ipvsadm/index.js';
-import { serverId, serviceFamily, type Model, type VirtualService } from '../model/index.js';
+import { schedulerNameOf, serverId, serviceFamily, type Model, type VirtualService } from '../model/index.js';
 import {
   applyOperations,
   findService,
@@ -206,7 +206,7 @@ export class RunTime {
     const reports = new Map(report?.servers.map((server) => [server.server, server]));
     return {
       key,
-      scheduler: service.scheduler,
+      scheduler: schedulerNameOf(service).slice(0, longestSchedulerName),
       flags: service.flags.map(flagNumber).sort(),
       persistence: persistence?.timeoutSeconds ?? null,
       netmask: persistence === null ? wholeClient(key) : netmaskOf(key, persistence),
@@ -233,6 +233,9 @@ export class RunTime {
     };
   }
 }
+
+/** IP_VS_SCHEDNAME_MAXLEN without its end: what ipvsadm could show or say. */
+const longestSchedulerName = 15;
 
 /** The addresses of a mark are not services of their own. */
 const keysOf = (service: VirtualService): readonly ServiceKey[] =>

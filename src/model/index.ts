@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The nouns of vsnat. Imports nothing but errors; everything else may import it. */
 export * from './address.js';
+export * from './custom-scheduler.js';
 export * from './endpoint.js';
 export * from './health.js';
 export * from './mark.js';

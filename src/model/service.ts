@@ -5,6 +5,7 @@
  * knows the place of every mistake.
  */
 import { VsnatError } from '../errors.js';
+import { schedulerProgram, type CustomScheduler, type SchedulerProgram } from './custom-scheduler.js';
 import { familyOf, type Family } from './address.js';
 import { formatEndpoint, parseListen, parseServer, type Endpoint, type Listen } from './endpoint.js';
 import type { DrainPolicy, HealthCheck, Quorum, SlowStart } from './health.js';
@@ -48,7 +49,8 @@ export interface VirtualService {
   readonly name: string;
   /** At least one; all of one family, the same as the servers'. */
   readonly listen: readonly Listen[];
-  readonly scheduler: SchedulerName;
+  /** One of the kernel's, or a custom one with its options. */
+  readonly scheduler: SchedulerName | SchedulerProgram;
   readonly flags: readonly SchedulerFlag[];
   /** In the order of the configuration. The kernel's list, newest first, is this order reversed. */
   readonly servers: readonly RealServer[];
@@ -123,7 +125,9 @@ export interface VirtualServiceOptions {
   readonly name: string;
   readonly listen: string | readonly string[];
   readonly servers: readonly (string | RealServer)[];
-  readonly scheduler?: SchedulerName;
+  readonly scheduler?: SchedulerName | CustomScheduler | SchedulerProgram;
+  /** Of a CustomScheduler. */
+  readonly schedulerOptions?: SchedulerProgram['options'];
   readonly flags?: readonly SchedulerFlag[];
   readonly timeouts?: Partial<Timeouts>;
   /** `{}` has the kernel's defaults. */
@@ -145,7 +149,7 @@ export function virtualService(options: VirtualServiceOptions): VirtualService {
   return {
     name: options.name,
     listen: places,
-    scheduler: options.scheduler ?? 'wlc',
+    scheduler: asScheduler(options.scheduler ?? 'wlc', options.schedulerOptions),
     flags: options.flags ?? [],
     servers: options.servers.map(asServer),
     timeouts: { ...kernelTimeouts, ...options.timeouts },
@@ -162,6 +166,18 @@ export function virtualService(options: VirtualServiceOptions): VirtualService {
     quorum: options.quorum ?? null,
     sorryServers: (options.sorryServers ?? []).map(asServer),
   };
+}
+
+/** The scheduler's name, as listings and metrics show it. */
+export const schedulerNameOf = ({ scheduler }: Pick<VirtualService, 'scheduler'>): string =>
+  typeof scheduler === 'string' ? scheduler : scheduler.scheduler.name;
+
+function asScheduler(
+  scheduler: SchedulerName | CustomScheduler | SchedulerProgram,
+  options: SchedulerProgram['options'] | undefined,
+): VirtualService['scheduler'] {
+  if (typeof scheduler === 'string' || 'scheduler' in scheduler) return scheduler;
+  return schedulerProgram(scheduler, options);
 }
 
 const asServer = (server: string | RealServer): RealServer =>

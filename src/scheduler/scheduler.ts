@@ -6,24 +6,11 @@
  * The kernel keeps a scheduler's state (where rr stands, how far wrr's threshold has sunk) in the service. Here it
  * is recovered from the plan that ran until now and the number of steps it took, which is all `Past` says.
  */
-import type { Endpoint } from '../model/endpoint.js';
+import type { Past, SchedulerServer } from '../model/custom-scheduler.js';
 import type { CyclePlan, Plan, ServerIndex } from '../model/plan.js';
 import { serverId, type SchedulerName } from '../model/service.js';
 
-export interface SchedulerServer extends Endpoint {
-  readonly weight: number;
-  /** The last weight above 0 this server had; see `withLastWeights`. */
-  readonly lastWeight?: number;
-}
-
-/** What ran until now, planned by the same scheduler. Left out when a service is new or changes its scheduler. */
-export interface Past {
-  readonly plan: Plan;
-  /** The servers `plan` was made from, so that its indexes mean something. */
-  readonly servers: readonly SchedulerServer[];
-  /** Steps a cycle plan has taken since it was published, skipped ones included. */
-  readonly cursor: number;
-}
+export type { Past, SchedulerServer } from '../model/custom-scheduler.js';
 
 export interface Scheduler {
   readonly name: SchedulerName;
