@@ -4,6 +4,10 @@ import { familyOf, scopeOf, type Family, type IpAddress } from '../model/address
 import { formatListen, type Listen } from '../model/endpoint.js';
 import { serverId } from '../model/service.js';
 import { mostServersOfMh } from '../scheduler/index.js';
+import { checkDoors } from './checks/doors.js';
+import { checkHealth } from './checks/health.js';
+import { checkStanding } from './checks/standing.js';
+import type { ServerDraft } from './draft/server.js';
 import type { Draft, ServiceDraft } from './draft.js';
 import type { Field } from './field.js';
 import { checkGrouping } from './grouping.js';
@@ -14,7 +18,7 @@ import { checkMarks } from './marks.js';
 /** What the dataplane's slot numbers and memory are made for; docs/limits.md. */
 export const maxima = { services: 65_536, servers: 1_048_576 } as const;
 
-export function checkBetweenKeys({ root, services, marks, metricsListen }: Draft): void {
+export function checkBetweenKeys({ root, services, marks, health, doors }: Draft): void {
   checkCounts(root.get('services'), services);
   checkNames(services);
   checkListens(services);
@@ -28,19 +32,20 @@ export function checkBetweenKeys({ root, services, marks, metricsListen }: Draft
     checkServers(service);
     checkFlags(service);
     checkHelper(service);
+    checkStanding(service);
   }
-  if (metricsListen !== undefined) checkMetricsListen(metricsListen, services);
-  checkSocket(root.get('admin').get('socket'));
+  checkHealth(health, services);
+  checkDoors(root, doors, services);
   checkIpvs(root.get('ipvs'));
 }
 
 /** Servers count once per service that has them. The first item too many is where it is said. */
 export function checkCounts(
   at: Field,
-  services: readonly Pick<ServiceDraft, 'at' | 'servers'>[],
+  services: readonly Pick<ServiceDraft, 'at' | 'servers' | 'sorryServers'>[],
   most: Readonly<Record<keyof typeof maxima, number>> = maxima,
 ): void {
-  const servers = services.flatMap((service) => service.servers);
+  const servers = services.flatMap(serversOf);
   for (const [what, items] of [
     ['services', services],
     ['servers', servers],
@@ -54,6 +59,10 @@ export function checkCounts(
     });
   }
 }
+
+/** All that packets may be sent to. */
+const serversOf = ({ servers, sorryServers }: Pick<ServiceDraft, 'servers' | 'sorryServers'>) =>
+  sorryServers.length === 0 ? servers : [...servers, ...sorryServers];
 
 function checkNames(services: readonly ServiceDraft[]): void {
   const first = new Map<string, Field>();
@@ -98,13 +107,13 @@ function vipsOf(services: readonly ServiceDraft[]): ReadonlyMap<IpAddress, Field
 const familyText: Readonly<Record<Family, string>> = { ipv4: 'IPv4', ipv6: 'IPv6' };
 
 /** A packet cannot change its family on the way. */
-function checkFamily({ listen, servers }: ServiceDraft): void {
-  const [first, ...others] = listen;
+function checkFamily(service: ServiceDraft): void {
+  const [first, ...others] = service.listen;
   if (first === undefined) return;
   const family = familyOf(first.value.address);
   const fields = [
     ...others.map(({ at, value }) => ({ at, value })),
-    ...servers.map(({ address, value }) => ({ at: address, value })),
+    ...serversOf(service).map(({ address, value }) => ({ at: address, value })),
   ];
   for (const { at, value } of fields) {
     if (familyOf(value.address) === family) continue;
@@ -119,8 +128,8 @@ function checkVips(places: readonly Located<Listen>[]): void {
   for (const { at, value } of byPath.values()) checkScope(at, value.address, 'VIP');
 }
 
-function checkAddresses({ servers }: ServiceDraft, vips: ReadonlyMap<IpAddress, Field>): void {
-  for (const { address: at, value } of servers) {
+function checkAddresses(service: ServiceDraft, vips: ReadonlyMap<IpAddress, Field>): void {
+  for (const { address: at, value } of serversOf(service)) {
     checkScope(at, value.address, 'real server');
     const vip = vips.get(value.address);
     if (vip === undefined) continue;
@@ -139,19 +148,24 @@ function checkScope(at: Field, address: IpAddress, role: string): void {
   at.refuse({ must: 'be a unicast address', hint });
 }
 
-function checkServers({ scheduler, servers, at }: ServiceDraft): void {
-  const first = new Map<string, Field>();
-  for (const { address, value, at: server } of servers) {
-    const other = first.get(serverId(value));
-    if (other === undefined) first.set(serverId(value), address);
-    else address.refuse({ must: `differ from ${other.label}`, hint: 'raise the weight of one instead' });
-    checkThresholds(server, value.upperThreshold, value.lowerThreshold);
-  }
+function checkServers({ scheduler, servers, sorryServers, at }: ServiceDraft): void {
+  checkServersApart(servers);
+  checkServersApart(sorryServers);
   if (scheduler === 'mh' && servers.length > mostServersOfMh) {
     at.get('servers').refuse({
       must: `have at most ${mostServersOfMh} servers with mh`,
       hint: 'use wlc, or two services',
     });
+  }
+}
+
+function checkServersApart(servers: readonly ServerDraft[]): void {
+  const first = new Map<string, Field>();
+  for (const { address, value, at } of servers) {
+    const other = first.get(serverId(value));
+    if (other === undefined) first.set(serverId(value), address);
+    else address.refuse({ must: `differ from ${other.label}`, hint: 'raise the weight of one instead' });
+    checkThresholds(at, value.upperThreshold, value.lowerThreshold);
   }
 }
 
@@ -174,14 +188,15 @@ function checkFlags({ scheduler, flags }: ServiceDraft): void {
 }
 
 /** FTP is spoken over TCP, and the data port of active mode is the one below the control port (RFC 959 section 5.2). */
-function checkHelper({ helper, listen, servers }: ServiceDraft): void {
+function checkHelper(service: ServiceDraft): void {
+  const { helper, listen } = service;
   if (helper?.value !== 'ftp') return;
   for (const { at, value } of listen) {
     if (value.protocol !== 'tcp')
       at.refuse({ must: 'start with tcp:// with helper: ftp', hint: 'make a service of its own for UDP' });
     else checkControlPort(at, value.port);
   }
-  for (const { address, value } of servers) checkControlPort(address, value.port);
+  for (const { address, value } of serversOf(service)) checkControlPort(address, value.port);
 }
 
 function checkControlPort(at: Field, port: number): void {
@@ -190,26 +205,4 @@ function checkControlPort(at: Field, port: number): void {
     must: 'have a port of 2..65535 with helper: ftp',
     hint: 'data connections of active mode come from the port below',
   });
-}
-
-function checkMetricsListen(
-  { at, value }: NonNullable<Draft['metricsListen']>,
-  services: readonly ServiceDraft[],
-): void {
-  const taken = services
-    .flatMap(({ listen }) => listen)
-    .find(
-      ({ value: { protocol, address, port } }) =>
-        protocol === 'tcp' && address === value.address && (port === value.port || port === 0),
-    );
-  if (taken === undefined) return;
-  at.refuse({ must: `not be where ${taken.at.label} listens`, hint: 'choose another port' });
-}
-
-/** The schema counts characters, the kernel bytes (struct sockaddr_un). */
-function checkSocket(at: Field): void {
-  const text = at.text() ?? '';
-  if (text.length <= 107 && Buffer.byteLength(text) > 107) {
-    at.refuse({ must: 'be an absolute path of at most 107 bytes' });
-  }
 }

@@ -3,9 +3,10 @@
  * The way back: a model as the document that would make it, every default written out. A change at run time goes
  * through the same checks as a file, because its result is turned into a file's document and checked as one.
  */
-import { formatEndpoint, formatListen } from '../model/endpoint.js';
-import type { Model } from '../model/model.js';
+import { formatEndpoint, formatListen, type Endpoint } from '../model/endpoint.js';
+import type { AdminSettings, AdminTls, Model } from '../model/model.js';
 import type { RealServer, VirtualService } from '../model/service.js';
+import { healthDocument, standingDocument } from './health-document.js';
 import type { ConfigDocument } from './schema.js';
 
 export function documentOf(model: Model): ConfigDocument {
@@ -15,8 +16,12 @@ export function documentOf(model: Model): ConfigDocument {
     marks: marks.map(({ mark, listen }) => ({ mark, listen: listen.map(formatListen) })),
     tun: { ...tun },
     flows: { ...flows },
-    admin: { ...admin },
-    metrics: { listen: metrics.listen === null ? 'off' : formatEndpoint(metrics.listen) },
+    admin: adminDocument(admin),
+    metrics: {
+      listen: listenText(metrics.listen),
+      node_ipvs: metrics.nodeIpvs,
+      max_series: metrics.maxSeries,
+    },
     log: { ...log },
     ipvs: {
       removed_servers: ipvs.removedServers,
@@ -58,10 +63,22 @@ function serviceDocument(service: VirtualService) {
     mark: mark ?? 0,
     one_packet: onePacket,
     helper,
+    health: healthDocument(service.health),
+    ...standingDocument(service),
+    ...(service.sorryServers.length === 0 ? {} : { sorry_server: service.sorryServers.map(sorryDocument) }),
   };
 }
 
 function serverDocument(server: RealServer) {
+  return {
+    ...sorryDocument(server),
+    backup: server.backup,
+    disabled: server.disabled,
+    health: server.checked ? ('on' as const) : ('off' as const),
+  };
+}
+
+function sorryDocument(server: RealServer) {
   return {
     address: formatEndpoint(server),
     weight: server.weight,
@@ -70,3 +87,23 @@ function serverDocument(server: RealServer) {
     routed: server.routed,
   };
 }
+
+function adminDocument({ socket, mode, group, listen, tokenFile, tls, runTimeChanges }: AdminSettings) {
+  return {
+    socket,
+    mode: `0${mode.toString(8).padStart(3, '0')}`,
+    ...(group === null ? {} : { group }),
+    listen: listenText(listen),
+    ...(tokenFile === null ? {} : { token_file: tokenFile }),
+    ...(tls === null ? {} : { tls: tlsDocument(tls) }),
+    run_time_changes: runTimeChanges,
+  };
+}
+
+const tlsDocument = ({ certificate, key, clientCa }: AdminTls) => ({
+  certificate,
+  key,
+  ...(clientCa === null ? {} : { client_ca: clientCa }),
+});
+
+const listenText = (listen: Endpoint | null): string => (listen === null ? 'off' : formatEndpoint(listen));

@@ -4,6 +4,7 @@
  * undefined in silence: the shape check has told the user already, and the rest of the document still gets its own
  * checks, so that one run finds every mistake.
  */
+import { dirname, resolve } from 'node:path';
 import type { Mistake, Parsed } from '../model/parsed.js';
 import { isMap } from './defaults.js';
 import type { Path } from './positions.js';
@@ -53,15 +54,34 @@ export class Field {
   /** What `read` makes of the text; its mistake becomes a problem here. */
   parse<T>(read: (text: string) => Parsed<T>): T | undefined {
     const text = this.text();
-    if (text === undefined) return undefined;
+    return text === undefined ? undefined : this.#read(text, read);
+  }
+
+  /** The same where a number may stand for its digits. */
+  parseDigits<T>(read: (text: string) => Parsed<T>): T | undefined {
+    const value = this.textOrNumber();
+    return value === undefined ? undefined : this.#read(String(value), read);
+  }
+
+  #read<T>(text: string, read: (text: string) => Parsed<T>): T | undefined {
     const parsed = read(text);
     if (parsed.ok) return parsed.value;
     this.refuse(parsed);
     return undefined;
   }
 
+  /** A path as this file means it. */
+  resolve(path: string): string {
+    return resolve(dirname(this.problems.positions.file), path);
+  }
+
   refuse({ must, hint }: Omit<Mistake, 'ok'>): void {
     this.problems.add(this.path, { must, got: show(this.value), hint });
+  }
+
+  /** Of a key, not its value. */
+  refuseKey({ must, hint }: Omit<Mistake, 'ok'>): void {
+    this.problems.add(this.path, { must, got: show(this.path.at(-1)), hint }, 'key');
   }
 
   /** In the file, not a default. */
@@ -72,5 +92,11 @@ export class Field {
   /** The path as users read it. */
   get label(): string {
     return formatPath(this.path);
+  }
+
+  /** The same for a sentence about `other`, which may stand in another file. */
+  labelFrom(other: Field): string {
+    const { file } = this.problems.positions;
+    return file === other.problems.positions.file ? this.label : `${this.label} of ${file}`;
   }
 }

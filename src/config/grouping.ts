@@ -12,7 +12,7 @@ export function checkGrouping(services: readonly ServiceDraft[]): void {
   checkMarksApart(services);
 }
 
-function checkEveryPort({ listen, servers, persistence, mark }: ServiceDraft): void {
+function checkEveryPort({ listen, servers, sorryServers, persistence, mark }: ServiceDraft): void {
   if (persistence === null && mark === undefined) {
     for (const place of listen) {
       if (place.value.port !== 0) continue;
@@ -26,7 +26,7 @@ function checkEveryPort({ listen, servers, persistence, mark }: ServiceDraft): v
   const isWhole = mark !== undefined || (listen.length > 0 && listen.every(({ value }) => value.port === 0));
   if (persistence === null || !isWhole) return;
   // The kernel takes such a port and never uses it.
-  for (const { address, value } of servers) {
+  for (const { address, value } of [...servers, ...sorryServers]) {
     if (value.port === 0) continue;
     address.refuse({
       must: 'have port 0',

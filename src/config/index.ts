@@ -6,7 +6,6 @@
  * text → yaml.ts (values, positions) → defaults.ts → shape.ts (the schema) → draft.ts (meaning) → checks.ts (between
  * keys) → model → reach.ts (against the host's subnets), helper-vips.ts (against its addresses).
  */
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { LineCounter } from 'yaml';
 import { VsnatError } from '../errors.js';
 import type { Model } from '../model/model.js';
@@ -16,6 +15,7 @@ import { isMap, withDefaults } from './defaults.js';
 import { documentOf } from './document.js';
 import { draft, modelOf, type Draft } from './draft.js';
 import { Field } from './field.js';
+import { filesOnDisk, filesThere, readText, type Files } from './files.js';
 import { validateHelperVips } from './helper-vips.js';
 import { Positions } from './positions.js';
 import { ConfigError, formatProblem, Problems, show, type Problem } from './problem.js';
@@ -27,6 +27,7 @@ import { readYaml } from './yaml.js';
 export { ConfigError, formatProblem, type Problem } from './problem.js';
 export type { Path, Place, Positions } from './positions.js';
 export { documentOf } from './document.js';
+export { healthDocument, isSecret, standingDocument } from './health-document.js';
 export { unreachable, validateReach, type HostNetwork, type HostPrefix } from './reach.js';
 export type { ConfigDocument } from './schema.js';
 
@@ -52,7 +53,7 @@ const largestFile = 16 * 2 ** 20;
 
 /** Throws ConfigError with every problem, or VSNAT_CONFIG_UNREADABLE. */
 export function loadConfig(file: string, options: ConfigOptions = {}): Config {
-  return parseConfig(readText(file), { ...options, file });
+  return parseConfig(textOf(file), { ...options, file });
 }
 
 /** The same from text. `file` is the name in messages. */
@@ -67,7 +68,7 @@ export function parseConfig(text: string, options: ConfigOptions & { readonly fi
     });
     throw new ConfigError(problems.list);
   }
-  const drafted = check(withDefaults(configSchema, value), problems);
+  const drafted = check(withDefaults(configSchema, value), problems, filesOnDisk);
   problems.throwIfAny();
   const model = modelOf(drafted);
   return { model, positions: problems.positions, notes: checkReach(model, problems.positions, options) };
@@ -77,7 +78,9 @@ export function parseConfig(text: string, options: ConfigOptions & { readonly fi
 function checkReach(model: Model, positions: Positions, { host, running }: ConfigOptions): readonly string[] {
   if (host === undefined) return [];
   if (host === null) return ['the subnets of this host are unknown; servers were not checked for reach'];
-  const configured = new Set(running?.services.flatMap(({ servers }) => servers.map(serverId)));
+  const configured = new Set(
+    running?.services.flatMap(({ servers, sorryServers }) => [...servers, ...sorryServers].map(serverId)),
+  );
   const isKnown = (server: RealServer): boolean => configured.has(serverId(server));
   const helped = new Map(running?.services.map(({ name, helper }) => [name, helper]));
   const runs = ({ name, helper }: VirtualService): boolean => helped.get(name) === helper;
@@ -94,13 +97,13 @@ function checkReach(model: Model, positions: Positions, { host, running }: Confi
 /** What a file with this model would be refused for; none when it would be taken. Its lines and columns mean nothing. */
 export function problemsOf(model: Model): readonly Problem[] {
   const problems = new Problems(new Positions('running configuration', new LineCounter()));
-  check(documentOf(model), problems);
+  check(documentOf(model), problems, filesThere);
   return problems.list;
 }
 
-function check(document: unknown, problems: Problems): Draft {
+function check(document: unknown, problems: Problems, files: Files): Draft {
   checkShape(document, problems);
-  const drafted = draft(new Field(document, [], problems));
+  const drafted = draft(new Field(document, [], problems), files);
   checkBetweenKeys(drafted);
   return drafted;
 }
@@ -109,59 +112,10 @@ function throwIfAny(problems: ConfigError['problems']): void {
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-function readText(file: string): string {
-  const unreadable = (got: string, hint: string, cause?: unknown): VsnatError =>
-    new VsnatError('VSNAT_CONFIG_UNREADABLE', `${file}: cannot be read, got ${got}; ${hint}`, { cause });
-  let bytes: Buffer;
-  try {
-    // Without O_NONBLOCK, opening a named pipe would wait for a writer: for ever, and the whole daemon with it.
-    const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      const stats = fstatSync(descriptor);
-      if (!stats.isFile())
-        throw unreadable(kindOf(stats), 'a configuration is a regular file: save it as one and name that');
-      bytes = readAtMost(descriptor, largestFile + 1);
-      if (bytes.length > largestFile)
-        throw unreadable(
-          `more than ${largestFile} bytes`,
-          'check the path, or share the services among several directors',
-        );
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch (error) {
-    if (error instanceof VsnatError) throw error;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw unreadable(
-      code,
-      code === 'ENOENT' ? 'check the path' : 'check that it is a file this user may read',
-      error,
-    );
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw unreadable('bytes that are no UTF-8', 'save it as UTF-8', error);
-  }
-}
-
-/** To the end, whatever the size says: files in /proc have none, and one being written grows. */
-function readAtMost(descriptor: number, limit: number): Buffer {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  while (length < limit) {
-    const chunk = Buffer.alloc(Math.min(65_536, limit - length));
-    const got = readSync(descriptor, chunk);
-    if (got === 0) break;
-    chunks.push(chunk.subarray(0, got));
-    length += got;
-  }
-  return Buffer.concat(chunks);
-}
-
-function kindOf(stats: Stats): string {
-  if (stats.isDirectory()) return 'a directory';
-  if (stats.isFIFO()) return 'a pipe';
-  if (stats.isSocket()) return 'a socket';
-  return 'a device';
+function textOf(file: string): string {
+  const text = readText(file, largestFile);
+  if (text.ok) return text.value;
+  throw new VsnatError('VSNAT_CONFIG_UNREADABLE', `${file}: cannot be read, got ${text.got}; ${text.hint}`, {
+    cause: text.cause,
+  });
 }

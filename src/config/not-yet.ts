@@ -1,23 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What vsnat will have and this version does not. Such a key is refused by name: accepting it in silence would leave
- * a user without the health checks or the persistence that the file seems to ask for.
+ * a user without what the file seems to ask for.
  */
 
-const later = (subject: string, verb = 'is'): string =>
-  `${subject} ${verb} not supported in this version yet`;
-
-const serviceKeys: Readonly<Record<string, string>> = {
-  health: later('health checks', 'are'),
-  slow_start: later('slow start'),
-  drain: later('a drain deadline'),
-  quorum: later('a quorum'),
-  sorry_server: later('a sorry server'),
-};
-
-const serverKeys: Readonly<Record<string, string>> = {
-  health: later('health checks', 'are'),
-};
+const later = (subject: string): string => `${subject} is not supported in this version yet`;
 
 /** What comes with the kernel's resizable tables of 2026. */
 const kernelSettings = ['conn_lfactor', 'svc_lfactor', 'conn_max'];
@@ -27,9 +14,7 @@ const ipvsKeys: Readonly<Record<string, string>> = Object.fromEntries(
 );
 
 const keys: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  '': { health: later('health checks', 'are'), discovery: later('discovery') },
-  'services[]': serviceKeys,
-  'services[].servers[]': serverKeys,
+  '': { discovery: later('discovery') },
   ipvs: ipvsKeys,
 };
 

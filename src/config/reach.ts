@@ -69,7 +69,8 @@ function nearnessTo({ prefixes }: HostNetwork): (server: RealServer) => boolean 
 }
 
 function serversOf({ services }: Model): readonly { readonly server: RealServer; readonly path: Path }[] {
-  return services.flatMap((service, s) =>
-    service.servers.map((server, index) => ({ server, path: ['services', s, 'servers', index] })),
-  );
+  return services.flatMap(({ servers, sorryServers }, s) => [
+    ...servers.map((server, index) => ({ server, path: ['services', s, 'servers', index] })),
+    ...sorryServers.map((server, index) => ({ server, path: ['services', s, 'sorry_server', index] })),
+  ]);
 }

@@ -42,19 +42,22 @@ function rowsOf(schema: SchemaNode, prefix: string): readonly ReferenceRow[] {
       key,
       accepts: acceptsText(property),
       fallback: defaultText(property, schema.required?.includes(name) ?? false),
-      meaning: property.description ?? '',
+      meaning: meaningOf(property),
     };
     return [row, ...nestedRows(property, key)];
   });
 }
 
-/** Rows of the map that a key holds, directly or in a list. */
+/** Rows of the map that a key holds, directly or in a list; of one that it may hold alone or in a list, once. */
 function nestedRows(property: SchemaNode, key: string): readonly ReferenceRow[] {
-  const items = property.items;
-  if (items === undefined) return rowsOf(property, key);
-  const branches = items.anyOf ?? [items];
-  return branches.flatMap((branch) => rowsOf(branch, `${key}[]`));
+  if (property.sameAs !== undefined) return [];
+  const { items, anyOf = [] } = property;
+  if (items === undefined) return [property, ...anyOf].flatMap((branch) => rowsOf(branch, key));
+  return [items, ...(items.anyOf ?? [])].flatMap((branch) => rowsOf(branch, `${key}[]`));
 }
+
+const meaningOf = ({ description = '', sameAs }: SchemaNode): string =>
+  sameAs === undefined ? description : `${description} The keys are those of \`${sameAs}\`.`;
 
 function acceptsText({ errorMessage = '' }: SchemaNode): string {
   const [accepts = ''] = errorMessage.replace(/^must be /, '').split('; ');
@@ -64,8 +67,8 @@ function acceptsText({ errorMessage = '' }: SchemaNode): string {
 function defaultText(property: SchemaNode, required: boolean): string {
   if (required) return 'required';
   const value: unknown = property.default;
-  if (property.type === 'object') return '';
+  if (property.type === 'object') return property.otherwise ?? '';
   return value === undefined
     ? (property.otherwise ?? '')
-    : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
+    : `\`${typeof value === 'string' && !/^\d+$/.test(value) ? value : JSON.stringify(value)}\``;
 }

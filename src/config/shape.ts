@@ -29,6 +29,7 @@ function compile(): ValidateFunction {
   const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: true, allowUnionTypes: true });
   ajv.addKeyword('errorMessage');
   ajv.addKeyword('otherwise');
+  ajv.addKeyword('sameAs');
   return ajv.compile(configSchema);
 }
 

@@ -5,7 +5,7 @@ export function didYouMean(word: string, known: readonly string[]): string | und
   if (word.length > 40) return undefined;
   const tolerance = Math.max(1, Math.floor(word.length / 3));
   const [nearest] = known
-    .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate) }))
+    .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ distance }) => distance <= tolerance)
     .sort((a, b) => a.distance - b.distance);
   return nearest === undefined ? undefined : `did you mean "${nearest.candidate}"?`;

@@ -18,6 +18,13 @@ export function parseDuration(value: string | number): Parsed<number> {
   return good(Math.round(milliseconds));
 }
 
+/** The largest unit that it is a whole number of. */
+export function formatDuration(milliseconds: number): string {
+  const [unit = 'ms', length = 1] =
+    Object.entries(millisecondsOf).findLast(([, it]) => milliseconds % it === 0 && milliseconds > 0) ?? [];
+  return `${milliseconds / length}${unit}`;
+}
+
 const multiplierOf: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
 /** Binary multiples: k or Ki is 1024, as table sizes are powers of two anyway. */

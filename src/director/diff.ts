@@ -9,11 +9,14 @@ import {
   formatMarkRule,
   serverId,
   sysctlNames,
+  type AdminTls,
   type DrainPolicy,
+  type Endpoint,
   type Model,
   type RealServer,
   type VirtualService,
 } from '../model/index.js';
+import { diffStanding } from './diff-standing.js';
 
 export type Change =
   | {
@@ -59,6 +62,8 @@ export function withoutRestart(running: Model, wanted: Model): Model {
     services: wanted.services,
     marks: wanted.marks,
     ipvs: wanted.ipvs,
+    admin: { ...running.admin, runTimeChanges: wanted.admin.runTimeChanges },
+    metrics: { ...wanted.metrics, listen: running.metrics.listen },
     log: { ...running.log, level: wanted.log.level },
   };
 }
@@ -77,11 +82,15 @@ const settings: readonly (readonly [
   ['tun.steering', 'restart', ({ tun }) => tun.steering],
   ['flows.capacity', 'restart', ({ flows }) => String(flows.capacity)],
   ['admin.socket', 'restart', ({ admin }) => admin.socket],
-  [
-    'metrics.listen',
-    'restart',
-    ({ metrics }) => (metrics.listen === null ? 'off' : formatEndpoint(metrics.listen)),
-  ],
+  ['admin.mode', 'restart', ({ admin }) => `0${admin.mode.toString(8)}`],
+  ['admin.group', 'restart', ({ admin }) => String(admin.group ?? 'none')],
+  ['admin.listen', 'restart', ({ admin }) => listenText(admin.listen)],
+  ['admin.token_file', 'restart', ({ admin }) => admin.tokenFile ?? 'none'],
+  ['admin.tls', 'restart', ({ admin }) => tlsText(admin.tls)],
+  ['admin.run_time_changes', 'now', ({ admin }) => admin.runTimeChanges],
+  ['metrics.listen', 'restart', ({ metrics }) => listenText(metrics.listen)],
+  ['metrics.node_ipvs', 'now', ({ metrics }) => String(metrics.nodeIpvs)],
+  ['metrics.max_series', 'now', ({ metrics }) => String(metrics.maxSeries)],
   ['log.format', 'restart', ({ log }) => log.format],
   ['log.level', 'now', ({ log }) => log.level],
   ['ipvs.removed_servers', 'now', ({ ipvs }) => ipvs.removedServers],
@@ -130,8 +139,11 @@ function* diffServices(
       yield* changed('service', service.name, 'one packet', String(old.onePacket), String(service.onePacket));
       yield* changed('service', service.name, 'helper', old.helper, service.helper);
       yield* diffTimeouts(old, service);
+      for (const { property, from, to } of diffStanding(old, service))
+        yield* changed('service', service.name, property, from, to);
     }
     yield* diffServers(service.name, old?.servers ?? [], service.servers);
+    yield* diffServers(service.name, old?.sorryServers ?? [], service.sorryServers, 'sorry ');
   }
 }
 
@@ -151,10 +163,11 @@ function* diffServers(
   service: string,
   running: readonly RealServer[],
   wanted: readonly RealServer[],
+  role: '' | 'sorry ' = '',
 ): Generator<Change> {
   const before = new Map(running.map((server) => [serverId(server), server]));
   const after = new Set(wanted.map(serverId));
-  const named = (server: RealServer): string => `${service} ${serverId(server)}`;
+  const named = (server: RealServer): string => `${service} ${role}${serverId(server)}`;
   for (const server of running) {
     if (!after.has(serverId(server)))
       yield { kind: 'removed', what: 'server', name: named(server), detail: '' };
@@ -162,7 +175,7 @@ function* diffServers(
   for (const server of wanted) {
     const old = before.get(serverId(server));
     if (old === undefined) {
-      yield { kind: 'added', what: 'server', name: named(server), detail: `weight ${server.weight}` };
+      yield { kind: 'added', what: 'server', name: named(server), detail: serverText(server) };
       continue;
     }
     yield* changed('server', named(server), 'weight', String(old.weight), String(server.weight));
@@ -182,6 +195,8 @@ function* diffServers(
       String(old.lowerThreshold),
       String(server.lowerThreshold),
     );
+    yield* changed('server', named(server), 'backup', String(old.backup), String(server.backup));
+    yield* changed('server', named(server), 'checked', String(old.checked), String(server.checked));
   }
   yield* diffOrder(service, running, wanted);
 }
@@ -194,7 +209,8 @@ function* diffOrder(
 ): Generator<Change> {
   const before = running.map(serverId);
   const after = wanted.map(serverId);
-  const stayed = new Set(before.filter((id) => after.includes(id)));
+  const wantedIds = new Set(after);
+  const stayed = new Set(before.filter((id) => wantedIds.has(id)));
   const order = (ids: readonly string[]): string => ids.filter((id) => stayed.has(id)).join(',');
   yield* changed('service', service, 'order', order(before), order(after));
 }
@@ -216,6 +232,14 @@ const drainText = (drain: DrainPolicy | undefined): string =>
     : drain.deadlineSeconds === null
       ? 'without deadline'
       : `${drain.deadlineSeconds}s then ${drain.then}`;
+
+const serverText = ({ weight, backup, disabled }: RealServer): string =>
+  `weight ${weight}${backup ? ' backup' : ''}${disabled ? ' disabled' : ''}`;
+
+const listenText = (listen: Endpoint | null): string => (listen === null ? 'off' : formatEndpoint(listen));
+
+const tlsText = (tls: AdminTls | null): string =>
+  tls === null ? 'none' : [tls.certificate, tls.key, tls.clientCa ?? 'no client_ca'].join(' ');
 
 const listens = (service: VirtualService): string => service.listen.map(formatListen).join(',');
 

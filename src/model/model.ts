@@ -18,15 +18,45 @@ export interface TunSettings {
   readonly persist: false;
 }
 
+/** TLS of the admin API over TCP. Files, read when it is opened. */
+export interface AdminTls {
+  readonly certificate: string;
+  readonly key: string;
+  /** Clients must have a certificate of it; null: none is asked for. */
+  readonly clientCa: string | null;
+}
+
+export interface AdminSettings {
+  readonly socket: string;
+  /** Permission bits of the socket: 0o660. */
+  readonly mode: number;
+  /** Of the socket, by name or number; null: the daemon's. */
+  readonly group: string | number | null;
+  /** The same over TCP; null: not. Then `tokenFile` or `tls.clientCa` is there. */
+  readonly listen: Endpoint | null;
+  readonly tokenFile: string | null;
+  readonly tls: AdminTls | null;
+  /** What a reload does with changes made at run time. */
+  readonly runTimeChanges: 'drop' | 'keep';
+}
+
+export interface MetricsSettings {
+  /** null: no metrics are served. */
+  readonly listen: Endpoint | null;
+  /** The names of the node exporter as well. */
+  readonly nodeIpvs: boolean;
+  /** In one scrape. */
+  readonly maxSeries: number;
+}
+
 export interface Model {
   readonly services: readonly VirtualService[];
   /** What the marks of services made at run time stand for. */
   readonly marks: readonly MarkRule[];
   readonly tun: TunSettings;
   readonly flows: { readonly capacity: number };
-  readonly admin: { readonly socket: string };
-  /** null: no metrics are served. */
-  readonly metrics: { readonly listen: Endpoint | null };
+  readonly admin: AdminSettings;
+  readonly metrics: MetricsSettings;
   readonly log: { readonly level: LogLevel; readonly format: 'text' | 'json' };
   readonly ipvs: IpvsSettings;
 }

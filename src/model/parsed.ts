@@ -12,9 +12,14 @@ export interface Mistake {
   readonly hint?: string;
 }
 
-export type Parsed<T> = { readonly ok: true; readonly value: T } | Mistake;
+export interface Good<T> {
+  readonly ok: true;
+  readonly value: T;
+}
 
-export const good = <T>(value: T): Parsed<T> => ({ ok: true, value });
+export type Parsed<T> = Good<T> | Mistake;
+
+export const good = <T>(value: T): Good<T> => ({ ok: true, value });
 
 export const mistake = (must: string, hint?: string): Mistake =>
   hint === undefined ? { ok: false, must } : { ok: false, must, hint };

@@ -61,15 +61,18 @@ describe('a daemon', () => {
     if (!listen.ok) throw new Error('not an endpoint');
     const onPort = (port: number): DaemonParts<FakeDataplane>['load'] => {
       const load = first.parts.load;
-      return async (note) => ({ ...(await load(note)), metrics: { listen: { ...listen.value, port } } });
+      return async (note) => {
+        const model = await load(note);
+        return { ...model, metrics: { ...model.metrics, listen: { ...listen.value, port } } };
+      };
     };
     const daemon = await start({ ...first.parts, load: onPort(0) });
     const second = machine();
     const load = onPort(daemon.metricsPort ?? 0);
-    const elsewhere: typeof load = async (note) => ({
-      ...(await load(note)),
-      admin: { socket: second.socket },
-    });
+    const elsewhere: typeof load = async (note) => {
+      const model = await load(note);
+      return { ...model, admin: { ...model.admin, socket: second.socket } };
+    };
     await expect(start({ ...second.parts, load: elsewhere })).rejects.toThrow(
       /^metrics.listen: .* EADDRINUSE/,
     );
@@ -81,10 +84,10 @@ describe('a daemon', () => {
     const first = machine();
     await start(first.parts);
     const second = machine();
-    const load: typeof second.parts.load = async (note) => ({
-      ...(await second.parts.load(note)),
-      admin: { socket: first.socket },
-    });
+    const load: typeof second.parts.load = async (note) => {
+      const model = await second.parts.load(note);
+      return { ...model, admin: { ...model.admin, socket: first.socket } };
+    };
     await expect(start({ ...second.parts, load })).rejects.toMatchObject({ code: 'VSNAT_DEVICE_BUSY' });
     expect(second.events).toEqual(['load', 'preflight']);
   });
@@ -267,10 +270,10 @@ describe('a daemon', () => {
     const subject = machine();
     const listen = parseEndpoint('127.0.0.1:1');
     if (!listen.ok) throw new Error('not an endpoint');
-    const load: typeof subject.parts.load = async (note) => ({
-      ...(await subject.parts.load(note)),
-      metrics: { listen: { ...listen.value, port: 0 } },
-    });
+    const load: typeof subject.parts.load = async (note) => {
+      const model = await subject.parts.load(note);
+      return { ...model, metrics: { ...model.metrics, listen: { ...listen.value, port: 0 } } };
+    };
     const daemon = await start({ ...subject.parts, load });
     const url = `http://127.0.0.1:${daemon.metricsPort ?? 0}`;
     subject.dataplane.setServer(0, { active: 5 });

@@ -53,7 +53,12 @@ export function fakeMachine(fail: Readonly<Record<string, Error>> = {}): FakeMac
         did('load');
         note('the subnets of this host are unknown');
         const { model } = parseConfig(machine.text);
-        const quiet: Model = { ...model, admin: { socket: machine.socket }, metrics: { listen: null } };
+        const { admin, metrics } = model;
+        const quiet: Model = {
+          ...model,
+          admin: { ...admin, socket: machine.socket },
+          metrics: { ...metrics, listen: null },
+        };
         return Promise.resolve(quiet);
       },
       preflight: () => step('preflight'),

@@ -24,7 +24,7 @@ const marked = (rules: string, keys = 'mark: 7, servers: []'): string =>
 const timeoutHint = 'write 300s, 5m, 2h or a number of seconds';
 const endpointForm = 'must be address:port like 10.2.1.2:8080 or [2001:db8::2]:8080';
 const listenForm = 'must be protocol://address:port like tcp://10.9.0.1:80 or udp://[2001:db8::1]:53';
-const topKeys = 'services, marks, tun, flows, admin, metrics, log, ipvs';
+const topKeys = 'services, marks, health, tun, flows, admin, metrics, log, ipvs';
 const names = 'rr, wrr, lc, wlc, fo, ovf, lblc, lblcr, dh, sh, mh, sed, nq, twos';
 
 const tables: Readonly<Record<string, readonly Row[]>> = {
@@ -89,8 +89,8 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
     ),
     row(
       'what a later version has',
-      withTop('health: {}'),
-      '2:1: health: must be left out, got a map; health checks are not supported in this version yet',
+      withTop('discovery: {}'),
+      '2:1: discovery: must be left out, got a map; discovery is not supported in this version yet',
     ),
   ],
   'YAML itself': [
@@ -228,11 +228,6 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
         '    mark: 7\n    servers: []\n  - { name: b, listen: tcp://10.9.0.2:1, mark: 7, servers: [] }',
       ),
       '6:48: services[1].mark: must differ from services[0].mark, got 7; list all of it in one service',
-    ),
-    row(
-      'health checks',
-      service('    health: { type: tcp }\n    servers: []'),
-      '4:5: services[0].health: must be left out, got a map; health checks are not supported in this version yet',
     ),
     row(
       'a misspelt key',
@@ -485,7 +480,7 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       'a space after the colon',
       withServers('[{ 10.2.1.2: 80 }]'),
       '4:15: services[0].servers[0].address: must be given, got nothing; write "address: 10.2.1.2:8080"',
-      '4:17: services[0].servers[0]["10.2.1.2"]: must be a known key, got "10.2.1.2"; known here: address, weight, max_connections, resume_connections, routed',
+      '4:17: services[0].servers[0]["10.2.1.2"]: must be a known key, got "10.2.1.2"; known here: address, weight, max_connections, resume_connections, routed, backup, disabled, health',
     ),
     row(
       'a weight in quotes',

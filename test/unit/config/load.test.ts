@@ -10,6 +10,7 @@ import { stringify } from 'yaml';
 import { checkCounts, maxima } from '../../../src/config/checks.js';
 import { draft } from '../../../src/config/draft.js';
 import { Field } from '../../../src/config/field.js';
+import { filesThere } from '../../../src/config/files.js';
 import {
   ConfigError,
   formatProblem,
@@ -46,8 +47,16 @@ describe('a good file', () => {
       marks: [],
       tun: { name: 'vsnat0', queues: 'auto', offload: 'auto', mtu: 65535, steering: 'auto', persist: false },
       flows: { capacity: 262144 },
-      admin: { socket: '/run/vsnat/vsnat.sock' },
-      metrics: { listen: { address: '127.0.0.1', port: 9191 } },
+      admin: {
+        socket: '/run/vsnat/vsnat.sock',
+        mode: 0o660,
+        group: null,
+        listen: null,
+        tokenFile: null,
+        tls: null,
+        runTimeChanges: 'drop',
+      },
+      metrics: { listen: { address: '127.0.0.1', port: 9191 }, nodeIpvs: false, maxSeries: 10_000 },
       log: { level: 'info', format: 'text' },
       ipvs: {
         removedServers: 'reset',
@@ -89,8 +98,9 @@ services:
 marks: [{ mark: 7, listen: [tcp://10.9.0.4:80, udp://10.9.0.4:53] }, { mark: 7, listen: "tcp://[2001:db8::4]" }]
 tun: { name: v0, queues: 2, offload: off, persist: false, mtu: 1500, steering: random }
 flows: { capacity: 1M }
-admin: { socket: /tmp/v.sock }
-metrics: { listen: off }
+admin: { socket: /tmp/v.sock, mode: "0600", group: adm, listen: 127.0.0.1:9192, token_file: /etc/vsnat/token,
+         tls: { certificate: /a.pem, key: /a.key, client_ca: /ca.pem }, run_time_changes: keep }
+metrics: { listen: off, node_ipvs: true, max_series: 5000 }
 log: { level: debug, format: json }
 ipvs: { removed_servers: silent, one_packet_replies: pass }
 `);
@@ -210,8 +220,16 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
       ],
       tun: { name: 'v0', queues: 2, offload: 'off', mtu: 1500, steering: 'random', persist: false },
       flows: { capacity: 1048576 },
-      admin: { socket: '/tmp/v.sock' },
-      metrics: { listen: null },
+      admin: {
+        socket: '/tmp/v.sock',
+        mode: 0o600,
+        group: 'adm',
+        listen: { address: '127.0.0.1', port: 9192 },
+        tokenFile: '/etc/vsnat/token',
+        tls: { certificate: '/a.pem', key: '/a.key', clientCa: '/ca.pem' },
+        runTimeChanges: 'keep',
+      },
+      metrics: { listen: null, nodeIpvs: true, maxSeries: 5000 },
       log: { level: 'debug', format: 'json' },
       ipvs: {
         removedServers: 'silent',
@@ -538,7 +556,7 @@ describe('how much there may be', () => {
 `;
   const complaints = (most: Readonly<Record<'services' | 'servers', number>>): readonly string[] => {
     const { value, problems } = readYaml(text, 'f');
-    const { services } = draft(new Field(value, [], problems));
+    const { services } = draft(new Field(value, [], problems), filesThere);
     checkCounts(new Field(value, ['services'], problems), services, most);
     return problems.list.map(formatProblem);
   };

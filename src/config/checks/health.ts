@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Do the keys of a check belong to its type, and can the services that have it be asked that way? */
+import { familyOf, scopeOf } from '../../model/address.js';
+import { serverId } from '../../model/service.js';
+import type { CheckDraft } from '../draft/health.js';
+import type { ServiceDraft } from '../draft/service.js';
+import { checkKinds, keysOf } from '../schema/health.js';
+
+/** `shared`: those of the whole document, whoever has them. */
+export function checkHealth(shared: readonly CheckDraft[], services: readonly ServiceDraft[]): void {
+  const all = new Set([...shared, ...services.flatMap(({ health }) => health)]);
+  for (const check of all) {
+    checkKeys(check);
+    checkSource(check);
+  }
+  const told = new Set<CheckDraft>();
+  for (const service of services) {
+    for (const check of service.health) {
+      if (told.has(check)) continue; // of a shared check the first service that it cannot be for is enough
+      if (!isPortKnown(check, service) || !isOfFamily(check, service)) told.add(check);
+    }
+  }
+}
+
+const optionalKeys = new Set(Object.values(keysOf).flat());
+
+function checkKeys({ at, kind }: CheckDraft): void {
+  const own = new Set(keysOf[kind]);
+  for (const key of optionalKeys) {
+    const field = at.get(key);
+    if (own.has(key) || !field.isWritten) continue;
+    const others = checkKinds.filter((other) => keysOf[other].includes(key));
+    field.refuseKey({ must: `be left out with type: ${kind}`, hint: `it is for ${others.join(', ')}` });
+  }
+  if (kind === 'agent' && at.get('port').value === undefined)
+    at.get('port').refuse({
+      must: 'be given with type: agent',
+      hint: 'the agent listens on a port of its own',
+    });
+  checkThrough(at, kind);
+}
+
+/** Through the VIP goes what a client could send: to the service's port, from any address. */
+function checkThrough(at: CheckDraft['at'], kind: CheckDraft['kind']): void {
+  const through = at.get('through');
+  if (through.text() !== 'vip') return;
+  if (['icmp', 'exec', 'agent', 'module'].includes(kind))
+    through.refuse({
+      must: `be direct with type: ${kind}`,
+      hint: 'it is no connection that a client could make',
+    });
+  for (const key of ['port', 'source'] as const) {
+    const field = at.get(key);
+    if (field.value !== undefined)
+      field.refuse({ must: 'be left out with through: vip', hint: 'the check goes where clients go' });
+  }
+}
+
+function checkSource({ at, check }: CheckDraft): void {
+  if (check?.source == null || scopeOf(check.source) === 'unicast') return;
+  at.get('source').refuse({
+    must: 'be a unicast address',
+    hint: 'an address of this host that servers can answer',
+  });
+}
+
+/** The address a check comes from is of its server's family. */
+function isOfFamily({ at, check }: CheckDraft, { servers, at: service }: ServiceDraft): boolean {
+  const [server] = servers;
+  if (check?.source == null || server === undefined || scopeOf(check.source) !== 'unicast') return true;
+  if (familyOf(check.source) === familyOf(server.value.address)) return true;
+  at.get('source').refuse({
+    must: `be of the address family of ${service.labelFrom(at)}`,
+    hint: 'give that service checks of its own',
+  });
+  return false;
+}
+
+/** Port 0 of a server is the one the client asked for; a check has no client. */
+function isPortKnown({ at, kind, check }: CheckDraft, { servers }: ServiceDraft): boolean {
+  if (check === undefined || check.port !== null || check.through === 'vip') return true;
+  if (kind === 'icmp' || kind === 'exec' || kind === 'module') return true;
+  const server = servers.find(({ value }) => value.port === 0 && value.checked);
+  if (server === undefined) return true;
+  at.get('port').refuse({
+    must: 'be given',
+    hint: `${server.address.labelFrom(at)}, ${serverId(server.value)}, has none to ask at`,
+  });
+  return false;
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Sorry servers beside the real ones, and the quorum that calls for them. */
+import { serverId } from '../../model/service.js';
+import type { ServiceDraft } from '../draft/service.js';
+
+export function checkStanding({ servers, sorryServers, quorum }: ServiceDraft): void {
+  const real = new Map(servers.map((server) => [serverId(server.value), server]));
+  for (const { value, address } of sorryServers) {
+    const twin = real.get(serverId(value));
+    if (twin === undefined) continue;
+    address.refuse({
+      must: 'be no server of the service',
+      hint: `${twin.address.labelFrom(address)} is the same; for a last resort among the servers write backup: true there`,
+    });
+  }
+  if (quorum !== undefined && sorryServers.length === 0)
+    quorum.at.refuse({ must: 'come with sorry_server', hint: 'it says when that one serves' });
+}
