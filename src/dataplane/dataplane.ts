@@ -31,6 +31,11 @@ export interface ServerSpec {
   /** IPVS thresholds on active + inactive connections; upper 0 means no limit, lower 0 means 3/4 of upper. */
   readonly upperThreshold: number;
   readonly lowerThreshold: number;
+  /**
+   * It is dead, or to be treated so. Weight 0 and more: persistent clients are given another server, and so are UDP flows and
+   * SYNs of known connections. Established TCP connections go on, in case it was not dead.
+   */
+  readonly withdrawn?: boolean;
 }
 
 /** Seconds. The defaults are the kernel's (ip_vs_proto_tcp.c, ip_vs_proto_udp.c). */
@@ -96,8 +101,8 @@ export interface DefenceSpec {
   readonly secureTcp: boolean;
 }
 
-export interface SnapshotSpec {
-  readonly services: readonly ServiceSpec[];
+/** What holds for all services. */
+export interface SnapshotSettings {
   /**
    * silent: packets of a live flow whose server left the configuration are dropped (the kernel's way);
    * reset: TCP is answered with RST and UDP is scheduled anew.
@@ -109,6 +114,43 @@ export interface SnapshotSpec {
   readonly onePacketReplies?: 'translate' | 'pass';
   /** The kernel's defaults when absent. */
   readonly policy?: PolicySpec;
+}
+
+export interface SnapshotSpec extends SnapshotSettings {
+  readonly services: readonly ServiceSpec[];
+}
+
+/** What separates a snapshot from the one published last. */
+export interface SnapshotDelta extends SnapshotSettings {
+  /** New ones, and those that take the place of what is in their slot. */
+  readonly services: readonly ServiceSpec[];
+  /** Slots of services that are no more. */
+  readonly removed: readonly number[];
+}
+
+/** Connections to be ended: those that all of what is given fits. */
+export interface FlowSelection {
+  readonly protocol?: ProtocolName;
+  readonly clientAddress?: string;
+  readonly clientPort?: number;
+  readonly virtualAddress?: string;
+  readonly virtualPort?: number;
+  readonly realAddress?: string;
+  readonly realPort?: number;
+  readonly serviceSlot?: number;
+  readonly serverSlot?: number;
+}
+
+/**
+ * reset: both ends of a TCP connection get a RST and it is forgotten. silence: nobody is told, and its packets are dropped
+ * until its client has given up. Flows of UDP and SCTP are forgotten either way; the next packet is as a stranger's.
+ */
+export type Ending = 'reset' | 'silence';
+
+export interface ServerLoad {
+  readonly active: number;
+  readonly inactive: number;
+  readonly persistent: number;
 }
 
 /** Packets and bytes are 64-bit in C++ and doubles here: exact up to 2^53. */
@@ -249,6 +291,17 @@ export interface Dataplane {
   readonly limits: Limits;
   /** Swap in a whole new snapshot at once. Returns its generation. Throws and changes nothing when it is invalid. */
   publish(snapshot: SnapshotSpec): number;
+  /** The same, told by what has changed; costs little where little did. */
+  update(delta: SnapshotDelta): number;
+  /** Steps the cycle plan in this service slot has taken; `ServiceCounters.cursor` of one service. */
+  cursor(serviceSlot: number): number;
+  /** `ServerCounters` of one server, as far as it is about now. */
+  load(serverSlot: number): ServerLoad;
+  /**
+   * Ends connections, by the threads that move packets, a bounded number at a time; calls are obeyed one after the other.
+   * Resolves with how many it were.
+   */
+  endFlows(selection: FlowSelection, ending: Ending): Promise<number>;
   /** Turn the defences on or off; takes effect with the next packet, without a new snapshot. */
   defend(defence: DefenceSpec): void;
   counters(): Counters;

@@ -3,20 +3,25 @@
  * A dataplane that moves nothing: it checks what it is handed as the native one would, records it, and answers with
  * counters the test sets. Policy is tested against this, without root and without the addon.
  */
+import { applyDelta } from './delta.js';
 import { VsnatError } from '../errors.js';
 import type {
   Counters,
   Dataplane,
   DefenceSpec,
   DeviceFacts,
+  Ending,
   FlowPage,
   FlowRow,
+  FlowSelection,
   FlowTableCounters,
   Limits,
   QueueCounters,
   ServerCounters,
+  ServerLoad,
   ServiceCounters,
   ServiceSpec,
+  SnapshotDelta,
   SnapshotSpec,
 } from './dataplane.js';
 import { noSignals } from './signals.js';
@@ -32,6 +37,12 @@ export class FakeDataplane implements Dataplane {
   readonly limits: Limits;
   /** Every snapshot published, oldest first. */
   readonly published: SnapshotSpec[] = [];
+  /** Those of them that were told by what has changed. */
+  readonly updates: SnapshotDelta[] = [];
+  /** What was asked to be ended, oldest first. */
+  readonly ended: { readonly selection: FlowSelection; readonly ending: Ending }[] = [];
+  /** How many connections each such order finds. */
+  flowsToEnd = 0;
   /** Every order to the defences, oldest first. */
   readonly defended: DefenceSpec[] = [];
   /** What flows() walks. */
@@ -73,6 +84,21 @@ export class FakeDataplane implements Dataplane {
   }
 
   publish(snapshot: SnapshotSpec): number {
+    return this.#take(snapshot, snapshot.services);
+  }
+
+  update(delta: SnapshotDelta): number {
+    const generation = this.#take(applyDelta(this.#last, delta), delta.services);
+    this.updates.push(delta);
+    return generation;
+  }
+
+  /** What the last publish or update has made. */
+  get #last(): SnapshotSpec {
+    return this.published.at(-1) ?? { services: [], removedServer: 'reset' };
+  }
+
+  #take(snapshot: SnapshotSpec, changed: readonly ServiceSpec[]): number {
     this.#assertOpen();
     const failure = this.failNext;
     this.failNext = undefined;
@@ -81,11 +107,26 @@ export class FakeDataplane implements Dataplane {
     this.published.push(snapshot);
     const generation = this.published.length;
     if (this.adopting) this.#queues.forEach((_, queue) => this.setQueue(queue, { generation }));
-    for (const service of snapshot.services) {
+    for (const service of changed) {
       this.setService(service.slot, service.continues === true ? {} : { cursor: 0 });
       for (const server of service.servers) this.setServer(server.slot, {});
     }
     return generation;
+  }
+
+  cursor(serviceSlot: number): number {
+    return this.#services.get(serviceSlot)?.cursor ?? 0;
+  }
+
+  load(serverSlot: number): ServerLoad {
+    const { active, inactive, persistent } = this.#servers.get(serverSlot) ?? emptyServer(serverSlot);
+    return { active, inactive, persistent };
+  }
+
+  endFlows(selection: FlowSelection, ending: Ending): Promise<number> {
+    this.#assertOpen();
+    this.ended.push({ selection, ending });
+    return Promise.resolve(this.flowsToEnd);
   }
 
   defend(defence: DefenceSpec): void {

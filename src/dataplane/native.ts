@@ -8,6 +8,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
+import { applyDelta } from './delta.js';
 import { errorCodes, VsnatError, type ErrorCode } from '../errors.js';
 import type {
   Counters,
@@ -17,6 +18,8 @@ import type {
   DropReason,
   FlowPage,
   Limits,
+  ServerLoad,
+  SnapshotDelta,
   SnapshotSpec,
   TunOptions,
 } from './dataplane.js';
@@ -136,8 +139,33 @@ class NativeDataplane implements Dataplane {
     this.facts = translated(() => this.engine.facts());
   }
 
+  #last: SnapshotSpec = { services: [], removedServer: 'reset' };
+
   publish(snapshot: SnapshotSpec): number {
-    return translated(() => this.engine.publish(snapshot));
+    const generation = translated(() => this.engine.publish(snapshot));
+    this.#last = snapshot;
+    return generation;
+  }
+
+  update(delta: SnapshotDelta): number {
+    return this.publish(applyDelta(this.#last, delta));
+  }
+
+  cursor(serviceSlot: number): number {
+    return this.counters().services.find(({ slot }) => slot === serviceSlot)?.cursor ?? 0;
+  }
+
+  load(serverSlot: number): ServerLoad {
+    const {
+      active = 0,
+      inactive = 0,
+      persistent = 0,
+    } = this.counters().servers.find(({ slot }) => slot === serverSlot) ?? {};
+    return { active, inactive, persistent };
+  }
+
+  endFlows(): Promise<number> {
+    return Promise.reject(new VsnatError('VSNAT_DATAPLANE', 'flows: cannot be ended yet'));
   }
 
   defend(defence: DefenceSpec): void {

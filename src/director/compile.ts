@@ -1,14 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * From a model to the snapshot the dataplane swaps in: a slot for everything, a plan for every service. Pure: what is
+ * From a model to what the dataplane swaps in: a slot for everything, a plan for every service. Pure: what is
  * kept from one compilation to the next is its own result, `Compiled`, so a publish that fails costs nothing.
+ *
+ * Work is done for the services that differ. One that is the very object it was is taken as unchanged, so a server that
+ * goes down among a hundred thousand costs one plan and one service in the delta.
  *
  * A service nobody touched must not notice a reload of its neighbours: its plan `continues`, on the very counter of steps
  * it had. A plan made anew starts where the scheduler says, given the past. The few connections that arrive between reading
  * that counter and the swap take their steps twice; a fence would have to stop the packet path for it.
  */
-import type { Counters, Limits, ServiceSpec, SnapshotSpec } from '../dataplane/dataplane.js';
-import type { Model, Plan, Sysctls, VirtualService } from '../model/index.js';
+import type {
+  Counters,
+  Dataplane,
+  ServerSpec,
+  ServiceSpec,
+  SnapshotDelta,
+  SnapshotSettings,
+  SnapshotSpec,
+} from '../dataplane/dataplane.js';
+import type { Model, Plan, RealServer, Sysctls, VirtualService } from '../model/index.js';
 import { noLoad, schedulerNameOf, serverId } from '../model/index.js';
 import { schedulerFor, withLastWeights, type Past, type SchedulerServer } from '../scheduler/index.js';
 import { policyOf, withExpiration } from './policy.js';
@@ -16,18 +27,40 @@ import { noSlotPast, pastOf, type SlotPast } from './past.js';
 import type { PlacedService } from './report.js';
 import { assignSlots, noSlots, type Slots } from './slots.js';
 
+/** A service as it is to be published. */
+export interface CompilableService extends VirtualService {
+  readonly servers: readonly (RealServer & { readonly withdrawn?: boolean })[];
+}
+
+export interface Compilable {
+  readonly services: readonly CompilableService[];
+  readonly ipvs: Model['ipvs'];
+}
+
+interface CompiledService {
+  readonly planned: Planned;
+  readonly spec: ServiceSpec;
+  readonly placed: PlacedService;
+}
+
 export interface Compiled {
-  readonly snapshot: SnapshotSpec;
-  readonly placed: readonly PlacedService[];
+  readonly ipvs: Model['ipvs'] | null;
+  /** By name, in the order of the configuration. */
+  readonly services: ReadonlyMap<string, CompiledService>;
   readonly serviceSlots: Slots;
   readonly serverSlots: Slots;
   readonly past: SlotPast;
-  readonly planned: ReadonlyMap<string, Planned>;
+}
+
+export interface Compilation {
+  readonly compiled: Compiled;
+  /** What separates it from what was compiled before. */
+  readonly delta: SnapshotDelta;
 }
 
 /** A service's plan as the scheduler made it. */
 interface Planned {
-  readonly service: VirtualService;
+  readonly service: CompilableService;
   readonly servers: readonly SchedulerServer[];
   readonly plan: Plan;
   /** It was in use before, and the connections meanwhile go on taking steps of it. */
@@ -35,67 +68,130 @@ interface Planned {
 }
 
 export const nothingCompiled: Compiled = {
-  snapshot: { services: [], removedServer: 'reset' },
-  placed: [],
+  ipvs: null,
+  services: new Map(),
   serviceSlots: noSlots,
   serverSlots: noSlots,
   past: noSlotPast,
-  planned: new Map(),
 };
 
-export function compile(model: Model, before: Compiled, counters: Counters, limits: Limits): Compiled {
-  const busy = new Set(
-    counters.servers.filter((it) => it.active + it.inactive + it.persistent > 0).map((it) => it.slot),
+/** What of the dataplane a compilation asks. All counters are dear, so they are read only when slots run short. */
+export type CompileFacts = Pick<Dataplane, 'counters' | 'cursor' | 'limits'>;
+
+export function compile(model: Compilable, before: Compiled, facts: CompileFacts): Compilation {
+  const counters = once(() => facts.counters());
+  const { serverSlots, serviceSlots } = slotsFor(model.services, before, facts, counters);
+  const remembersAsBefore = before.ipvs !== null && sameMemory(before.ipvs.sysctls, model.ipvs.sysctls);
+  const services = new Map<string, CompiledService>();
+  const changed: ServiceSpec[] = [];
+  for (const service of model.services) {
+    const old = before.services.get(service.name);
+    if (old?.planned.service === service && (old.planned.plan.kind !== 'local' || remembersAsBefore)) {
+      services.set(service.name, old);
+      continue;
+    }
+    const cursor = once(() => facts.cursor(before.serviceSlots.live.get(service.name) ?? -1));
+    const planned = planService(service, old?.planned, cursor);
+    const spec = specOf(planned, serviceSlots, serverSlots, model.ipvs.sysctls);
+    services.set(service.name, { planned, spec, placed: placeOf(service, spec) });
+    changed.push(spec);
+  }
+  const slots = new Set(serviceSlots.live.values());
+  const removed = [...before.services].flatMap(([name, { spec }]) =>
+    services.has(name) || slots.has(spec.slot) ? [] : [spec.slot],
   );
-  const serverSlots = assignSlots(before.serverSlots, model.services.flatMap(serverKeys), {
-    what: 'server',
-    limit: limits.serverSlots,
-    idle: (slot) => !busy.has(slot),
-  });
-  const busyServices = servicesOf(before, busy);
-  const serviceSlots = assignSlots(
-    before.serviceSlots,
-    model.services.map((service) => service.name),
-    { what: 'service', limit: limits.serviceSlots, idle: (slot) => !busyServices.has(slot) },
-  );
-  const cursors = new Map(counters.services.map(({ slot, cursor }) => [slot, cursor]));
-  const planned = new Map(
-    model.services.map((service) => {
-      const slot = before.serviceSlots.live.get(service.name) ?? -1;
-      return [service.name, planService(service, before.planned.get(service.name), cursors.get(slot) ?? 0)];
-    }),
-  );
-  const specs = [...planned.values()].map((it) => ({
-    service: it.service,
-    spec: specOf(it, serviceSlots, serverSlots, model.ipvs.sysctls),
-  }));
+  const isTakenOver = serverSlots.takenOver.length + serviceSlots.takenOver.length > 0;
   return {
-    snapshot: {
-      services: specs.map(({ spec }) => spec),
-      removedServer: model.ipvs.removedServers,
-      onePacketReplies: model.ipvs.onePacketReplies,
-      expireQuiescentTemplate: model.ipvs.sysctls.expire_quiescent_template === 1,
-      policy: policyOf(model.ipvs),
+    compiled: {
+      ipvs: model.ipvs,
+      services,
+      serviceSlots,
+      serverSlots,
+      past: isTakenOver ? pastOf(before.past, serverSlots, serviceSlots, counters()) : before.past,
     },
-    placed: specs.map(({ service, spec }) => placeOf(service, spec)),
-    serviceSlots,
-    serverSlots,
-    past: pastOf(before.past, serverSlots, serviceSlots, counters),
-    planned,
+    delta: { ...settingsOf(model.ipvs), services: changed, removed },
   };
 }
 
-function planService(service: VirtualService, before: Planned | undefined, cursor: number): Planned {
-  const past: Past | undefined =
-    before?.service.scheduler === service.scheduler
-      ? { plan: before.plan, servers: before.servers, cursor }
-      : undefined;
-  if (before !== undefined && past !== undefined && sameInput(before.service, service)) {
-    return { ...before, service, continues: true };
+/** All of it, for a dataplane that has nothing yet. */
+export const snapshotOf = ({ ipvs, services }: Compiled): SnapshotSpec => ({
+  ...(ipvs === null ? { removedServer: 'reset' } : settingsOf(ipvs)),
+  services: [...services.values()].map(({ spec }) => spec),
+});
+
+const settingsOf = (ipvs: Model['ipvs']): SnapshotSettings => ({
+  removedServer: ipvs.removedServers,
+  onePacketReplies: ipvs.onePacketReplies,
+  expireQuiescentTemplate: ipvs.sysctls.expire_quiescent_template === 1,
+  policy: policyOf(ipvs),
+});
+
+const sameMemory = (a: Sysctls, b: Sysctls): boolean =>
+  a.lblc_expiration === b.lblc_expiration && a.lblcr_expiration === b.lblcr_expiration;
+
+interface BothSlots {
+  readonly serverSlots: Slots;
+  readonly serviceSlots: Slots;
+}
+
+function slotsFor(
+  services: readonly CompilableService[],
+  before: Compiled,
+  { limits }: CompileFacts,
+  counters: () => Counters,
+): BothSlots {
+  if (hasSameMembers(services, before.services)) {
+    return {
+      serverSlots: { ...before.serverSlots, takenOver: [] },
+      serviceSlots: { ...before.serviceSlots, takenOver: [] },
+    };
   }
+  const busy = once(
+    () =>
+      new Set(
+        counters()
+          .servers.filter((it) => it.active + it.inactive + it.persistent > 0)
+          .map((it) => it.slot),
+      ),
+  );
+  const busyServices = once(() => servicesOf(before, busy()));
+  return {
+    serverSlots: assignSlots(before.serverSlots, services.flatMap(serverKeys), {
+      what: 'server',
+      limit: limits.serverSlots,
+      idle: (slot) => !busy().has(slot),
+    }),
+    serviceSlots: assignSlots(
+      before.serviceSlots,
+      services.map((service) => service.name),
+      { what: 'service', limit: limits.serviceSlots, idle: (slot) => !busyServices().has(slot) },
+    ),
+  };
+}
+
+/** Whether there are the same services with the same servers: then nobody needs another slot. */
+const hasSameMembers = (services: readonly CompilableService[], before: Compiled['services']): boolean =>
+  services.length === before.size &&
+  services.every((service) => {
+    const old = before.get(service.name)?.planned.service;
+    return old === service || (old !== undefined && sameServers(old.servers, service.servers));
+  });
+
+const sameServers = (a: readonly RealServer[], b: readonly RealServer[]): boolean =>
+  a.length === b.length &&
+  a.every(({ address, port }, index) => address === b[index]?.address && port === b[index].port);
+
+function planService(service: CompilableService, before: Planned | undefined, cursor: () => number): Planned {
+  if (before !== undefined && before.service.scheduler === service.scheduler) {
+    if (sameInput(before.service, service)) return { ...before, service, continues: true };
+    return planAfter(service, { plan: before.plan, servers: before.servers, cursor: cursor() });
+  }
+  return planAfter(service, undefined);
+}
+
+function planAfter(service: CompilableService, past: Past | undefined): Planned {
   const servers = withLastWeights(service.servers, past?.servers);
-  const plan = planOf(service, servers, past);
-  return { service, servers, plan, continues: false };
+  return { service, servers, plan: planOf(service, servers, past), continues: false };
 }
 
 function planOf(service: VirtualService, servers: readonly SchedulerServer[], past: Past | undefined): Plan {
@@ -115,11 +211,10 @@ function planOf(service: VirtualService, servers: readonly SchedulerServer[], pa
   );
 }
 
-function sameInput(before: VirtualService, after: VirtualService): boolean {
-  const input = ({ flags, servers }: VirtualService): string =>
-    JSON.stringify([flags, servers.map((server) => [serverId(server), server.weight])]);
-  return input(before) === input(after);
-}
+const sameInput = (before: CompilableService, after: CompilableService): boolean =>
+  before.flags.join() === after.flags.join() &&
+  sameServers(before.servers, after.servers) &&
+  before.servers.every(({ weight }, index) => weight === after.servers[index]?.weight);
 
 function specOf(
   { service, plan, continues }: Planned,
@@ -130,13 +225,14 @@ function specOf(
   return {
     slot: slotOf(serviceSlots, service.name),
     listen: service.listen.map(({ protocol, address, port }) => ({ protocol, address, port })),
-    servers: service.servers.map((server) => ({
+    servers: service.servers.map((server): ServerSpec => ({
       slot: slotOf(serverSlots, serverKey(service, serverId(server))),
       address: server.address,
       port: server.port,
       weight: server.weight,
       upperThreshold: server.upperThreshold,
       lowerThreshold: server.lowerThreshold,
+      ...(server.withdrawn === true && { withdrawn: true }),
     })),
     plan: withExpiration(plan, sysctls),
     ...(continues && plan.kind === 'cycle' && { continues }),
@@ -148,7 +244,7 @@ function specOf(
   };
 }
 
-function placeOf(service: VirtualService, spec: ServiceSpec): PlacedService {
+function placeOf(service: CompilableService, spec: ServiceSpec): PlacedService {
   const { name, persistence, mark, onePacket, servers } = service;
   return {
     service: name,
@@ -192,4 +288,10 @@ function slotOf(slots: Slots, key: string): number {
   const slot = slots.live.get(key);
   if (slot === undefined) throw new Error(`slot of ${key} was not assigned`); // assignSlots covers every key
   return slot;
+}
+
+/** Asked at most once, and only if somebody wants to know. */
+function once<T>(ask: () => T): () => T {
+  let answer: { readonly value: T } | undefined;
+  return () => (answer ??= { value: ask() }).value;
 }

@@ -118,6 +118,7 @@ function* diffServices(
   }
   for (const service of wanted) {
     const old = before.get(service.name);
+    if (old === service) continue;
     if (old === undefined) {
       yield {
         kind: 'added',

@@ -1,28 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Decide, swap, remember: the running configuration changes only after the dataplane has taken the new snapshot, and
+ * Judge, decide, swap, remember: the running configuration changes only after the dataplane has taken the new snapshot, and
  * the dataplane takes a snapshot whole or not at all. So whatever fails, what runs and what is remembered stay the same.
+ *
+ * The model says what is desired; what is published is what standing.ts makes of it, service by service. A file or an
+ * operation changes the model; checks and the passing of time only have services judged again.
  */
 import type { Counters, Dataplane } from '../dataplane/dataplane.js';
 import { VsnatError } from '../errors.js';
-import type { Model } from '../model/index.js';
-import { compile, nothingCompiled, type Compiled } from './compile.js';
+import type { Model, VirtualService } from '../model/index.js';
+import { compile, nothingCompiled, snapshotOf, type Compiled } from './compile.js';
 import { diffModels, withoutRestart, type Change } from './diff.js';
 import { sincePast } from './past.js';
 import { connectionOf, reportServices, type ConnectionPage, type ServiceReport } from './report.js';
+import { reuseServices } from './reuse.js';
+import { judge, type Observed, type ServiceStanding } from './standing.js';
+
+/** A service that was judged anew, with another result. */
+export interface Transition {
+  /** undefined: the service is new. */
+  readonly before: ServiceStanding | undefined;
+  readonly after: ServiceStanding;
+}
+
+export interface Watch {
+  /** undefined: nobody checks this server. */
+  readonly observe: (service: string, server: string) => Observed | undefined;
+  /** Milliseconds that only go forward. */
+  readonly now: () => number;
+  /** Told after the publish, of all that one call has changed. */
+  readonly onTransitions: (transitions: readonly Transition[]) => void;
+}
 
 interface Running {
   readonly model: Model;
+  readonly standings: ReadonlyMap<string, ServiceStanding>;
   readonly compiled: Compiled;
   readonly generation: number;
 }
 
+export interface Publishes {
+  /** Snapshots published. */
+  readonly count: number;
+  /** Of the last one: compiled and handed over, until every queue works with it or a second is over. */
+  readonly lastSeconds: number;
+}
+
 export class Reconciler {
   readonly #dataplane: Dataplane;
+  readonly #watch: Watch;
   #running: Running | undefined;
+  #publishes: Publishes = { count: 0, lastSeconds: 0 };
 
-  constructor(dataplane: Dataplane) {
+  constructor(dataplane: Dataplane, watch: Watch = nobodyWatches) {
     this.#dataplane = dataplane;
+    this.#watch = watch;
   }
 
   /** The configuration in force; settings that wait for a restart are still the old ones. */
@@ -34,35 +66,132 @@ export class Reconciler {
     return this.#now().generation;
   }
 
+  get publishes(): Publishes {
+    return this.#publishes;
+  }
+
+  /** When a service must be judged again although nobody has said anything; null: never. */
+  get nextAt(): number | null {
+    let next: number | null = null;
+    for (const { nextAt } of this.#now().standings.values())
+      if (nextAt !== null && (next === null || nextAt < next)) next = nextAt;
+    return next;
+  }
+
+  standing(service: string): ServiceStanding | undefined {
+    return this.#now().standings.get(service);
+  }
+
   /** Publishes what separates `wanted` from what runs. Throws, with nothing changed, when the dataplane refuses. */
   apply(wanted: Model): readonly Change[] {
     const before = this.#running;
-    const changes = diffModels(before?.model ?? null, wanted);
-    if (before !== undefined && changes.length === 0) return changes;
-    const model = before === undefined ? wanted : withoutRestart(before.model, wanted);
-    const compiled = compile(
-      model,
-      before?.compiled ?? nothingCompiled,
-      this.#dataplane.counters(),
-      this.#dataplane.limits,
+    const model =
+      before === undefined ? wanted : reuseServices(before.model, withoutRestart(before.model, wanted));
+    // As wanted, so that what waits for a restart is told.
+    const changes = diffModels(before?.model ?? null, { ...wanted, services: model.services });
+    const isSame = before !== undefined && changes.length === 0 && sameServices(before.model, model);
+    if (isSame) return changes;
+    const standings = new Map(
+      model.services.map((service) => [service.name, this.#judge(service, before)] as const),
     );
-    const generation = this.#dataplane.publish(compiled.snapshot);
-    this.#running = { model, compiled, generation };
+    this.#publish(model, standings);
     return changes;
   }
 
+  /** Judges these services again; 'due': those whose time has come. What comes of it is published at once. */
+  judge(services: Iterable<string> | 'due'): void {
+    const before = this.#now();
+    const names = services === 'due' ? this.#due() : services;
+    const standings = new Map(before.standings);
+    for (const name of names) {
+      const standing = standings.get(name);
+      if (standing !== undefined) standings.set(name, this.#judge(standing.service, before));
+    }
+    this.#publish(before.model, standings);
+  }
+
+  *#due(): Generator<string> {
+    const now = this.#watch.now();
+    for (const [name, { nextAt }] of this.#now().standings) if (nextAt !== null && nextAt <= now) yield name;
+  }
+
+  #judge(service: VirtualService, running: Running | undefined): ServiceStanding {
+    return judge(service, running?.standings.get(service.name), {
+      observe: (server) => this.#watch.observe(service.name, server),
+      lingers: (server) => this.#lingers(service.name, server, running),
+      now: this.#watch.now(),
+    });
+  }
+
+  #lingers(service: string, server: string, running: Running | undefined): boolean {
+    const members = running?.compiled.services.get(service)?.placed.servers;
+    const slot = members?.find((member) => member.server === server)?.slot;
+    if (slot === undefined) return false;
+    const { active, inactive } = this.#dataplane.load(slot);
+    return active + inactive > 0;
+  }
+
+  #publish(model: Model, standings: ReadonlyMap<string, ServiceStanding>): void {
+    const before = this.#running;
+    const wanted = {
+      ipvs: model.ipvs,
+      services: [...standings.values()].map(({ effective }) => effective),
+    };
+    const isNeeded =
+      before === undefined ||
+      before.model !== model ||
+      [...standings].some(([name, { effective }]) => before.standings.get(name)?.effective !== effective);
+    const published = isNeeded ? this.#swap(wanted, before) : before;
+    this.#running = { model, standings, compiled: published.compiled, generation: published.generation };
+    const transitions = [...standings.values()].flatMap((after): readonly Transition[] => {
+      const then = before?.standings.get(after.service.name);
+      return then === after ? [] : [{ before: then, after }];
+    });
+    if (transitions.length > 0) this.#watch.onTransitions(transitions);
+  }
+
+  #swap(
+    wanted: Parameters<typeof compile>[0],
+    before: Running | undefined,
+  ): Pick<Running, 'compiled' | 'generation'> {
+    const began = performance.now();
+    const { compiled, delta } = compile(wanted, before?.compiled ?? nothingCompiled, this.#dataplane);
+    const generation =
+      before === undefined ? this.#dataplane.publish(snapshotOf(compiled)) : this.#dataplane.update(delta);
+    this.#publishes = {
+      count: this.#publishes.count + 1,
+      lastSeconds: (performance.now() - began) / 1000,
+    };
+    return { compiled, generation };
+  }
+
   services(counters: Counters): readonly ServiceReport[] {
-    const { placed, past } = this.#now().compiled;
-    return reportServices(placed, sincePast(counters, past));
+    const { compiled, standings } = this.#now();
+    const placed = [...compiled.services.values()].map((service) => service.placed);
+    return reportServices(placed, sincePast(counters, compiled.past), standings, this.#watch.now());
   }
 
   connections(cursor: number, limit: number): ConnectionPage {
-    const names = new Map(this.#now().compiled.placed.map(({ slot, service }) => [slot, service]));
+    const names = new Map(
+      [...this.#now().compiled.services].map(([name, { spec }]) => [spec.slot, name] as const),
+    );
     const { rows, next } = this.#dataplane.flows(cursor, limit);
     return {
       rows: rows.map((row) => connectionOf(row, names.get(row.serviceSlot) ?? null)),
       next,
     };
+  }
+
+  /** Where a service and, perhaps, a server of it live in the dataplane; undefined: nowhere. */
+  slotsOf(
+    service: string,
+    server: string | null,
+  ): { readonly serviceSlot: number; readonly serverSlot: number | undefined } | undefined {
+    const placed = this.#now().compiled.services.get(service)?.placed;
+    if (placed === undefined) return undefined;
+    const member = placed.servers.find((one) => one.server === server);
+    if (server !== null && member === undefined) return undefined;
+    return { serviceSlot: placed.slot, serverSlot: member?.slot };
   }
 
   #now(): Running {
@@ -75,3 +204,13 @@ export class Reconciler {
     return this.#running;
   }
 }
+
+const nobodyWatches: Watch = {
+  observe: () => undefined,
+  now: () => performance.now(),
+  onTransitions: () => undefined,
+};
+
+const sameServices = (a: Model, b: Model): boolean =>
+  a.services.length === b.services.length &&
+  a.services.every((service, index) => service === b.services[index]);

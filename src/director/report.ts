@@ -6,11 +6,30 @@
 import type { Counters, FlowRow, ListenSpec } from '../dataplane/dataplane.js';
 import { noSignals, type ServerSignals } from '../dataplane/signals.js';
 import type { Persistence } from '../model/index.js';
+import type { Health, Place, ServerStanding, ServiceStanding } from './standing.js';
+
+/** What a server is allowed to do, and why. */
+export interface StandingReport {
+  /** `sorry`: a sorry server, which is listed only while it is needed or has connections left. */
+  readonly place: Place | 'sorry';
+  /** null: nobody checks it. */
+  readonly health: Health | null;
+  /** For how long it has that health. */
+  readonly healthSeconds: number;
+  /** 0..1: what slow start and an agent leave of its weight. */
+  readonly share: number;
+  /** The weight it works with: 0 unless it serves; in the configuration's units, so it may be a fraction. */
+  readonly effectiveWeight: number;
+  /** Until what it still has is ended; null: not at all. */
+  readonly drainSeconds: number | null;
+}
 
 export interface ServerReport {
   /** address:port, the server's identity. */
   readonly server: string;
+  /** As desired. */
   readonly weight: number;
+  readonly standing: StandingReport;
   readonly active: number;
   readonly inactive: number;
   /** Client networks remembered for it. */
@@ -34,6 +53,8 @@ export interface ServiceReport {
   readonly onePacket: boolean;
   readonly connections: number;
   readonly scheduleFailures: number;
+  /** lost: the sorry servers serve, where there are any. */
+  readonly quorum: 'met' | 'lost';
   readonly servers: readonly ServerReport[];
 }
 
@@ -53,12 +74,15 @@ export interface PlacedService {
 export function reportServices(
   placed: readonly PlacedService[],
   counters: Counters,
+  standings: ReadonlyMap<string, ServiceStanding>,
+  now: number,
 ): readonly ServiceReport[] {
   const services = new Map(counters.services.map((service) => [service.slot, service]));
   const servers = new Map(counters.servers.map((server) => [server.slot, server]));
   return placed.map((place) => {
     const { slot, servers: members } = place;
     const counted = services.get(slot);
+    const standing = standings.get(place.service);
     return {
       service: place.service,
       listen: place.listen,
@@ -68,11 +92,12 @@ export function reportServices(
       onePacket: place.onePacket,
       connections: counted?.connections ?? 0,
       scheduleFailures: counted?.scheduleFailures ?? 0,
-      servers: members.map((member) => {
+      quorum: standing?.quorum ?? 'met',
+      servers: members.map((member, index) => {
         const numbers = servers.get(member.slot);
         return {
           server: member.server,
-          weight: member.weight,
+          ...standingOf(standing, index, member.weight, now),
           active: numbers?.active ?? 0,
           inactive: numbers?.inactive ?? 0,
           persistent: numbers?.persistent ?? 0,
@@ -87,6 +112,46 @@ export function reportServices(
       }),
     };
   });
+}
+
+/** Published servers are the service's own in their order, and then sorry ones. */
+function standingOf(
+  service: ServiceStanding | undefined,
+  index: number,
+  published: number,
+  now: number,
+): Pick<ServerReport, 'weight' | 'standing'> {
+  const own = service?.servers[index];
+  const desired = service?.service.servers[index];
+  if (service === undefined || own === undefined || desired === undefined) {
+    return { weight: published, standing: { ...sorryStanding, effectiveWeight: published } };
+  }
+  const isChecked = service.service.health.length > 0 && desired.checked;
+  return {
+    weight: desired.weight,
+    standing: {
+      place: own.place,
+      health: isChecked ? own.health : null,
+      healthSeconds: Math.max(0, now - own.since) / 1000,
+      share: own.share,
+      effectiveWeight: own.place === 'serving' ? desired.weight * own.share : 0,
+      drainSeconds: drainSecondsOf(own, now),
+    },
+  };
+}
+
+const sorryStanding: StandingReport = {
+  place: 'sorry',
+  health: null,
+  healthSeconds: 0,
+  share: 1,
+  effectiveWeight: 0,
+  drainSeconds: null,
+};
+
+function drainSecondsOf({ drain }: ServerStanding, now: number): number | null {
+  if (drain === null || drain.endsAt === null || drain.isOver) return null;
+  return Math.max(0, drain.endsAt - now) / 1000;
 }
 
 /** One tracked connection as users see it: a flow row with the service's name instead of slots. */

@@ -34,10 +34,13 @@ export interface SlotRules {
   readonly idle: (slot: number) => boolean;
 }
 
-/** How many slots a model takes: one per service, and one per server of each service. */
+/** How many slots a model takes: one per service, and one per server of each service, sorry ones included. */
 export const slotsNeeded = ({ services }: Model): Limits => ({
   serviceSlots: services.length,
-  serverSlots: services.reduce((sum, { servers }) => sum + servers.length, 0),
+  serverSlots: services.reduce(
+    (sum, { servers, sorryServers }) => sum + servers.length + sorryServers.length,
+    0,
+  ),
 });
 
 /** Gives every wanted key a slot. Throws when there are more keys than slots free to take. */
@@ -52,12 +55,13 @@ export function assignSlots(before: Slots, wanted: readonly string[], rules: Slo
   let fresh = before.fresh;
   const takenOver: number[] = [];
   for (const [key, slot] of before.live) if (!known.has(key)) retired.set(key, slot);
-  const reusable = [...retired].filter(([, slot]) => rules.idle(slot)).values();
+  let reusable: Iterator<readonly [string, number], undefined> | undefined; // nobody is asked before it must be
   const live = new Map(wanted.map((key) => [key, known.get(key) ?? take()]));
   return { live, retired, fresh, takenOver };
 
   function take(): number {
     if (fresh < rules.limit) return fresh++;
+    reusable ??= [...retired].filter(([, slot]) => rules.idle(slot)).values();
     const next = reusable.next();
     if (next.done === true) {
       throw new VsnatError('VSNAT_DATAPLANE', noneFree(wanted.length, rules));

@@ -201,6 +201,7 @@ describe('commands to a daemon', () => {
       scheduler: 'rr',
       connections: 0,
       scheduleFailures: 0,
+      quorum: 'met' as const,
       servers: [],
     };
     const title = (more: Partial<ServiceReport>): string | undefined =>

@@ -1,21 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 
+import type { SnapshotSpec } from '../../../src/dataplane/dataplane.js';
 import { FakeDataplane } from '../../../src/dataplane/fake.js';
-import { compile, nothingCompiled, type Compiled } from '../../../src/director/compile.js';
+import { compile, nothingCompiled, snapshotOf, type Compiled } from '../../../src/director/compile.js';
+import type { PlacedService } from '../../../src/director/report.js';
 import type { Model } from '../../../src/model/index.js';
 import { stepAt } from '../../../src/scheduler/scheduler.js';
 import { idOf, modelWith, web } from './models.js';
 
+interface Seen extends Compiled {
+  readonly snapshot: SnapshotSpec;
+  readonly placed: readonly PlacedService[];
+}
+
+const seen = (compiled: Compiled): Seen => ({
+  ...compiled,
+  snapshot: snapshotOf(compiled),
+  placed: [...compiled.services.values()].map(({ placed }) => placed),
+});
+
+const limited = () => new FakeDataplane({ limits: { serverSlots: 8, serviceSlots: 8 } });
+
 /** Publishes into a fake and answers with what was compiled. */
-function publish(dataplane: FakeDataplane, model: Model, before: Compiled = nothingCompiled): Compiled {
-  const compiled = compile(model, before, dataplane.counters(), dataplane.limits);
-  dataplane.publish(compiled.snapshot);
-  return compiled;
+function publish(dataplane: FakeDataplane, model: Model, before: Compiled = nothingCompiled): Seen {
+  const { compiled, delta } = compile(model, before, dataplane);
+  if (before === nothingCompiled) dataplane.publish(snapshotOf(compiled));
+  else dataplane.update(delta);
+  return seen(compiled);
 }
 
 /** The servers, by their letter, that `count` new connections of the first service get. */
-function picks({ snapshot }: Compiled, count: number): string {
+function picks({ snapshot }: Seen, count: number): string {
   const service = snapshot.services[0];
   if (service?.plan.kind !== 'cycle') throw new Error('the first service has no cycle');
   const { plan, servers } = service;
@@ -28,11 +44,9 @@ function picks({ snapshot }: Compiled, count: number): string {
 
 describe('a compiled model', () => {
   it('gives the dataplane every listener, server, weight, threshold and timeout', () => {
-    const { snapshot } = compile(
+    const { snapshot } = publish(
+      limited(),
       modelWith(web('a:5 b:3', { listen: ['tcp://10.9.0.1:80', 'tcp://10.9.0.1:81'], timeouts: { udp: 7 } })),
-      nothingCompiled,
-      new FakeDataplane().counters(),
-      { serverSlots: 8, serviceSlots: 8 },
     );
     expect(snapshot).toMatchObject({
       removedServer: 'reset',
@@ -83,11 +97,9 @@ describe('a compiled model', () => {
   });
 
   it('says which services have a helper, and nothing of those without', () => {
-    const { snapshot } = compile(
+    const { snapshot } = publish(
+      limited(),
       modelWith(web('a', { helper: 'ftp' }), web('a', { name: 'other', listen: 'tcp://10.9.0.1:81' })),
-      nothingCompiled,
-      new FakeDataplane().counters(),
-      { serverSlots: 8, serviceSlots: 8 },
     );
     expect(snapshot.services.map((service) => service.helper)).toEqual(['ftp', undefined]);
   });

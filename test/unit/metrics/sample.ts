@@ -2,11 +2,20 @@
 /** A sample as busy as one from a real daemon: two services, two queues, something in every counter. */
 import { FakeDataplane } from '../../../src/dataplane/fake.js';
 import { noSignals } from '../../../src/dataplane/signals.js';
+import type { ServerReport } from '../../../src/director/report.js';
 import type { Sample } from '../../../src/metrics/definition.js';
 
-const server = (address: string, weight: number) => ({
+const server = (address: string, weight: number): ServerReport => ({
   server: address,
   weight,
+  standing: {
+    place: weight === 0 ? 'draining' : 'serving',
+    health: 'up',
+    healthSeconds: 60,
+    share: 1,
+    effectiveWeight: weight,
+    drainSeconds: weight === 0 ? 30 : null,
+  },
   active: 3,
   inactive: 2,
   persistent: 1,
@@ -68,6 +77,7 @@ export function busySample(): Sample {
         onePacket: false,
         connections: 80,
         scheduleFailures: 1,
+        quorum: 'met',
         servers: [server('10.2.1.2:8080', 5), server('10.2.2.2:8080', 0)],
       },
       {
@@ -79,6 +89,7 @@ export function busySample(): Sample {
         onePacket: false,
         connections: 0,
         scheduleFailures: 0,
+        quorum: 'lost',
         servers: [server('[2001:db8::2]:53', 1)],
       },
     ],
