@@ -8,7 +8,6 @@ export const laterCommands: ReadonlySet<string> = new Set([
   'explain',
   'drain',
   'weight',
-  'doctor',
   'capture',
   'convert',
 ]);

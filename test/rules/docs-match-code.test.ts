@@ -11,6 +11,7 @@ import { adminPaths } from '../../src/admin/routes.js';
 import { defaultRows, flowFilters, maxRows } from '../../src/admin/flow-query.js';
 import { laterCommands } from '../../src/cli/later.js';
 import { defaultSocket } from '../../src/cli/ask.js';
+import { checks } from '../../src/doctor/index.js';
 import { configSchema } from '../../src/config/schema.js';
 import { options } from '../../src/ipvsadm/index.js';
 import { operationNames } from '../../src/director/operation.js';
@@ -145,6 +146,12 @@ describe('docs/cli.md', () => {
       expect(out).toContain(`--${filter} `);
     }
   });
+});
+
+it('docs/doctor.md lists the checks', () => {
+  expect(tableUnder(read('docs/doctor.md'), 'Checks')).toEqual(
+    checks.map(({ name, title }) => [code(name), title]),
+  );
 });
 
 describe('docs/ipvsadm.md', () => {

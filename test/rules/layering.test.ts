@@ -24,6 +24,7 @@ const sourceRanks: Ranks = {
   metrics: 6,
   admin: 7, // shares the bounded HTTP server of metrics
   lab: 8,
+  doctor: 8, // judges what host, daemon and configuration say
   cli: 9,
   index: 9,
 };

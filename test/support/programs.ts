@@ -13,6 +13,7 @@ export const debianPackages = {
   python3: 'python3',
   promtool: 'prometheus',
   prometheus: 'prometheus',
+  arping: 'iputils-arping',
 } as const;
 
 export type Program = keyof typeof debianPackages;

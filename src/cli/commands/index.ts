@@ -7,6 +7,7 @@ import type { Register } from '../session.js';
 import { check } from './check.js';
 import { completion } from './completion.js';
 import { demo } from './demo.js';
+import { doctor } from './doctor.js';
 import { flows } from './flows.js';
 import { ipvsadm, restore, save } from './ipvsadm.js';
 import { reload } from './reload.js';
@@ -24,6 +25,7 @@ export const commands: readonly Register[] = [
   ipvsadm,
   save,
   restore,
+  doctor,
   demo,
   completion,
 ];
