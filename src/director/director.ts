@@ -10,7 +10,7 @@
 import { availableParallelism } from 'node:os';
 
 import { parseConfig } from '../config/index.js';
-import type { Counters, Dataplane, DeviceFacts, TunOptions } from '../dataplane/dataplane.js';
+import type { Counters, Dataplane, DeviceFacts, Ending, TunOptions } from '../dataplane/dataplane.js';
 import { limitsFor, MemoryDataplane, TunDataplane, type MemoryOptions } from '../dataplane/native.js';
 import type { MemoryPacket, ProcessedPacket } from '../dataplane/packet-engine.js';
 import {
@@ -29,9 +29,14 @@ import {
   type HostLog,
 } from '../host/index.js';
 import type { Model } from '../model/index.js';
+import { realClock, type Clock } from '../health/clock.js';
+import type { CheckedState, HealthMonitor } from '../health/state.js';
+import { Caretaker } from './caretaker.js';
+import { selectionOf, type ConnectionSelection } from './connection-selection.js';
 import { Defender, watchMemory, type DefenceState, type MemoryWatch } from './defence.js';
 import type { Change } from './diff.js';
-import { Reconciler } from './reconciler.js';
+import { Events } from './events.js';
+import type { Publishes, Reconciler } from './reconciler.js';
 import type { ConnectionPage, ServiceReport } from './report.js';
 import { slotsNeeded } from './slots.js';
 
@@ -62,9 +67,17 @@ export interface DirectorParts<D extends Dataplane> {
   readonly start?: (dataplane: D) => void;
   /** What the automatic modes of the defences look at; without it memory counts as plenty. */
   readonly memory?: MemoryWatch;
+  /** Makes what checks the servers, and calls `onChange` with what it finds; without it all of them count as up. */
+  readonly health?: MakeMonitor;
+  readonly clock?: Clock;
 }
 
+export type MakeMonitor = (onChange: (states: readonly CheckedState[]) => void) => HealthMonitor;
+
 export class Director<D extends Dataplane = Dataplane> {
+  /** What has happened: verdicts, drains, lost quorums, and what the daemon adds. */
+  readonly events: Events;
+  readonly #caretaker: Caretaker;
   readonly #reconciler: Reconciler;
   readonly #defender: Defender;
   #stopWatching: () => void = () => undefined;
@@ -75,9 +88,13 @@ export class Director<D extends Dataplane = Dataplane> {
   protected constructor(
     protected readonly dataplane: D,
     model: Model,
+    clock: Clock = realClock,
   ) {
-    this.#reconciler = new Reconciler(dataplane);
+    this.events = new Events(() => clock.wall());
+    this.#caretaker = new Caretaker(dataplane, this.events, clock);
+    this.#reconciler = this.#caretaker.reconciler;
     this.#reconciler.apply(model);
+    this.#caretaker.attend();
     this.#defender = new Defender(dataplane, model.ipvs.sysctls);
   }
 
@@ -118,9 +135,10 @@ export class Director<D extends Dataplane = Dataplane> {
   static async start<D extends Dataplane>(parts: DirectorParts<D>, model: Model): Promise<Director<D>> {
     const { dataplane } = parts;
     try {
-      const director = new Director(dataplane, model);
+      const director = new Director(dataplane, model, parts.clock);
       parts.start?.(dataplane);
       director.#host = await parts.prepareHost?.(model, dataplane.facts);
+      if (parts.health !== undefined) director.#caretaker.employ(parts.health);
       if (parts.memory !== undefined) director.#stopWatching = watchMemory(director.#defender, parts.memory);
       return director;
     } catch (error) {
@@ -163,10 +181,44 @@ export class Director<D extends Dataplane = Dataplane> {
       await this.#host?.update(this.model);
     } catch (error) {
       this.#reconciler.apply(before);
+      this.#caretaker.attend();
       throw error;
     }
+    this.#caretaker.attend();
     this.#defender.configure(this.model.ipvs.sysctls);
     return changes;
+  }
+
+  /** Snapshots published so far, and how long the last one took. */
+  get publishes(): Publishes {
+    return this.#reconciler.publishes;
+  }
+
+  /** What its checks know of every checked server. */
+  health(): readonly CheckedState[] {
+    return this.#caretaker.monitor?.states() ?? [];
+  }
+
+  /** The checks; undefined where nobody checks. */
+  get monitor(): HealthMonitor | undefined {
+    return this.#caretaker.monitor;
+  }
+
+  /**
+   * Ends the connections that all of the selection fits, and resolves with how many it were. `reset`: both ends of TCP are
+   * told; `silence`: nobody is. Throws ChangeRefused for a service or server that is not there.
+   */
+  async endConnections(selection: ConnectionSelection, ending: Ending = 'reset'): Promise<number> {
+    const count = await this.dataplane.endFlows(selectionOf(selection, this.#reconciler), ending);
+    const text = `${count} connections ${ending === 'reset' ? 'reset' : 'silenced'} on request`;
+    this.events.record({
+      kind: 'flows',
+      text,
+      service: selection.service ?? null,
+      server: selection.server ?? null,
+      detail: { connections: count, ending },
+    });
+    return count;
   }
 
   counters(): Counters {
@@ -204,6 +256,7 @@ export class Director<D extends Dataplane = Dataplane> {
     this.#stopWatching();
     this.#closing = this.#turn.then(async () => {
       try {
+        await this.#caretaker.close();
         await this.#host?.close(); // routes first: while they stand, packets must still be moved
       } finally {
         this.dataplane.close();

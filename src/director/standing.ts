@@ -156,7 +156,7 @@ function judgeServer(
       health,
       since: before?.health === health ? before.since : now,
       rampFrom: ramp < 1 ? began : null,
-      share: (ramp * (observed?.weightPercent ?? 100)) / 100,
+      share: (ramp * Math.min(100, Math.max(0, observed?.weightPercent ?? 100))) / 100,
       drain,
     },
   };

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Looks after the servers while time passes: hears what checks say, has services judged and published, comes back when a
+ * slow start takes its next step or a drain reaches its deadline, and ends what is then left. Judging is standing.ts's, the
+ * publishing the reconciler's; here is only when.
+ */
+import type { Dataplane, Ending } from '../dataplane/dataplane.js';
+import type { Clock } from '../health/clock.js';
+import type { CheckedState, HealthMonitor } from '../health/state.js';
+import type { Events } from './events.js';
+import { happenings } from './happenings.js';
+import { Reconciler, type Transition } from './reconciler.js';
+import type { Observed } from './standing.js';
+
+/** How often a server that is drained is asked whether it is empty. */
+const emptyMs = 1_000;
+
+/** setTimeout() takes no more than 24 days. */
+const longestMs = 3_600_000;
+
+interface Drained {
+  readonly service: string;
+  readonly server: string;
+}
+
+export class Caretaker {
+  readonly reconciler: Reconciler;
+  readonly #dataplane: Pick<Dataplane, 'endFlows' | 'load'>;
+  readonly #events: Events;
+  readonly #clock: Clock;
+  #monitor: HealthMonitor | undefined;
+  /** Servers whose connections are waited for to end. */
+  #draining: readonly Drained[] = [];
+  #cancel: () => void = () => undefined;
+  #cancelLook: () => void = () => undefined;
+  #isClosed = false;
+
+  constructor(dataplane: Dataplane, events: Events, clock: Clock) {
+    this.#dataplane = dataplane;
+    this.#events = events;
+    this.#clock = clock;
+    this.reconciler = new Reconciler(dataplane, {
+      observe: (service, server) => this.#observe(service, server),
+      now: () => clock.now(),
+      onTransitions: (transitions) => this.#hear(transitions),
+    });
+  }
+
+  get monitor(): HealthMonitor | undefined {
+    return this.#monitor;
+  }
+
+  /** Begins to check. `make` gets what the monitor is to call with every change. */
+  employ(make: (onChange: (states: readonly CheckedState[]) => void) => HealthMonitor): void {
+    this.#monitor = make((states) => this.#judge(new Set(states.map(({ service }) => service))));
+    this.#monitor.update(this.reconciler.model);
+  }
+
+  /** To be called after every change of the model. */
+  attend(): void {
+    this.#monitor?.update(this.reconciler.model);
+    this.#wait();
+  }
+
+  /** Ends checks and timers. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancel();
+    this.#cancelLook();
+    await this.#monitor?.close();
+  }
+
+  #observe(service: string, server: string): Observed | undefined {
+    return this.#monitor?.state(service, server);
+  }
+
+  #judge(services: ReadonlySet<string> | 'due'): void {
+    if (this.#isClosed) return;
+    try {
+      this.reconciler.judge(services);
+    } catch (error) {
+      // What runs goes on as it was; the next verdict or step tries again.
+      const text = error instanceof Error ? error.message : String(error);
+      this.#events.record({ kind: 'device', text: `a change of standing was refused: ${text}` });
+    }
+    this.#wait();
+  }
+
+  #wait(): void {
+    this.#cancel();
+    const next = this.#isClosed ? null : this.reconciler.nextAt;
+    if (next === null) return;
+    const delay = Math.min(longestMs, Math.max(1, next - this.#clock.now()));
+    this.#cancel = this.#clock.after(delay, () => this.#judge('due'));
+  }
+
+  #hear(transitions: readonly Transition[]): void {
+    const reason = (service: string, server: string): CheckedState | undefined =>
+      this.#monitor?.state(service, server);
+    for (const event of happenings(transitions, reason)) this.#events.record(event);
+    for (const { before, after } of transitions) {
+      const known = new Map(before?.servers.map((standing) => [standing.server, standing.drain]));
+      const { name } = after.service;
+      for (const { server, drain } of after.servers) {
+        const old = known.get(server) ?? null;
+        if (drain?.isOver === true && old?.isOver !== true) this.#end(name, server, drain.policy.then);
+        if (before !== undefined && drain !== null && old === null)
+          this.#awaitEmpty({ service: name, server });
+      }
+    }
+  }
+
+  #end(service: string, server: string, ending: Ending): void {
+    const slots = this.reconciler.slotsOf(service, server);
+    if (slots?.serverSlot === undefined) return;
+    const { serverSlot } = slots;
+    this.#dataplane.endFlows({ serverSlot }, ending).then(
+      (count) => {
+        const what = ending === 'reset' ? 'reset' : 'silenced';
+        this.#events.record({
+          kind: 'drain',
+          service,
+          server,
+          text: `server ${server} of ${service} has reached its deadline; ${count} connections ${what}`,
+          detail: { what: 'deadline', connections: count, ending },
+        });
+      },
+      () => undefined, // the dataplane is being closed
+    );
+  }
+
+  #awaitEmpty(drained: Drained): void {
+    if (this.#draining.length === 0) this.#lookLater();
+    this.#draining = [...this.#draining, drained];
+  }
+
+  #lookLater(): void {
+    this.#cancelLook = this.#clock.after(emptyMs, () => {
+      if (this.#isClosed) return;
+      this.#draining = this.#draining.filter((drained) => this.#isStillDraining(drained));
+      if (this.#draining.length > 0) this.#lookLater();
+    });
+  }
+
+  #isStillDraining({ service, server }: Drained): boolean {
+    const standing = this.reconciler.standing(service)?.servers.find((one) => one.server === server);
+    const slot = this.reconciler.slotsOf(service, server)?.serverSlot;
+    if (standing === undefined || standing.drain === null || slot === undefined) return false;
+    const { active, inactive } = this.#dataplane.load(slot);
+    if (active + inactive > 0) return true;
+    const text = `server ${server} of ${service} is empty`;
+    this.#events.record({ kind: 'drain', service, server, text, detail: { what: 'empty' } });
+    return false;
+  }
+}
