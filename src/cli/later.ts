@@ -9,5 +9,4 @@ export const laterCommands: ReadonlySet<string> = new Set([
   'drain',
   'weight',
   'capture',
-  'convert',
 ]);

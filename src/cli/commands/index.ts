@@ -6,6 +6,7 @@
 import type { Register } from '../session.js';
 import { check } from './check.js';
 import { completion } from './completion.js';
+import { convert } from './convert.js';
 import { demo } from './demo.js';
 import { doctor } from './doctor.js';
 import { flows } from './flows.js';
@@ -26,6 +27,7 @@ export const commands: readonly Register[] = [
   save,
   restore,
   doctor,
+  convert,
   demo,
   completion,
 ];
