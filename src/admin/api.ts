@@ -7,8 +7,9 @@ import type { DeviceFacts, FlowTableCounters } from '../dataplane/dataplane.js';
 import type { RefusalReason } from '../director/change-refused.js';
 import type { Change } from '../director/diff.js';
 import type { Operation } from '../director/operation.js';
-import type { ConnectionRow, ServiceReport } from '../director/report.js';
+import type { ConnectionRow, ServerReport, ServiceReport } from '../director/report.js';
 import type { ReloadFacts } from '../director/reload.js';
+import type { Precondition, ServiceNumbers, Settled } from '../director/run-time.js';
 import type { ErrorCode } from '../errors.js';
 import type { Table } from '../ipvsadm/index.js';
 
@@ -47,8 +48,17 @@ export interface DirectorStatus {
   readonly metricsListen: string | null;
 }
 
+/** `signals` are there when they were asked for. */
+export type ServerAnswer = Omit<ServerReport, 'signals'> & Partial<Pick<ServerReport, 'signals'>>;
+
+export type ServiceAnswer = Omit<ServiceReport, 'servers'> & { readonly servers: readonly ServerAnswer[] };
+
 export interface ServicesAnswer {
-  readonly services: readonly ServiceReport[];
+  readonly services: readonly ServiceAnswer[];
+}
+
+export interface ServersAnswer {
+  readonly servers: readonly (ServerAnswer & { readonly service: string })[];
 }
 
 export interface FlowsAnswer {
@@ -58,14 +68,21 @@ export interface FlowsAnswer {
 }
 
 export interface ReloadAnswer {
-  readonly result: 'applied' | 'unchanged';
+  readonly result: 'applied' | 'unchanged' | 'would-apply';
   readonly changes: readonly Change[];
+  /** Of a dry run: what was changed at run time and the file would undo. */
+  readonly lost?: readonly Change[];
+  /** Of the configuration that runs now, quoted as If-Match takes it. */
+  readonly revision: string;
 }
 
 export interface ChangeAnswer {
   readonly changes: readonly Change[];
   /** Sentences for whoever asked: what was obeyed and may still surprise. */
   readonly notes: readonly string[];
+  /** Nothing was changed. */
+  readonly dryRun: boolean;
+  readonly revision: string;
 }
 
 export interface ZeroAnswer {
@@ -83,16 +100,32 @@ export interface ErrorAnswer {
   };
 }
 
-/** What the daemon must be able to do for its API. Before it can, the routes answer 503. */
+/** How a change is to be made. */
+export interface ChangeOptions {
+  /** Only say what it would change. */
+  readonly dryRun: boolean;
+  readonly precondition: Precondition;
+}
+
+/** An answer as the daemon gives it; the API writes revisions as tags. */
+export type Done<Answer extends { readonly revision: string }> = Omit<Answer, 'revision'> & {
+  readonly revision: number;
+};
+
+/** What the daemon must be able to do for its API. Before it can, the routes answer 503. Whatever is refused, throws. */
 export interface AdminActions {
   directorStatus(): DirectorStatus;
   services(): readonly ServiceReport[];
   connections(cursor: number, limit: number): FlowsAnswer;
-  reload(): Promise<ReloadAnswer | ErrorAnswer>;
+  reload(options: ChangeOptions): Promise<Done<ReloadAnswer>>;
   /** The services as ipvsadm sees them. */
   table(): Table;
-  /** All operations or none; throws. */
-  change(operations: readonly Operation[]): Promise<ChangeAnswer>;
-  /** Of one service ("tcp://10.9.0.1:80") or, null, of all; throws. */
+  /** Totals and rates, by name. */
+  numbers(): readonly ServiceNumbers[];
+  /** The configuration that runs, once nothing is under way. */
+  settled(): Promise<Settled>;
+  /** All operations or none. */
+  change(operations: readonly Operation[], options: ChangeOptions): Promise<Done<ChangeAnswer>>;
+  /** Of one service ("tcp://10.9.0.1:80") or, null, of all. */
   zero(service: string | null): void;
 }

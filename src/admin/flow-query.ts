@@ -4,7 +4,6 @@
  * few match, so that a filter that matches nothing cannot hold the daemon up on a table of millions.
  */
 import type { ConnectionRow } from '../director/report.js';
-import { VsnatError } from '../errors.js';
 import type { FlowsAnswer } from './api.js';
 
 export const maxRows = 1_000;
@@ -12,13 +11,19 @@ export const defaultRows = 200;
 /** Rows looked at for one request: about 10 ms of work. */
 export const maxScanned = 8_192;
 
+export const flowFilters = ['service', 'protocol', 'state', 'client', 'vip', 'server'] as const;
+
+export type FlowFilter = (typeof flowFilters)[number];
+export type FlowFilters = Readonly<Partial<Record<FlowFilter, string>>>;
+
 export interface FlowQuery {
   readonly cursor: number;
   readonly limit: number;
-  readonly matches: (row: ConnectionRow) => boolean;
+  readonly filters: FlowFilters;
 }
 
-const readers: Readonly<Record<string, (row: ConnectionRow) => readonly (string | number | null)[]>> = {
+/** The texts that find a row. */
+const readers: Readonly<Record<FlowFilter, (row: ConnectionRow) => readonly (string | null)[]>> = {
   service: (row) => [row.service],
   protocol: (row) => [row.protocol],
   state: (row) => [row.state],
@@ -27,24 +32,10 @@ const readers: Readonly<Record<string, (row: ConnectionRow) => readonly (string 
   server: (row) => endpointTexts(row.realAddress, row.realPort),
 };
 
-export const flowFilters: readonly string[] = Object.keys(readers);
-
-/** Reads a query string. An unknown or repeated parameter is a mistake: ignoring it would show the wrong rows. */
-export function readFlowQuery(parameters: URLSearchParams): FlowQuery {
-  let cursor = 0;
-  let limit = defaultRows;
-  const filters: ((row: ConnectionRow) => boolean)[] = [];
-  const seen = new Set<string>();
-  for (const [name, value] of parameters) {
-    if (seen.has(name)) throw mistake(name, 'be given once');
-    seen.add(name);
-    const read = Object.hasOwn(readers, name) ? readers[name] : undefined;
-    if (name === 'cursor') cursor = wholeNumber(name, value, 0, Number.MAX_SAFE_INTEGER);
-    else if (name === 'limit') limit = wholeNumber(name, value, 1, maxRows);
-    else if (read === undefined) throw mistake(name, `be one of cursor, limit, ${flowFilters.join(', ')}`);
-    else filters.push((row) => read(row).some((text) => text === value));
-  }
-  return { cursor, limit, matches: (row) => filters.every((filter) => filter(row)) };
+/** Whether a row is one of those asked for. */
+export function matcher(filters: FlowFilters): (row: ConnectionRow) => boolean {
+  const given = flowFilters.filter((name) => filters[name] !== undefined);
+  return (row) => given.every((name) => readers[name](row).some((text) => text === filters[name]));
 }
 
 /** Walks until the page is full, the table ends, or enough rows were looked at. */
@@ -52,12 +43,13 @@ export function walkFlows(
   query: FlowQuery,
   page: (cursor: number, limit: number) => FlowsAnswer,
 ): FlowsAnswer {
+  const matches = matcher(query.filters);
   const rows: ConnectionRow[] = [];
   let cursor: number | null = query.cursor;
   let scanned = 0;
   while (cursor !== null && rows.length < query.limit && scanned < maxScanned) {
     const { rows: some, next } = page(cursor, query.limit - rows.length);
-    rows.push(...some.filter(query.matches));
+    rows.push(...some.filter(matches));
     scanned += Math.max(some.length, 1);
     cursor = next;
   }
@@ -69,13 +61,3 @@ const endpointTexts = (address: string, port: number): readonly string[] => [
   address,
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
 ];
-
-function wholeNumber(name: string, text: string, least: number, most: number): number {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : -1;
-  if (value < least || value > most)
-    throw mistake(name, `be a whole number of ${least}..${most}, got "${text}"`);
-  return value;
-}
-
-const mistake = (name: string, must: string): VsnatError =>
-  new VsnatError('VSNAT_USAGE', `${name}: must ${must}`);

@@ -5,7 +5,7 @@
  */
 import { boundedServer, closeServer } from '../metrics/bounded-server.js';
 import type { AdminActions, DaemonState, StatusAnswer } from './api.js';
-import { handleAdmin } from './routes.js';
+import { handleAdmin } from './handle.js';
 import { listenOnSocket } from './socket.js';
 
 export interface AdminOptions {
@@ -27,7 +27,12 @@ export async function openAdmin({ socket, identity, onFailure }: AdminOptions): 
   let state: DaemonState = 'starting';
   const server = boundedServer(
     (request, response) =>
-      handleAdmin({ status: () => ({ ...identity, state }), actions: () => actions }, request, response),
+      handleAdmin(
+        { status: () => ({ ...identity, state }), actions: () => actions },
+        request,
+        response,
+        onFailure,
+      ),
     onFailure,
   );
   const held = await listenOnSocket(server, socket);

@@ -3,8 +3,10 @@
 import type { AdminActions } from '../admin/api.js';
 import { describeChange, type Change } from '../director/diff.js';
 import type { Director } from '../director/director.js';
+import type { ReloadOutcome } from '../director/reload.js';
 import type { Precondition, RunTime } from '../director/run-time.js';
 import { estimatorPeriodMs } from '../ipvsadm/index.js';
+import { VsnatError } from '../errors.js';
 import { formatEndpoint, type Model, type RealServer } from '../model/index.js';
 import type { Logger } from './log.js';
 
@@ -34,8 +36,13 @@ export function changer(
   unreachable: (servers: readonly RealServer[]) => Promise<readonly string[]>,
   log: Logger,
 ): AdminActions['change'] {
-  return async (operations) => {
-    const changes = await runTime.change(operations);
+  return async (operations, { dryRun, precondition }) => {
+    if (dryRun) {
+      const changes = await runTime.preview(operations, precondition);
+      return { changes, notes: [], dryRun, revision: runTime.revision };
+    }
+    const changes = await runTime.change(operations, precondition);
+    const { revision } = runTime;
     if (changes.length > 0) log.info({ changes: changes.map(describeChange) }, 'changed at run time');
     const added = new Set(operations.flatMap((one) => (one.op === 'add-server' ? [one.server] : [])));
     const servers = director.model.services.flatMap((service) =>
@@ -46,6 +53,27 @@ export function changer(
         `server ${server} is in no subnet of this host; VS/NAT needs its replies to come back through this director`,
     );
     for (const note of notes) log.warn(note);
-    return { changes, notes };
+    return { changes, notes, dryRun, revision };
+  };
+}
+
+/** What the admin API makes of a reload: an outcome is an answer or an error. */
+export function reloadAnswerer(
+  runTime: RunTime,
+  load: () => Promise<Model>,
+  reload: (precondition: Precondition) => Promise<ReloadOutcome>,
+): AdminActions['reload'] {
+  return async ({ dryRun, precondition }) => {
+    if (dryRun) {
+      const { changes, lost } = await runTime.previewLoad(await load(), precondition);
+      const result = changes.length === 0 ? 'unchanged' : 'would-apply';
+      return { result, changes, lost, revision: runTime.revision };
+    }
+    const outcome = await reload(precondition);
+    if (!('error' in outcome)) return { ...outcome, revision: runTime.revision };
+    const { error } = outcome;
+    throw error instanceof VsnatError
+      ? error
+      : new VsnatError('VSNAT_DATAPLANE', error.message, { cause: error });
   };
 }

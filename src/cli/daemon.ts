@@ -10,7 +10,6 @@
  * undone, last first; a stop is the same unwinding. The parts that touch the machine are arguments, for tests.
  */
 import { openAdmin, type AdminServer } from '../admin/server.js';
-import { errorAnswer } from '../admin/routes.js';
 import type { AdminActions, DirectorStatus } from '../admin/api.js';
 import type { Dataplane, DeviceFacts, TunOptions } from '../dataplane/dataplane.js';
 import { describeChange } from '../director/diff.js';
@@ -20,10 +19,10 @@ import { Reloader, type ReloadOutcome } from '../director/reload.js';
 import { VsnatError } from '../errors.js';
 import { openMetrics } from '../metrics/server.js';
 import { MetricsRegistry } from '../metrics/registry.js';
-import { RunTime } from '../director/run-time.js';
+import { RunTime, type Precondition } from '../director/run-time.js';
 import { formatEndpoint, type Model, type RealServer } from '../model/index.js';
 import type { HostLog } from '../host/index.js';
-import { applyFile, changer, startTicking } from './at-run-time.js';
+import { applyFile, changer, reloadAnswerer, startTicking } from './at-run-time.js';
 import { adopted, directorStatus, takeSample } from './facts.js';
 import type { Logger } from './log.js';
 import type { Notifier } from './notify.js';
@@ -127,10 +126,10 @@ export async function startDaemon<D extends Dataplane>(
     let stopping: Promise<void> | undefined;
     const isStopping = (): boolean => stopping !== undefined;
     const reloads = new Set<Promise<ReloadOutcome>>();
-    const reload = async (): Promise<ReloadOutcome> => {
+    const reload = async (precondition?: Precondition): Promise<ReloadOutcome> => {
       if (isStopping()) return { result: 'failed', error: stoppingError() };
       notify.reloading();
-      const running = reloader.reload();
+      const running = reloader.reload(precondition);
       reloads.add(running);
       const outcome = await running;
       reloads.delete(running);
@@ -141,8 +140,11 @@ export async function startDaemon<D extends Dataplane>(
       notify.ready();
       return outcome;
     };
-    const change = changer(director, runTime, parts.unreachable, log);
-    attach(admin, director, reloader, { reload, runTime, change });
+    attach(admin, director, reloader, {
+      runTime,
+      reload: reloadAnswerer(runTime, () => parts.load(() => undefined, director.model), reload),
+      change: changer(director, runTime, parts.unreachable, log),
+    });
     const watch = watchDataplane(director, log, options.onBroken);
     undos.push('the watch on the dataplane', () => clearInterval(watch));
     notify.ready();
@@ -159,7 +161,7 @@ export async function startDaemon<D extends Dataplane>(
       })();
       return stopping;
     };
-    return { log, metricsPort, reload, stop };
+    return { log, metricsPort, reload: () => reload(), stop };
   } catch (error) {
     await unwind();
     throw error;
@@ -192,10 +194,8 @@ async function serveMetrics<D extends Dataplane>(
   return server.port;
 }
 
-interface Doing {
-  readonly reload: () => Promise<ReloadOutcome>;
+interface Doing extends Pick<AdminActions, 'reload' | 'change'> {
   readonly runTime: RunTime;
-  readonly change: AdminActions['change'];
 }
 
 function attach<D extends Dataplane>(
@@ -208,11 +208,10 @@ function attach<D extends Dataplane>(
     directorStatus: (): DirectorStatus => directorStatus(director, reloader),
     services: () => director.services(),
     connections: (cursor, limit) => director.connections(cursor, limit),
-    reload: async () => {
-      const outcome = await reload();
-      return 'error' in outcome ? errorAnswer(outcome.error) : outcome;
-    },
+    reload,
     table: () => runTime.table(),
+    numbers: () => runTime.numbers(),
+    settled: () => runTime.settled(),
     change,
     zero: (service) => runTime.zero(service),
   });

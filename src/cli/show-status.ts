@@ -2,7 +2,6 @@
 /** `vsnat status` and `vsnat services` as text. Pure: an answer and a clock in, lines out. */
 import type { ServicesAnswer, StatusAnswer } from '../admin/api.js';
 import type { DeviceFacts } from '../dataplane/dataplane.js';
-import type { ServiceReport } from '../director/report.js';
 import { familyOf, formatListen, formatNetmask, isWholeClient, type Listen } from '../model/index.js';
 import { formatBytes, formatDuration, plural, table, type Column } from './table.js';
 
@@ -110,7 +109,12 @@ export function serviceTexts({ services }: ServicesAnswer): ServiceText[] {
 }
 
 /** In ipvsadm's words: persistent 360 mask 255.255.255.0 ops. */
-function flagsOf({ listen, persistence, mark, onePacket }: ServiceReport): readonly string[] {
+function flagsOf({
+  listen,
+  persistence,
+  mark,
+  onePacket,
+}: ServicesAnswer['services'][number]): readonly string[] {
   const [first] = listen as readonly Listen[];
   const family = first === undefined ? 'ipv4' : familyOf(first.address);
   const hasMask = persistence !== null && !isWholeClient(persistence, family);

@@ -3,8 +3,7 @@
  * All the doctor knows, gathered once (survey.ts) so that every check is a pure function of it. What could not be read
  * is null or missing, never guessed.
  */
-import type { DirectorStatus, StatusAnswer } from '../admin/api.js';
-import type { ServiceReport } from '../director/report.js';
+import type { DirectorStatus, ServiceAnswer, StatusAnswer } from '../admin/api.js';
 import type { HostPrefix } from './prefix.js';
 import type { Ruleset } from './ruleset.js';
 
@@ -40,7 +39,7 @@ export interface WantedServer {
 
 export interface DaemonFacts {
   readonly status: StatusAnswer & { readonly director: DirectorStatus };
-  readonly services: readonly ServiceReport[];
+  readonly services: readonly ServiceAnswer[];
   /** Of some live connections. */
   readonly clients: readonly string[];
 }

@@ -9,14 +9,15 @@ import { spawnSync } from 'node:child_process';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import type { AdminActions, DirectorStatus, ErrorAnswer, ReloadAnswer } from '../../../src/admin/api.js';
+import type { AdminActions } from '../../../src/admin/api.js';
 import { getJson, postJson } from '../../../src/admin/client.js';
-import { errorAnswer, maxBodyBytes, maxChangeBytes } from '../../../src/admin/routes.js';
+import { maxBodyBytes } from '../../../src/admin/route.js';
+import { maxChangeBytes } from '../../../src/admin/routes/change.js';
 import { openAdmin, type AdminServer } from '../../../src/admin/server.js';
 import { ChangeRefused } from '../../../src/director/change-refused.js';
 import type { Operation } from '../../../src/director/operation.js';
 import { VsnatError } from '../../../src/errors.js';
-import { pageOf, row } from './rows.js';
+import { fakeActions } from './actions.js';
 
 let directory: string;
 let socket: string;
@@ -39,22 +40,9 @@ async function open(path = socket): Promise<AdminServer> {
   return server;
 }
 
-function actions(more: Partial<AdminActions> = {}): AdminActions {
-  return {
-    directorStatus: () => ({ generation: 7 }) as DirectorStatus,
-    services: () => [],
-    connections: pageOf([row(1), row(2), row(3)]),
-    reload: () => Promise.resolve({ result: 'unchanged', changes: [] } satisfies ReloadAnswer),
-    table: () => ({ size: 1024, timeouts: { tcp: 900, tcpFin: 120, udp: 300 }, services: [] }),
-    change: () => Promise.resolve({ changes: [], notes: [] }),
-    zero: () => undefined,
-    ...more,
-  };
-}
-
 async function ready(more: Partial<AdminActions> = {}): Promise<void> {
   const server = await open();
-  server.attach(actions(more));
+  server.attach(fakeActions(more));
 }
 
 describe('the admin API', () => {
@@ -72,10 +60,10 @@ describe('the admin API', () => {
 
   it('answers from the director once it is attached, and not after', async () => {
     const server = await open();
-    server.attach(actions());
+    server.attach(fakeActions());
     expect((await getJson(socket, '/v1/status')).body).toMatchObject({
       state: 'ready',
-      director: { generation: 7 },
+      director: { generation: 3 },
     });
     expect(await getJson(socket, '/v1/services')).toEqual({ status: 200, body: { services: [] } });
     server.detach();
@@ -100,15 +88,23 @@ describe('the admin API', () => {
 
   it('reloads on POST, and lists the mistakes of a bad file one by one', async () => {
     const mistakes = 'a.yaml:1:1: services: must be a list\na.yaml:2:1: tun: must be a map';
-    let answer: ReloadAnswer | ErrorAnswer = { result: 'applied', changes: [] };
-    await ready({ reload: () => Promise.resolve(answer) });
-    expect(await postJson(socket, '/v1/reload')).toEqual({ status: 200, body: answer });
-    answer = errorAnswer(new VsnatError('VSNAT_CONFIG_INVALID', mistakes));
+    let error: VsnatError | undefined;
+    await ready({
+      reload: () =>
+        error === undefined
+          ? Promise.resolve({ result: 'applied', changes: [], revision: 7 })
+          : Promise.reject(error),
+    });
+    expect(await postJson(socket, '/v1/reload')).toEqual({
+      status: 200,
+      body: { result: 'applied', changes: [], revision: '"5-7"' },
+    });
+    error = new VsnatError('VSNAT_CONFIG_INVALID', mistakes);
     expect(await postJson(socket, '/v1/reload')).toEqual({
       status: 422,
       body: { error: { code: 'VSNAT_CONFIG_INVALID', message: mistakes, problems: mistakes.split('\n') } },
     });
-    answer = errorAnswer(new VsnatError('VSNAT_HOST_REFUSED', 'ip: no'));
+    error = new VsnatError('VSNAT_HOST_REFUSED', 'ip: no');
     expect((await postJson(socket, '/v1/reload')).status).toBe(500);
   });
 
@@ -136,7 +132,10 @@ describe('the admin API', () => {
       },
     });
     failures.length = 0;
-    await expect(getJson(socket, '/v1/services')).rejects.toMatchObject({ code: 'VSNAT_UNREACHABLE' });
+    expect(await getJson(socket, '/v1/services')).toEqual({
+      status: 500,
+      body: { error: { code: 'HTTP', message: 'daemon: failed at this request; its log says more' } },
+    });
     expect(failures).toHaveLength(1);
     expect((await getJson(socket, '/v1/status')).status).toBe(200);
   });
@@ -267,10 +266,15 @@ describe('changes over the admin API', () => {
 
   it('hand the operations on and answer what changed and what may surprise', async () => {
     const heard: (readonly Operation[])[] = [];
-    const answer = { changes: [], notes: ['a note'] };
-    await ready({ change: (operations) => Promise.resolve((heard.push(operations), answer)) });
+    const answer = { changes: [], notes: ['a note'], dryRun: false };
+    await ready({
+      change: (operations) => Promise.resolve((heard.push(operations), { ...answer, revision: 7 })),
+    });
     const operations = [{ op: 'clear' }, { op: 'delete-service', service: 'tcp://10.9.0.1:80' }];
-    expect(await post('/v1/change', { operations })).toEqual({ status: 200, body: answer });
+    expect(await post('/v1/change', { operations })).toEqual({
+      status: 200,
+      body: { ...answer, revision: '"5-7"' },
+    });
     expect(heard).toEqual([operations]);
   });
 

@@ -136,7 +136,10 @@ describe('a daemon', () => {
         reloads: { counts: { applied: 1 } },
       },
     });
-    expect((await postJson(subject.socket, '/v1/reload')).body).toEqual({ result: 'unchanged', changes: [] });
+    expect((await postJson(subject.socket, '/v1/reload')).body).toMatchObject({
+      result: 'unchanged',
+      changes: [],
+    });
   });
 
   it('refuses a bad file whole, over the socket too, and runs on', async () => {

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * One request from its headers to its answer. Everything about it is checked before the route is called, in an order that
+ * costs least first; whatever is refused on the way has changed nothing.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import type { ErrorAnswer } from './api.js';
+import { isKnown, preconditionOf, revisionTag } from './conditions.js';
+import { checkBodyHeaders, parseJson, readBody } from './read-body.js';
+import { checkBody, readQuery } from './read-values.js';
+import { HttpRefusal, refusedWith, usage } from './refusal.js';
+import { jsonType, maxBodyBytes, type AdminSource, type Asked, type Reply, type Route } from './route.js';
+import { Router, targetOf, type Target } from './router.js';
+import { routes } from './routes/index.js';
+
+const router = new Router(routes);
+
+/** Answers, whatever comes. `onFailure` hears of what is a bug. */
+export async function handleAdmin(
+  source: AdminSource,
+  request: IncomingMessage,
+  response: ServerResponse,
+  onFailure: (error: unknown) => void,
+): Promise<void> {
+  response.setHeader('cache-control', 'no-store');
+  response.setHeader('x-content-type-options', 'nosniff');
+  try {
+    const target = targetOf(request.url);
+    const { route, parameters } = router.find(request.method ?? '', target.path);
+    const reply = await ask(route, parameters, target, source, request);
+    answer(reply, request, response);
+  } catch (error) {
+    const refused = refusedWith(error);
+    if (refused === undefined) onFailure(error);
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    const { status, answer: body, headers } = refused ?? bug;
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (!request.complete) response.setHeader('connection', 'close'); // what is left of it would pass for the next request
+    send(response, status, jsonType, asJson(body));
+  }
+}
+
+async function ask(
+  route: Route,
+  path: unknown,
+  target: Target,
+  source: AdminSource,
+  request: IncomingMessage,
+): Promise<Reply<unknown>> {
+  const { startedAt } = source.status();
+  const tagOf = (revision: number): string => revisionTag(startedAt, revision);
+  const query = readQuery(route.query, target.query);
+  const precondition = preconditionOf(request.headers, tagOf);
+  if (request.headers['if-match'] !== undefined && !(route.refusals ?? []).includes(412))
+    throw usage('if-match', 'be left out: this route changes no configuration');
+  checkBodyHeaders(request);
+  const text = await readBody(request, route.maxBodyBytes ?? maxBodyBytes);
+  const asked: Asked<unknown, unknown, unknown> = {
+    source,
+    actions: () => {
+      const actions = source.actions();
+      if (actions !== undefined) return actions;
+      const isStarting = source.status().state === 'starting';
+      throw new HttpRefusal(
+        503,
+        `daemon: must be ready, got one ${isStarting ? 'still starting; try again' : 'that is stopping'}`,
+      );
+    },
+    path,
+    query,
+    body: bodyOf(route, text),
+    precondition,
+    tagOf,
+    lastEventId: request.headers['last-event-id']?.toString() ?? null,
+  };
+  return route.handle(asked);
+}
+
+function bodyOf({ body: schema, readBody: read }: Route, text: string): unknown {
+  if (schema === null) {
+    if (text === '') return null;
+    throw usage('body', 'be empty: this route takes its parameters from the URL');
+  }
+  const body = parseJson(text);
+  if (read !== null) return read(body);
+  checkBody(schema, body);
+  return body;
+}
+
+function answer(reply: Reply<unknown>, request: IncomingMessage, response: ServerResponse): void {
+  if ('stream' in reply) {
+    response.setHeader('content-type', reply.type);
+    if (request.method === 'HEAD') response.end();
+    else reply.stream(response);
+    return;
+  }
+  const { etag } = reply;
+  if (etag !== undefined) {
+    response.setHeader('etag', etag);
+    if (isKnown(request.headers, etag)) {
+      response.writeHead(304).end();
+      return;
+    }
+  }
+  if ('text' in reply) send(response, 200, reply.type, reply.text);
+  else send(response, 200, jsonType, asJson(reply.body));
+}
+
+function send(response: ServerResponse, status: number, type: string, text: string): void {
+  response
+    .writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) })
+    .end(response.req.method === 'HEAD' ? undefined : text);
+}
+
+const asJson = (body: unknown): string => `${JSON.stringify(body)}\n`;
+
+const bug: {
+  readonly status: number;
+  readonly answer: ErrorAnswer;
+  readonly headers: Record<string, string>;
+} = {
+  status: 500,
+  answer: { error: { code: 'HTTP', message: 'daemon: failed at this request; its log says more' } },
+  headers: {},
+};

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A request's body: bounded before it is kept, and JSON before anything looks at it. */
+import type { IncomingMessage } from 'node:http';
+
+import { HttpRefusal, usage } from './refusal.js';
+import { jsonType } from './route.js';
+
+/** Refuses what is too long before the first byte of it where the request says so, and at the bound where it does not. */
+export async function readBody(request: IncomingMessage, limit: number): Promise<string> {
+  const tooLong = new HttpRefusal(413, `body: must be at most ${limit} bytes`, { connection: 'close' });
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLong;
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > limit) throw tooLong;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** A body that is packed may be any size once it is not, and one of another type is not meant for this API. */
+export function checkBodyHeaders({ headers }: IncomingMessage): void {
+  const encoding = headers['content-encoding'] ?? 'identity';
+  if (encoding !== 'identity')
+    throw new HttpRefusal(415, 'content-encoding: must be left out; send the body as it is', {
+      'accept-encoding': 'identity',
+      connection: 'close',
+    });
+  const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  if (type !== undefined && type !== jsonType)
+    throw new HttpRefusal(415, `content-type: must be ${jsonType}; with curl, send the body with --json`, {
+      connection: 'close',
+    });
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw usage('body', 'be JSON');
+  }
+}

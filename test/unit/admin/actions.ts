@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What a daemon could do, for tests of what stands before it. */
+import type { AdminActions, DirectorStatus } from '../../../src/admin/api.js';
+import { modelWith, web } from '../director/models.js';
+import { pageOf, row } from './rows.js';
+
+export const status: DirectorStatus = {
+  generation: 3,
+  adopted: true,
+  services: 1,
+  servers: 1,
+  device: {
+    name: 'vsnat0',
+    index: 7,
+    queues: 2,
+    vnetHeader: true,
+    checksumOffload: true,
+    tso4: true,
+    tso6: true,
+    uso4: false,
+    uso6: false,
+    steering: 'client-endpoint',
+  },
+  flowTable: { capacity: 1024, flows: 3, expired: 0, evicted: 0, bytes: 131_072, templates: 0 },
+  packets: { received: 9, forwarded: 7, passed: 1, generated: 0, dropped: { no_server: 1 } },
+  reloads: {
+    counts: { applied: 1, unchanged: 0, rejected: 0, failed: 0 },
+    lastSuccessful: true,
+    lastSuccessAt: 5,
+    lastError: null,
+  },
+  metricsListen: null,
+};
+
+export function fakeActions(more: Partial<AdminActions> = {}): AdminActions {
+  return {
+    directorStatus: () => status,
+    services: () => [],
+    connections: pageOf([row(1), row(2), row(3)]),
+    reload: () => Promise.resolve({ result: 'unchanged', changes: [], revision: 1 }),
+    table: () => ({ size: 1024, timeouts: { tcp: 900, tcpFin: 120, udp: 300 }, services: [] }),
+    numbers: () => [],
+    settled: () => Promise.resolve({ model: modelWith(web('a')), revision: 1, sinceFile: [] }),
+    change: () => Promise.resolve({ changes: [], notes: [], dryRun: false, revision: 1 }),
+    zero: () => undefined,
+    ...more,
+  };
+}
