@@ -44,7 +44,7 @@ std::vector<std::array<uint8_t, 16>> vips_of(const service::SnapshotSpec& spec) 
 Now Engine::monotonic_now() {
   timespec t;
   ::clock_gettime(CLOCK_MONOTONIC, &t);
-  return Now{uint64_t(t.tv_sec) * 1000 + uint64_t(t.tv_nsec) / 1'000'000};
+  return Now::from_ns(uint64_t(t.tv_sec) * 1'000'000'000u + uint64_t(t.tv_nsec));
 }
 
 Engine::Engine(const EngineOptions& options) : options_(options) {

@@ -189,7 +189,7 @@ void Worker::loop() {
   while (!stop_.load(std::memory_order_acquire) && failure_.load(std::memory_order_relaxed) == 0) {
     adopt();
     const uint64_t began = monotonic_ns();
-    const Now now{began / 1'000'000};
+    const Now now = Now::from_ns(began);
     const Burst burst = read_burst();
     if (burst.count > 0) {
       lane_.run(*live_, now, packets_, burst.count, nullptr,

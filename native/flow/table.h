@@ -57,6 +57,17 @@ namespace vsnat::flow {
 
 inline constexpr uint32_t kNoFlow = 0xffffffff;
 
+/** What of a flow is being timed (nat/measure.h). */
+enum class Timing : uint8_t {
+  off,              // all of it has been measured, or none of it will be
+  opening,          // no packet yet
+  handshake,        // since the SYN
+  handshake_again,  // the SYN came again: whose answer will it be?
+  between,          // answered; the client has asked nothing yet
+  request,          // since the client's first payload
+  request_again,
+};
+
 /** One tracked connection. Ports and addresses as on the wire, ready to be written into packets. */
 template <class Addr>
 struct Flow {
@@ -66,7 +77,8 @@ struct Flow {
   State state;
   Tick expires_at;
   uint32_t server_slot;
-  uint32_t service_slot;
+  uint16_t service_slot;
+  uint16_t helper;  // of a helper's connections: what nat/ftp_state.h calls it; else 0
   /** CsumDelta of a request: addresses alone, and addresses with ports. A reply's are the complements. */
   uint16_t addr_delta, addr_port_delta;
   /** By direction: end of the sequence space seen, and highest acknowledgment sent. RSTs are held against
@@ -77,8 +89,8 @@ struct Flow {
   uint8_t queue;  // the queue that created it
   uint8_t flags;
   uint8_t in_packets;  // of the client, as far as 255. What drop_entry goes by
-  uint8_t reserved;
-  uint16_t helper;  // of a helper's connections: what nat/ftp_state.h calls it; else 0
+  Timing timing;
+  Stamp timed_since;
 
   static constexpr uint8_t kReplied = 1;      // a packet of the real server was seen
   static constexpr uint8_t kRequestSeen = 2;  // seq_end/acked[request] are meaningful
@@ -115,7 +127,7 @@ class Table {
  public:
   using FlowT = Flow<Addr>;
 
-  static constexpr uint32_t kLayoutVersion = 3;
+  static constexpr uint32_t kLayoutVersion = 4;
   static constexpr unsigned kMaxProbe = 8;
   static constexpr unsigned kEvictProbes = 16;
   static constexpr unsigned kSlots = 10;

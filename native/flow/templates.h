@@ -79,7 +79,7 @@ class Templates {
     if (record == nullptr) return nullptr;
     record->virt = key.virt;
     record->virtual_port = key.virtual_port;
-    record->service_slot = key.service_slot;
+    record->service_slot = uint16_t(key.service_slot);
     record->seq_end[1] = timeout_ticks;
     table_.touch(record, now.plus(timeout_ticks));
     return record;

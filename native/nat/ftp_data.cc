@@ -68,7 +68,7 @@ flow::Flow<Addr>* announced_by_ftp(Context& c, Direction direction, DropReason& 
   flow->real_port = real_port;
   flow->state = State::listen;
   flow->server_slot = found.server_slot;
-  flow->service_slot = found.service_slot;
+  flow->service_slot = uint16_t(found.service_slot);
   flow->queue = c.core.queue;
   flow->helper = helper;
   compute_deltas(*flow);

@@ -101,6 +101,13 @@ Outcome error_to_vip(Context& c) {
   return c.forward();
 }
 
+/** Not the one that only wants smaller packets. */
+template <class Addr>
+bool says_unreachable(const icmp_hdr& icmp) {
+  if (Addr::kFamily == 6) return icmp.type == icmp6::kUnreachable;
+  return icmp.type == icmp4::kUnreachable && icmp.code != icmp4::kFragNeeded;
+}
+
 template <class Addr>
 Outcome error_from_servers(Context& c) {
   QuoteView quote;
@@ -123,6 +130,7 @@ Outcome error_from_servers(Context& c) {
   ServerTally& tally = c.core.tally.server(flow->server_slot);
   tally.out_packets.add(1);
   tally.out_bytes.add(c.view().length);
+  if (says_unreachable<Addr>(c.view().icmp())) c.core.tally.signals(flow->server_slot).unreachable.add(1);
   translate_error_about_request(c.view(), quote, *flow);
   return c.forward();
 }

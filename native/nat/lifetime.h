@@ -5,6 +5,7 @@
 #pragma once
 
 #include "nat/context.h"
+#include "nat/measure.h"
 #include "nat/persist.h"
 #include "nat/sctp.h"
 #include "nat/track.h"
@@ -28,6 +29,13 @@ void remove(Core& core, const service::Snapshot& snapshot, flow::Flow<Addr>* flo
   core.tables.of<Addr>().erase(flow);
 }
 
+/** The same, because its time is over: a client that was never answered shows only now. */
+template <class Addr>
+void time_out(Core& core, const service::Snapshot& snapshot, const flow::Flow<Addr>& flow, Tick now) {
+  measure_silence(flow, core.tally.signals(flow.server_slot));
+  forget(core, snapshot, flow, now);
+}
+
 /** Is this a control connection of living data connections? */
 template <class Addr>
 bool is_needed(Core& core, const flow::Flow<Addr>& flow) {
@@ -47,17 +55,20 @@ uint32_t longer(Core& core, const flow::Flow<Addr>& flow) {
 template <class Addr>
 flow::Flow<Addr>* live(Context& c, flow::Flow<Addr>* flow) {
   if (flow == nullptr || flow->expires_at.after(c.now.tick()) || longer(c.core, *flow) != 0) return flow;
-  remove(c.core, c.snapshot, flow, c.now.tick());
+  time_out(c.core, c.snapshot, *flow, c.now.tick());
+  c.core.tables.of<Addr>().erase(flow);
   return nullptr;
 }
 
-/** State, timeout and load after one packet of `flow`. */
+/** State, timeout and load after one packet of `flow`, and what it told about the server. */
 template <class Addr>
 void advance(Context& c, flow::Flow<Addr>& flow, flow::Direction direction) {
   using flow::State;
   bool assured = direction == flow::Direction::reply && (flow.flags & flow::Flow<Addr>::kReplied) == 0;
+  ServerSignals& signals = c.core.tally.signals(flow.server_slot);
   if (c.view().is_tcp()) {
     const State before = flow.state;
+    const bool repeated = is_retransmission(flow, direction, c.view());
     const auto table = c.core.defence ? c.core.defence->tcp_table() : flow::TcpTable::usual;
     if (!track_tcp(flow, direction, c.view(), table)) {
       c.core.tally.suspect_resets.add(1);
@@ -66,11 +77,15 @@ void advance(Context& c, flow::Flow<Addr>& flow, flow::Direction direction) {
     if (flow::is_active(before) != flow::is_active(flow.state)) {
       c.core.loads[flow.server_slot].moved(flow::is_active(flow.state));
     }
+    measure_tcp(flow, direction, c.view(), before, repeated, signals, c.now.stamp());
     assured = flow.state == State::established && before != State::established;
+  } else if (c.view().is_udp()) {
+    measure_udp(flow, direction, signals, c.now.stamp());
   }
   if (c.view().is_sctp()) {
     const State before = flow.state;
-    track_sctp(flow, direction, c.view());
+    const flow::SctpEvent event = track_sctp(flow, direction, c.view());
+    measure_sctp(flow, direction, event, before, signals, c.now.stamp());
     if (flow::is_active(before) != flow::is_active(flow.state)) {
       c.core.loads[flow.server_slot].moved(flow::is_active(flow.state));
     }

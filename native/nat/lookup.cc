@@ -31,6 +31,7 @@ bool is_replaced(Context& c, const flow::Flow<Addr>& flow) {
 template <class Addr>
 void begin_anew(flow::Flow<Addr>& flow) {
   flow.flags = 0;
+  flow.timing = flow::Timing::off;
   for (const int direction : {0, 1}) flow.seq_end[direction] = flow.acked[direction] = 0;
 }
 

@@ -21,7 +21,7 @@ void lead_flow(flow::Flow<Addr>& flow, const service::Listener& at, const servic
   flow.real = server.address.get<Addr>();
   flow.real_port = service::target_port(at, server, virtual_port);
   flow.server_slot = server.slot;
-  flow.service_slot = at.service->slot;
+  flow.service_slot = uint16_t(at.service->slot);
   compute_deltas(flow);
 }
 
@@ -36,7 +36,7 @@ flow::Flow<Addr> one_packet_flow(const service::OnePacketReply& reply, const Add
   flow.real = real;
   flow.real_port = real_port;
   flow.server_slot = reply.server_slot;
-  flow.service_slot = reply.service_slot;
+  flow.service_slot = uint16_t(reply.service_slot);
   compute_deltas(flow);
   return flow;
 }

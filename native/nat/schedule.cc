@@ -115,6 +115,7 @@ flow::Flow<Addr>* open_flow(Context& c, const Listener& at, const Server& server
   flow->state = view.is_tcp() ? State::none : view.is_sctp() ? State::sctp_none : State::udp;
   flow->parent = parent;
   flow->queue = c.core.queue;
+  if (!c.by_error) expect_to_measure(*flow, view);
   c.core.loads[server.slot].bound(server.upper_threshold);
   c.core.tally.service(at.service->slot).connections.add(1);
   c.core.tally.server(server.slot).connections.add(1);

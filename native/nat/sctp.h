@@ -33,13 +33,18 @@ inline bool sctp_begins(const wire::PacketView& packet, bool sloppy) {
   return type == wire::sctp_chunk_hdr::kInit || (sloppy && type != wire::sctp_chunk_hdr::kAbort);
 }
 
-/** Move the state. The server's COOKIE ACK proves that the client exists: it echoed what only it was sent. */
+/**
+ * Move the state, and say by what. The server's COOKIE ACK proves that the client exists: it echoed what only it was
+ * sent.
+ */
 template <class Addr>
-void track_sctp(flow::Flow<Addr>& flow, flow::Direction direction, const wire::PacketView& packet) {
+flow::SctpEvent track_sctp(flow::Flow<Addr>& flow, flow::Direction direction,
+                           const wire::PacketView& packet) {
   const flow::SctpEvent event = event_of(packet);
   flow.state = flow::next_sctp_state(flow.state, direction, event);
   if (direction == flow::Direction::reply && event == flow::SctpEvent::cookie_ack)
     flow.flags |= flow::Flow<Addr>::kConfirmed;
+  return event;
 }
 
 /**

@@ -124,7 +124,7 @@ bool expire(Core& core, const Snapshot& snapshot, uint32_t shard, Tick now, uint
       flow.expires_at = now.plus(ticks);
       return true;
     }
-    forget(core, snapshot, flow, now);
+    time_out(core, snapshot, flow, now);
     return false;
   };
   const auto sweep = [&](auto& table, auto&& on_expire) {

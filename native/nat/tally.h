@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What one worker counts per service and per real server. Single writer; the control thread sums the workers.
+//
+// A server's numbers are in two places: those every packet changes share a cache line, the signals that few packets
+// give lie elsewhere. Slots are many more than servers, so their memory is only promised: a page comes into being when
+// one of its slots first counts something.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <utility>
 
+#include "base/check.h"
 #include "base/counter.h"
+#include "base/mapping.h"
+#include "nat/signals.h"
 
 namespace vsnat::nat {
 
@@ -17,14 +26,36 @@ struct ServiceTally {
   Counter connections, schedule_failures;
 };
 
+/** One T for each slot, all zero. For counters only: nothing is constructed, and nothing destroyed. */
+template <class T>
+class Slots {
+ public:
+  Slots(uint32_t slots, const char* what) {
+    Result<Mapping> memory = Mapping::anonymous(slots * sizeof(T), what);
+    VSNAT_CHECK(memory, "address space for counters is never short before that of the flow table is");
+    memory_ = std::move(memory.value());
+  }
+
+  T& operator[](uint32_t slot) { return reinterpret_cast<T*>(memory_.bytes().data())[slot]; }
+  const T& operator[](uint32_t slot) const {
+    return reinterpret_cast<const T*>(memory_.bytes().data())[slot];
+  }
+
+ private:
+  Mapping memory_;
+};
+
 class Tally {
  public:
   Tally(uint32_t server_slots, uint32_t service_slots)
-      : servers_(std::make_unique<ServerTally[]>(server_slots)),
+      : servers_(server_slots, "the servers' counters"),
+        signals_(server_slots, "the servers' signals"),
         services_(std::make_unique<ServiceTally[]>(service_slots)) {}
 
   ServerTally& server(uint32_t slot) { return servers_[slot]; }
   const ServerTally& server(uint32_t slot) const { return servers_[slot]; }
+  ServerSignals& signals(uint32_t slot) { return signals_[slot]; }
+  const ServerSignals& signals(uint32_t slot) const { return signals_[slot]; }
   ServiceTally& service(uint32_t slot) { return services_[slot]; }
   const ServiceTally& service(uint32_t slot) const { return services_[slot]; }
 
@@ -39,7 +70,8 @@ class Tally {
   Counter ftp_announced, ftp_ignored;
 
  private:
-  std::unique_ptr<ServerTally[]> servers_;
+  Slots<ServerTally> servers_;
+  Slots<ServerSignals> signals_;
   std::unique_ptr<ServiceTally[]> services_;
 };
 

@@ -26,6 +26,9 @@
 
 namespace vsnat::nat {
 
+/** How much of a direction may have been lost, or come again, before it is somebody else's. */
+inline constexpr uint32_t kFarthestGap = 1 << 20;
+
 namespace detail {
 /** a <= b in the circle of sequence numbers (RFC 9293 section 3.4). */
 constexpr bool seq_le(uint32_t a, uint32_t b) {
@@ -67,7 +70,6 @@ bool plausible_reset(const flow::Flow<Addr>& flow, flow::Direction direction, co
 template <class Addr>
 void learn_sequence(flow::Flow<Addr>& flow, flow::Direction direction, const wire::PacketView& packet) {
   using FlowT = flow::Flow<Addr>;
-  constexpr uint32_t kFarthestGap = 1 << 20;
   const wire::tcp_hdr& tcp = packet.tcp();
   const auto mine = size_t(direction), other = size_t(opposite(direction));
   const bool seen = (flow.flags & seen_flag<Addr>(direction)) != 0;

@@ -207,6 +207,13 @@ void NatLab::check_books() {
   CHECK_EQ(rx + released, forwarded + passed + all_dropped + held);
   CHECK_EQ(held - released, uint64_t(fragments.waiting()));
   CHECK_EQ(tx, forwarded + passed + all_generated);
+  for (uint32_t slot = 0; slot < loads.size(); ++slot) {
+    const nat::ServerSignals& signals = tally.signals(slot);
+    uint64_t handshakes = signals.handshakes_ambiguous.read() + signals.handshakes_refused.read() +
+                          signals.syn_unanswered.read();
+    for (const Counter& count : signals.handshake.counts) handshakes += count.read();
+    CHECK(handshakes <= tally.server(slot).connections.read());
+  }
   uint64_t remembered = 0;
   for (const service::ServerLoad& load : loads) {
     carried += uint64_t(load.active) + load.inactive;
