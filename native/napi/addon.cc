@@ -12,12 +12,13 @@
 #include "base/unique_fd.h"
 #include "napi/engine_binding.h"
 #include "napi/errors.h"
+#include "nat/signals.h"
 
 namespace vsnat::binding {
 namespace {
 
 /** Raised when the shapes in src/dataplane change; native.ts refuses another number. */
-constexpr int kAbi = 5;
+constexpr int kAbi = 6;
 
 template <size_t N>
 Napi::Array encode_list(Napi::Env env, const NamedHelp (&list)[N]) {
@@ -36,6 +37,13 @@ Napi::Value drop_reasons(const Napi::CallbackInfo& info) {
 }
 Napi::Value generated_kinds(const Napi::CallbackInfo& info) {
   return encode_list(info.Env(), kGeneratedKinds);
+}
+
+/** The bounds of its histograms, in seconds, for whoever has to be sure that both sides mean the same. */
+Napi::Value latency_bounds(const Napi::CallbackInfo& info) {
+  Napi::Array out = Napi::Array::New(info.Env());
+  for (const uint32_t us : nat::kLatencyBounds) out.Set(out.Length(), double(us) / 1e6);
+  return out;
 }
 
 /** notify(path, text): one datagram to a service manager's socket, which Node cannot send itself. */
@@ -68,6 +76,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineBinding::define(env));
   exports.Set("dropReasons", Napi::Function::New(env, drop_reasons, "dropReasons"));
   exports.Set("generatedKinds", Napi::Function::New(env, generated_kinds, "generatedKinds"));
+  exports.Set("latencyBounds", Napi::Function::New(env, latency_bounds, "latencyBounds"));
   exports.Set("notify", Napi::Function::New(env, notify, "notify"));
   exports.Set("abi", Napi::Number::New(env, kAbi));
   exports.Set("version", Napi::String::New(env, "0.1.0"));

@@ -339,7 +339,7 @@ std::string decode_options(Napi::Value value, OpenOptions& options) {
   options.tun = fields.word("device", {"tun", "memory"}) == 0;
   options.engine.flow_capacity = fields.u32("flowCapacity", 1, kMaxFlows);
   options.engine.limits.server_slots = fields.u32("serverSlots", 1, 1u << 24);
-  options.engine.limits.service_slots = fields.u32("serviceSlots", 1, 1u << 24);
+  options.engine.limits.service_slots = fields.u32("serviceSlots", 1, 1u << 16);
   const Napi::Value key = fields.get("hashKey");
   if (fields.ok() && !key.IsUndefined()) {
     std::vector<uint8_t> bytes;

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "napi/counters.h"
 #include "napi/decode.h"
 #include "napi/errors.h"
 
@@ -19,93 +20,6 @@ std::string text_of(const service::IpAddress& address) {
   char text[INET6_ADDRSTRLEN];
   const void* bytes = address.family == 4 ? static_cast<const void*>(&address.v4) : &address.v6;
   return ::inet_ntop(address.family == 4 ? AF_INET : AF_INET6, bytes, text, sizeof(text)) ? text : "?";
-}
-
-Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
-  engine::Lane& lane = engine.lane(queue);
-  const engine::QueueCounters& c = lane.counters;
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("queue", number(env, queue));
-  out.Set("rxPackets", number(env, c.rx_packets.read()));
-  out.Set("rxBytes", number(env, c.rx_bytes.read()));
-  out.Set("txPackets", number(env, c.tx_packets.read()));
-  out.Set("txBytes", number(env, c.tx_bytes.read()));
-  out.Set("forwarded", number(env, c.forwarded.read()));
-  out.Set("passed", number(env, c.passed.read()));
-  out.Set("fragmentsHeld", number(env, c.held.read()));
-  out.Set("fragmentsReleased", number(env, c.released.read()));
-  Napi::Object dropped = Napi::Object::New(env);
-  for (size_t i = 0; i < kDropReasonCount; ++i)
-    dropped.Set(kDropReasons[i].name, number(env, c.dropped[i].read()));
-  out.Set("dropped", dropped);
-  Napi::Object generated = Napi::Object::New(env);
-  for (size_t i = 0; i < kGeneratedCount; ++i) {
-    generated.Set(kGeneratedKinds[i].name, number(env, c.generated[i].read()));
-  }
-  out.Set("generated", generated);
-  out.Set("txFailed", number(env, c.tx_failed.read()));
-  out.Set("rxGso", number(env, c.rx_gso.read()));
-  out.Set("gsoResegmented", number(env, c.gso_resegmented.read()));
-  out.Set("syscallsRead", number(env, c.reads.read()));
-  out.Set("syscallsWrite", number(env, c.writes.read()));
-  out.Set("syscallsPoll", number(env, c.polls.read()));
-  out.Set("foreignFlows", number(env, lane.tally.foreign_flows.read()));
-  out.Set("suspectResets", number(env, lane.tally.suspect_resets.read()));
-  out.Set("ambiguousReplies", number(env, lane.tally.ambiguous_replies.read()));
-  out.Set("entriesDropped", number(env, lane.tally.entries_dropped.read()));
-  out.Set("orphansEnded", number(env, lane.tally.orphans_ended.read()));
-  out.Set("ftpAnnounced", number(env, lane.tally.ftp_announced.read()));
-  out.Set("ftpIgnored", number(env, lane.tally.ftp_ignored.read()));
-  out.Set("busyNanoseconds", number(env, c.busy_ns.read()));
-  out.Set("generation", number(env, engine.adopted_generation(queue)));
-  return out;
-}
-
-/** Sums over the queues for one server slot; false when it is not configured and there is nothing to tell. */
-bool encode_server(Napi::Env env, engine::Engine& engine, uint32_t slot, bool configured, Napi::Object& out) {
-  const service::ServerLoad& load = engine.load(slot);
-  const uint32_t persistent = load.persistent.load(std::memory_order_relaxed);
-  uint64_t connections = 0, in_packets = 0, in_bytes = 0, out_packets = 0, out_bytes = 0;
-  for (size_t q = 0; q < engine.queue_count(); ++q) {
-    const nat::ServerTally& tally = engine.lane(q).tally.server(slot);
-    connections += tally.connections.read();
-    in_packets += tally.in_packets.read();
-    in_bytes += tally.in_bytes.read();
-    out_packets += tally.out_packets.read();
-    out_bytes += tally.out_bytes.read();
-  }
-  const bool has_counted = (connections | in_packets | out_packets) != 0;
-  if (!configured && load.total() == 0 && persistent == 0 && !has_counted) return false;
-  out = Napi::Object::New(env);
-  out.Set("slot", number(env, slot));
-  out.Set("active", number(env, load.active.load(std::memory_order_relaxed)));
-  out.Set("inactive", number(env, load.inactive.load(std::memory_order_relaxed)));
-  out.Set("persistent", number(env, persistent));
-  out.Set("overloaded", Napi::Boolean::New(env, load.overloaded.load(std::memory_order_relaxed)));
-  out.Set("connections", number(env, connections));
-  out.Set("inPackets", number(env, in_packets));
-  out.Set("inBytes", number(env, in_bytes));
-  out.Set("outPackets", number(env, out_packets));
-  out.Set("outBytes", number(env, out_bytes));
-  return true;
-}
-
-/** The same for a service slot; `service` is null when it is not configured. */
-bool encode_service(Napi::Env env, engine::Engine& engine, uint32_t slot, const service::Service* service,
-                    Napi::Object& out) {
-  uint64_t connections = 0, failures = 0;
-  for (size_t q = 0; q < engine.queue_count(); ++q) {
-    const nat::ServiceTally& tally = engine.lane(q).tally.service(slot);
-    connections += tally.connections.read();
-    failures += tally.schedule_failures.read();
-  }
-  if (service == nullptr && (connections | failures) == 0) return false;
-  out = Napi::Object::New(env);
-  out.Set("slot", number(env, slot));
-  out.Set("connections", number(env, connections));
-  out.Set("scheduleFailures", number(env, failures));
-  out.Set("cursor", number(env, service ? service->cursor->load(std::memory_order_relaxed) : 0));
-  return true;
 }
 
 const char* protocol_name(uint8_t protocol) {
@@ -248,42 +162,7 @@ Napi::Value EngineBinding::defend(const Napi::CallbackInfo& info) {
 Napi::Value EngineBinding::counters(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!open(env)) return {};
-  Napi::Object out = Napi::Object::New(env);
-  Napi::Array queues = Napi::Array::New(env);
-  for (size_t q = 0; q < engine_->queue_count(); ++q) queues.Set(uint32_t(q), encode_queue(env, *engine_, q));
-  out.Set("queues", queues);
-
-  Napi::Array servers = Napi::Array::New(env), services = Napi::Array::New(env);
-  const service::Snapshot* snapshot = engine_->current();
-  uint32_t count = 0;
-  for (uint32_t slot = 0; slot < engine_->limits().server_slots; ++slot) {
-    Napi::Object server;
-    const bool configured = snapshot && snapshot->server_at(slot) != nullptr;
-    if (encode_server(env, *engine_, slot, configured, server)) servers.Set(count++, server);
-  }
-  std::vector<const service::Service*> configured_services(engine_->limits().service_slots);
-  if (snapshot) {
-    for (const service::Service& service : snapshot->services) configured_services[service.slot] = &service;
-  }
-  count = 0;
-  for (uint32_t slot = 0; slot < engine_->limits().service_slots; ++slot) {
-    Napi::Object service;
-    if (encode_service(env, *engine_, slot, configured_services[slot], service))
-      services.Set(count++, service);
-  }
-  out.Set("servers", servers);
-  out.Set("services", services);
-
-  const flow::TableStats stats = engine_->table_stats();
-  Napi::Object table = Napi::Object::New(env);
-  table.Set("capacity", number(env, stats.capacity));
-  table.Set("flows", number(env, stats.flows));
-  table.Set("expired", number(env, stats.expired));
-  table.Set("evicted", number(env, stats.evicted));
-  table.Set("bytes", number(env, stats.bytes));
-  table.Set("templates", number(env, engine_->template_count()));
-  out.Set("flowTable", table);
-  return out;
+  return encode_counters(env, *engine_);
 }
 
 Napi::Value EngineBinding::flows(const Napi::CallbackInfo& info) {

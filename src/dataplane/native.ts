@@ -23,11 +23,11 @@ import type {
   SnapshotSpec,
   TunOptions,
 } from './dataplane.js';
-import { noSignals } from './signals.js';
+import { decodeCounters, type RawCounters } from './counters.js';
 import type { MemoryPacket, PacketEngine, ProcessedPacket } from './packet-engine.js';
 
 /** The layout of specs and counters both sides agree on; native/napi raises it when the shape changes. */
-export const addonAbi = 5;
+export const addonAbi = 6;
 
 interface EngineOptions {
   readonly device: 'tun' | 'memory';
@@ -47,7 +47,7 @@ export interface Engine {
   facts(): DeviceFacts;
   publish(snapshot: SnapshotSpec): number;
   defend(defence: DefenceSpec): void;
-  counters(): Counters;
+  counters(): RawCounters;
   flows(cursor: number, limit: number): FlowPage;
   start(): void;
   process(packet: MemoryPacket): ProcessedPacket;
@@ -60,6 +60,8 @@ export interface Addon {
   readonly Engine: new (options: EngineOptions) => Engine;
   dropReasons(): readonly DropReason[];
   generatedKinds(): readonly DropReason[];
+  /** Of the histograms, in seconds. */
+  latencyBounds?(): readonly number[];
   /** Sends one datagram to a unix socket; a leading '@' names an abstract one. Node itself has no unix datagrams. */
   notify?(path: string, text: string): void;
   readonly abi: number;
@@ -116,13 +118,16 @@ const remedies =
 /** Slots for servers and services beyond what a configuration needs now, so that reloads can grow it. */
 export const defaultLimits: Limits = { serverSlots: 16_384, serviceSlots: 4_096 };
 
+/** A flow has 16 bits for its service. */
+const mostServiceSlots = 65_536;
+
 /** Slots for a configuration that needs `needed` of them now: room to double, and never less than the default. */
 export function limitsFor(needed: Limits): Limits {
   const roomy = (least: number, now: number): number =>
     Math.max(least, 2 ** Math.ceil(Math.log2(Math.max(1, 2 * now))));
   return {
     serverSlots: roomy(defaultLimits.serverSlots, needed.serverSlots),
-    serviceSlots: roomy(defaultLimits.serviceSlots, needed.serviceSlots),
+    serviceSlots: Math.min(mostServiceSlots, roomy(defaultLimits.serviceSlots, needed.serviceSlots)),
   };
 }
 
@@ -173,8 +178,7 @@ class NativeDataplane implements Dataplane {
   }
 
   counters(): Counters {
-    const { servers, ...rest } = translated(() => this.engine.counters());
-    return { ...rest, servers: servers.map((server) => ({ ...server, signals: noSignals })) };
+    return decodeCounters(translated(() => this.engine.counters()));
   }
 
   flows(cursor: number, limit: number): FlowPage {

@@ -2,7 +2,7 @@
 /** The addon's class over a memory device: what goes in, what comes out, what it refuses. */
 import { describe, expect, it } from 'vitest';
 
-import { addon, memoryOptions, oneService, syn } from './support.js';
+import { addon, countersOf, memoryOptions, oneService, syn } from './support.js';
 
 const open = (): InstanceType<typeof addon.Engine> => new addon.Engine(memoryOptions);
 
@@ -45,10 +45,10 @@ describe('a memory engine', () => {
     engine.publish(oneService);
     engine.process({ packet: syn('198.51.100.7', 1, '192.0.2.10', 80), nowMs: 0 });
     engine.expire(59_000);
-    expect(engine.counters().flowTable.flows).toBe(1);
+    expect(countersOf(engine).flowTable.flows).toBe(1);
     engine.expire(61_000);
-    expect(engine.counters().flowTable.flows).toBe(0);
-    expect(engine.counters().servers).toMatchObject([{ active: 0 }, { active: 0 }]);
+    expect(countersOf(engine).flowTable.flows).toBe(0);
+    expect(countersOf(engine).servers).toMatchObject([{ active: 0 }, { active: 0 }]);
     engine.close();
   });
 

@@ -4,12 +4,15 @@ import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-import type { Addon } from '../../src/dataplane/native.js';
-import type { SnapshotSpec } from '../../src/dataplane/dataplane.js';
+import { decodeCounters } from '../../src/dataplane/counters.js';
+import type { Counters, SnapshotSpec } from '../../src/dataplane/dataplane.js';
+import type { Addon, Engine } from '../../src/dataplane/native.js';
 
 export const projectRoot = path.resolve(import.meta.dirname, '../..');
 export const addonFile = path.join(projectRoot, 'build/Release/vsnat.node');
 export const addon = createRequire(import.meta.url)(addonFile) as Addon;
+
+export const countersOf = (engine: Engine): Counters => decodeCounters(engine.counters());
 
 export const timeouts = {
   tcpEstablished: 900,

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Counters as the addon hands them over, and what they say. Servers come as rows of numbers (native/napi/counters.h says
+ * why); this is the only file that knows the columns. Signals are read when somebody asks for them, which most callers
+ * do not.
+ */
+import type { Counters, ServerCounters, ServiceCounters } from './dataplane.js';
+import { latencyBounds, noSignals, type Histogram, type ServerSignals } from './signals.js';
+
+export interface RawCounters extends Omit<Counters, 'servers' | 'services'> {
+  /** Rows of `serverColumns`. */
+  readonly servers: Float64Array;
+  /** Rows of `signalColumns`, which the last column of servers points into; -1 there is none. */
+  readonly signals: Float64Array;
+  /** Rows of slot, connections, schedule failures, cursor. */
+  readonly services: Float64Array;
+}
+
+const serverColumns = 11;
+const serviceColumns = 4;
+/** Its buckets, and the sum in microseconds. */
+const histogramColumns = latencyBounds.length + 2;
+const otherSignals = 2 * histogramColumns;
+const signalColumns = otherSignals + 9;
+
+export function decodeCounters({ servers, signals, services, ...rest }: RawCounters): Counters {
+  return {
+    ...rest,
+    servers: rowsOf(servers, serverColumns, (at) => serverAt(servers, signals, at)),
+    services: rowsOf(services, serviceColumns, (at) => serviceAt(services, at)),
+  };
+}
+
+function rowsOf<Row>(table: Float64Array, columns: number, rowAt: (at: number) => Row): Row[] {
+  const rows: Row[] = [];
+  for (let at = 0; at < table.length; at += columns) rows.push(rowAt(at));
+  return rows;
+}
+
+const cell = (table: Float64Array, at: number): number => table[at] ?? 0;
+
+function serverAt(table: Float64Array, signals: Float64Array, at: number): ServerCounters {
+  const row = cell(table, at + 10);
+  return {
+    slot: cell(table, at),
+    active: cell(table, at + 1),
+    inactive: cell(table, at + 2),
+    persistent: cell(table, at + 3),
+    overloaded: table[at + 4] === 1,
+    connections: cell(table, at + 5),
+    inPackets: cell(table, at + 6),
+    inBytes: cell(table, at + 7),
+    outPackets: cell(table, at + 8),
+    outBytes: cell(table, at + 9),
+    signals: row < 0 ? noSignals : new SignalsRow(signals, row * signalColumns),
+  };
+}
+
+const serviceAt = (table: Float64Array, at: number): ServiceCounters => ({
+  slot: cell(table, at),
+  connections: cell(table, at + 1),
+  scheduleFailures: cell(table, at + 2),
+  cursor: cell(table, at + 3),
+});
+
+class SignalsRow implements ServerSignals {
+  readonly #table: Float64Array;
+  readonly #at: number;
+
+  constructor(table: Float64Array, at: number) {
+    this.#table = table;
+    this.#at = at;
+  }
+
+  get handshake(): Histogram {
+    return this.#histogram(0);
+  }
+  get firstByte(): Histogram {
+    return this.#histogram(histogramColumns);
+  }
+  get handshakesAmbiguous(): number {
+    return this.#other(0);
+  }
+  get firstBytesAmbiguous(): number {
+    return this.#other(1);
+  }
+  get synRepeated(): number {
+    return this.#other(2);
+  }
+  get synUnanswered(): number {
+    return this.#other(3);
+  }
+  get handshakesRefused(): number {
+    return this.#other(4);
+  }
+  get resets(): number {
+    return this.#other(5);
+  }
+  get unreachable(): number {
+    return this.#other(6);
+  }
+  get retransmissionsIn(): number {
+    return this.#other(7);
+  }
+  get retransmissionsOut(): number {
+    return this.#other(8);
+  }
+
+  /** Getters are on the prototype, where JSON does not look. */
+  toJSON(): ServerSignals {
+    const { handshake, firstByte, handshakesAmbiguous, firstBytesAmbiguous, synRepeated } = this;
+    const { synUnanswered, handshakesRefused, resets, unreachable } = this;
+    const { retransmissionsIn, retransmissionsOut } = this;
+    return {
+      handshake,
+      firstByte,
+      handshakesAmbiguous,
+      firstBytesAmbiguous,
+      synRepeated,
+      synUnanswered,
+      handshakesRefused,
+      resets,
+      unreachable,
+      retransmissionsIn,
+      retransmissionsOut,
+    };
+  }
+
+  #other(column: number): number {
+    return cell(this.#table, this.#at + otherSignals + column);
+  }
+
+  #histogram(column: number): Histogram {
+    const begin = this.#at + column;
+    const counts = Array.from(this.#table.subarray(begin, begin + histogramColumns - 1));
+    const count = counts.reduce((sum, one) => sum + one, 0);
+    return { counts, count, sum: cell(this.#table, begin + histogramColumns - 1) / 1e6 };
+  }
+}
