@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run bench`: compiles the harness (bench/*.ts) and runs it. See bench/README.md.
+// `npm run bench`: compiles the harness (bench/*.ts) and runs it; `npm run bench -- config` measures how configurations
+// are read instead. See bench/README.md.
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 
@@ -7,4 +8,9 @@ const root = path.resolve(import.meta.dirname, '..');
 const run = (...argv) => spawnSync(process.execPath, argv, { cwd: root, stdio: 'inherit' }).status ?? 1;
 
 const compiled = run('node_modules/typescript/bin/tsc', '-p', 'bench/tsconfig.json');
-process.exitCode = compiled || run('.cache/bench-js/bench/run.js', ...process.argv.slice(2));
+const [what, ...rest] = process.argv.slice(2);
+process.exitCode =
+  compiled ||
+  (what === 'config'
+    ? run('.cache/bench-js/bench/config.js', ...rest)
+    : run('.cache/bench-js/bench/run.js', ...process.argv.slice(2)));

@@ -2,7 +2,6 @@
 /** What one key cannot say about another: duplicates, address families, addresses that cannot be, flags that do not fit. */
 import { familyOf, scopeOf, type Family, type IpAddress } from '../model/address.js';
 import { formatListen, type Listen } from '../model/endpoint.js';
-import { serverId } from '../model/service.js';
 import { mostServersOfMh } from '../scheduler/index.js';
 import { checkDoors } from './checks/doors.js';
 import { checkHealth } from './checks/health.js';
@@ -19,7 +18,7 @@ import { checkMarks } from './marks.js';
 export const maxima = { services: 65_536, servers: 1_048_576 } as const;
 
 export function checkBetweenKeys({ root, services, marks, health, doors }: Draft): void {
-  checkCounts(root.get('services'), services);
+  checkCounts(services);
   checkNames(services);
   checkListens(services);
   checkMarks(marks, services);
@@ -41,7 +40,6 @@ export function checkBetweenKeys({ root, services, marks, health, doors }: Draft
 
 /** Servers count once per service that has them. The first item too many is where it is said. */
 export function checkCounts(
-  at: Field,
   services: readonly Pick<ServiceDraft, 'at' | 'servers' | 'sorryServers'>[],
   most: Readonly<Record<keyof typeof maxima, number>> = maxima,
 ): void {
@@ -52,7 +50,7 @@ export function checkCounts(
   ] as const) {
     const tooMany = items[most[what]];
     if (tooMany === undefined) continue;
-    at.problems.add(tooMany.at.path, {
+    tooMany.at.problems.add(tooMany.at.path, {
       must: `be one of at most ${most[what]} ${what}`,
       got: `${items.length} of them`,
       hint: 'share them among several directors',
@@ -107,19 +105,18 @@ function vipsOf(services: readonly ServiceDraft[]): ReadonlyMap<IpAddress, Field
 const familyText: Readonly<Record<Family, string>> = { ipv4: 'IPv4', ipv6: 'IPv6' };
 
 /** A packet cannot change its family on the way. */
-function checkFamily(service: ServiceDraft): void {
-  const [first, ...others] = service.listen;
+function checkFamily({ listen, servers, sorryServers }: ServiceDraft): void {
+  const [first] = listen;
   if (first === undefined) return;
   const family = familyOf(first.value.address);
-  const fields = [
-    ...others.map(({ at, value }) => ({ at, value })),
-    ...serversOf(service).map(({ address, value }) => ({ at: address, value })),
-  ];
-  for (const { at, value } of fields) {
-    if (familyOf(value.address) === family) continue;
-    const hint = `make a service of its own for ${familyText[familyOf(value.address)]}`;
+  const check = (at: Field, address: IpAddress): void => {
+    if (familyOf(address) === family) return;
+    const hint = `make a service of its own for ${familyText[familyOf(address)]}`;
     at.refuse({ must: `be ${familyText[family]} like ${first.at.label}`, hint });
-  }
+  };
+  for (const { at, value } of listen) check(at, value.address);
+  for (const { address, value } of servers) check(address, value.address);
+  for (const { address, value } of sorryServers) check(address, value.address);
 }
 
 /** Each once: a service may have taken its places over from a mark. */
@@ -161,9 +158,9 @@ function checkServers({ scheduler, servers, sorryServers, at }: ServiceDraft): v
 
 function checkServersApart(servers: readonly ServerDraft[]): void {
   const first = new Map<string, Field>();
-  for (const { address, value, at } of servers) {
-    const other = first.get(serverId(value));
-    if (other === undefined) first.set(serverId(value), address);
+  for (const { address, value, at, id } of servers) {
+    const other = first.get(id);
+    if (other === undefined) first.set(id, address);
     else address.refuse({ must: `differ from ${other.label}`, hint: 'raise the weight of one instead' });
     checkThresholds(at, value.upperThreshold, value.lowerThreshold);
   }

@@ -6,24 +6,54 @@
  */
 import { dirname, resolve } from 'node:path';
 import type { Mistake, Parsed } from '../model/parsed.js';
-import { isMap } from './defaults.js';
+import { insideOf, isMap } from './defaults.js';
 import type { Path } from './positions.js';
 import { formatPath, show, type Problems } from './problem.js';
+import type { SchemaNode } from './schema.js';
 
 export class Field {
-  constructor(
-    readonly value: unknown,
-    readonly path: Path,
-    readonly problems: Problems,
-  ) {}
+  readonly #schema: SchemaNode | undefined;
+  readonly #parent: Field | undefined;
+  readonly #step: string | number;
 
+  private constructor(
+    readonly value: unknown,
+    readonly problems: Problems,
+    schema: SchemaNode | undefined,
+    parent: Field | undefined,
+    step: string | number,
+  ) {
+    this.#schema = schema;
+    this.#parent = parent;
+    this.#step = step;
+  }
+
+  /** A whole document. */
+  static root(value: unknown, problems: Problems, schema: SchemaNode): Field {
+    return new Field(value, problems, schema, undefined, '');
+  }
+
+  /** The value of a key, or its default. */
   get(key: string): Field {
-    return new Field(isMap(this.value) ? this.value[key] : undefined, [...this.path, key], this.problems);
+    return new Field(this.at(key), this.problems, insideOf(this.#schema).properties[key], this, key);
+  }
+
+  /** The same without the means to complain, where there are many. */
+  at(key: string): unknown {
+    if (!isMap(this.value)) return undefined;
+    const given = this.value[key];
+    return given === undefined ? insideOf(this.#schema).properties[key]?.default : given;
   }
 
   items(): readonly Field[] {
     if (!Array.isArray(this.value)) return [];
-    return this.value.map((item: unknown, index) => new Field(item, [...this.path, index], this.problems));
+    const { items } = insideOf(this.#schema);
+    return this.value.map((item: unknown, index) => new Field(item, this.problems, items, this, index));
+  }
+
+  /** Made when asked for: most fields never are. */
+  get path(): Path {
+    return this.#parent === undefined ? [] : [...this.#parent.path, this.#step];
   }
 
   text(): string | undefined {
@@ -36,10 +66,7 @@ export class Field {
 
   /** A whole number within the limits that the schema sets as well. */
   integer(low: number, high: number): number | undefined {
-    const { value } = this;
-    return typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high
-      ? value
-      : undefined;
+    return integerOf(this.value, low, high);
   }
 
   isTrue(): boolean {
@@ -81,12 +108,13 @@ export class Field {
 
   /** Of a key, not its value. */
   refuseKey({ must, hint }: Omit<Mistake, 'ok'>): void {
-    this.problems.add(this.path, { must, got: show(this.path.at(-1)), hint }, 'key');
+    this.problems.add(this.path, { must, got: show(this.#step), hint }, 'key');
   }
 
   /** In the file, not a default. */
   get isWritten(): boolean {
-    return this.problems.positions.has(this.path);
+    const map = this.#parent?.value;
+    return isMap(map) && Object.hasOwn(map, this.#step);
   }
 
   /** The path as users read it. */
@@ -100,3 +128,6 @@ export class Field {
     return file === other.problems.positions.file ? this.label : `${this.label} of ${file}`;
   }
 }
+
+export const integerOf = (value: unknown, low: number, high: number): number | undefined =>
+  typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high ? value : undefined;

@@ -3,15 +3,14 @@
  * Configuration: text in, validated model out, or one ConfigError that lists every mistake. Nothing here touches the
  * running director; a reload calls the same functions and swaps only what came out whole.
  *
- * text → yaml.ts (values, positions) → defaults.ts → shape.ts (the schema) → draft.ts (meaning) → checks.ts (between
+ * text → yaml.ts (values, positions) → shape.ts (the schema) → draft.ts (meaning, defaults) → checks.ts (between
  * keys) → model → reach.ts (against the host's subnets), helper-vips.ts (against its addresses).
  */
-import { LineCounter } from 'yaml';
 import { VsnatError } from '../errors.js';
 import type { Model } from '../model/model.js';
 import { serverId, type RealServer, type VirtualService } from '../model/service.js';
 import { checkBetweenKeys } from './checks.js';
-import { isMap, withDefaults } from './defaults.js';
+import { isMap } from './defaults.js';
 import { documentOf } from './document.js';
 import { draft, modelOf, type Draft } from './draft.js';
 import { Field } from './field.js';
@@ -48,8 +47,8 @@ export interface Config {
   readonly notes: readonly string[];
 }
 
-/** A thousand services with a hundred servers each are 4 MiB. */
-const largestFile = 16 * 2 ** 20;
+/** As many servers as a director takes, a line each, are 40 MiB. */
+const largestFile = 64 * 2 ** 20;
 
 /** Throws ConfigError with every problem, or VSNAT_CONFIG_UNREADABLE. */
 export function loadConfig(file: string, options: ConfigOptions = {}): Config {
@@ -68,7 +67,7 @@ export function parseConfig(text: string, options: ConfigOptions & { readonly fi
     });
     throw new ConfigError(problems.list);
   }
-  const drafted = check(withDefaults(configSchema, value), problems, filesOnDisk);
+  const drafted = check(value, problems, filesOnDisk);
   problems.throwIfAny();
   const model = modelOf(drafted);
   return { model, positions: problems.positions, notes: checkReach(model, problems.positions, options) };
@@ -96,14 +95,14 @@ function checkReach(model: Model, positions: Positions, { host, running }: Confi
 
 /** What a file with this model would be refused for; none when it would be taken. Its lines and columns mean nothing. */
 export function problemsOf(model: Model): readonly Problem[] {
-  const problems = new Problems(new Positions('running configuration', new LineCounter()));
+  const problems = new Problems(new Positions('running configuration', ''));
   check(documentOf(model), problems, filesThere);
   return problems.list;
 }
 
 function check(document: unknown, problems: Problems, files: Files): Draft {
   checkShape(document, problems);
-  const drafted = draft(new Field(document, [], problems), files);
+  const drafted = draft(Field.root(document, problems, configSchema), files);
   checkBetweenKeys(drafted);
   return drafted;
 }

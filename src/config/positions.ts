@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Where in the file each key and value stands, so that a check made long after parsing can still point at it. */
-import type { LineCounter } from 'yaml';
+/**
+ * Where in the file each key and value stands, so that a check made long after parsing can still point at it. Offsets
+ * are kept beside the containers that hold the values, and a path is walked only when somebody asks: of a hundred thousand
+ * servers nobody asks about most.
+ */
 
 export type Path = readonly (string | number)[];
 
@@ -9,43 +12,81 @@ export interface Place {
   readonly column: number;
 }
 
+/** Offset of what the text does not have. */
+export const nowhere = -1;
+
+/** What a reader found: a document's values, and the offset of every one. */
+export interface Spots {
+  readonly value: unknown;
+  /** Of the document's value itself. */
+  readonly start: number;
+  /** Of what a container holds, in the order of its keys: of a map key and value by turns, of a list the values. */
+  readonly inside: ReadonlyMap<object, readonly number[]>;
+}
+
+const nothing: Spots = { value: undefined, start: nowhere, inside: new Map() };
+
 interface Offsets {
-  readonly key: number | undefined;
-  readonly value: number | undefined;
+  readonly key: number;
+  readonly value: number;
 }
 
 export class Positions {
-  readonly #offsets = new Map<string, Offsets>();
-  readonly #lines: LineCounter;
+  #spots: Spots = nothing;
+  #lineStarts: readonly number[] | undefined;
 
   constructor(
     readonly file: string,
-    lines: LineCounter,
-  ) {
-    this.#lines = lines;
-  }
+    readonly text: string,
+  ) {}
 
-  record(path: Path, offsets: Offsets): void {
-    this.#offsets.set(JSON.stringify(path), offsets);
+  /** Once, when the text has been read. */
+  settle(spots: Spots): void {
+    this.#spots = spots;
   }
 
   /** Whether the file itself has this path; a default has not. */
   has(path: Path): boolean {
-    return this.#offsets.has(JSON.stringify(path));
+    return this.#offsets(path) !== undefined;
   }
 
   /** A path that is not in the file (a default, a missing key) is placed at what would hold it. */
   place(path: Path, at: 'value' | 'key' = 'value'): Place {
     for (let length = path.length; length >= 0; length -= 1) {
-      const found = this.#offsets.get(JSON.stringify(path.slice(0, length)));
-      const offset = at === 'key' ? (found?.key ?? found?.value) : (found?.value ?? found?.key);
-      if (offset !== undefined) return this.placeOfOffset(offset);
+      const found = this.#offsets(path.slice(0, length));
+      if (found === undefined) continue;
+      const [first, second] = at === 'key' ? [found.key, found.value] : [found.value, found.key];
+      const offset = first === nowhere ? second : first;
+      if (offset !== nowhere) return this.placeOfOffset(offset);
     }
     return { line: 1, column: 1 };
   }
 
   placeOfOffset(offset: number): Place {
-    const { line, col } = this.#lines.linePos(offset);
-    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+    this.#lineStarts ??= [0, ...Array.from(this.text.matchAll(/\n/g), ({ index }) => index + 1)];
+    let [low, high] = [0, this.#lineStarts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if ((this.#lineStarts[middle] ?? 0) <= offset) low = middle;
+      else high = middle;
+    }
+    return { line: low + 1, column: offset - (this.#lineStarts[low] ?? 0) + 1 };
+  }
+
+  #offsets(path: Path): Offsets | undefined {
+    let { value } = this.#spots;
+    if (value === undefined) return undefined;
+    let found: Offsets = { key: nowhere, value: this.#spots.start };
+    for (const step of path) {
+      if (typeof value !== 'object' || value === null) return undefined;
+      const inside = this.#spots.inside.get(value);
+      const isList = Array.isArray(value);
+      const index = isList ? Number(step) : Object.keys(value).indexOf(String(step));
+      const at = isList ? inside?.[index] : inside?.[2 * index + 1];
+      if (index < 0 || at === undefined) return undefined;
+      found = { key: isList ? nowhere : (inside?.[2 * index] ?? nowhere), value: at };
+      value = (value as Readonly<Record<string | number, unknown>>)[step];
+    }
+    return found;
   }
 }

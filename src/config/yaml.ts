@@ -4,8 +4,10 @@
  * because it must know the path of every key, refuse a key given twice by that path, and stay bounded whatever the
  * file holds: aliases that contain themselves or multiply, and lists nested a thousand deep.
  */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
-import { Positions, type Path } from './positions.js';
+import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type Node } from 'yaml';
+import { emptyMap } from './defaults.js';
+import { readPlainYaml } from './plain-yaml.js';
+import { nowhere, Positions, type Path, type Spots } from './positions.js';
 import { Problems, show } from './problem.js';
 
 /** The configuration is 6 levels deep. */
@@ -21,17 +23,24 @@ export interface YamlSource {
 }
 
 export function readYaml(text: string, file: string): YamlSource {
-  const lines = new LineCounter();
-  const problems = new Problems(new Positions(file, lines));
-  const document = parse(text, lines, problems);
-  if (document === undefined) return { value: undefined, problems };
-  const value = new Walk(document, text, problems).plain(document.contents, [], 0);
-  return { value, problems };
+  const problems = new Problems(new Positions(file, text));
+  const spots = readPlainYaml(text) ?? readAnyYaml(text, problems);
+  problems.positions.settle(spots);
+  return { value: spots.value, problems };
 }
 
-function parse(text: string, lines: LineCounter, problems: Problems): Document | undefined {
+/** The long way, for whatever is YAML; `value` is undefined when it is none. */
+export function readAnyYaml(text: string, problems: Problems): Spots {
+  const document = parse(text, problems);
+  if (document === undefined) return { value: undefined, start: nowhere, inside: new Map() };
+  const walk = new Walk(document, text, problems);
+  const { value, offset } = walk.plain(document.contents, [], 0, nowhere);
+  return { value, start: offset, inside: walk.inside };
+}
+
+function parse(text: string, problems: Problems): Document | undefined {
   try {
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+    const document = parseDocument(text, { prettyErrors: false, uniqueKeys: false });
     const told = new Set<string>();
     for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
       const got = code === 'MULTIPLE_DOCS' ? 'several documents' : message.replace(/\s+/g, ' ');
@@ -59,7 +68,13 @@ function hintAt(text: string, offset: number): string | undefined {
   return endpoint === undefined ? undefined : `write IPv6 in quotes: "${endpoint}"`;
 }
 
+interface Read {
+  readonly value: unknown;
+  readonly offset: number;
+}
+
 class Walk {
+  readonly inside = new Map<object, readonly number[]>();
   readonly #document: Document;
   readonly #text: string;
   readonly #problems: Problems;
@@ -73,44 +88,60 @@ class Walk {
     this.#problems = problems;
   }
 
-  plain(node: Node | null, path: Path, depth: number, key?: number): unknown {
+  /** `key`: the offset of the key that the node stands behind. */
+  plain(node: Node | null, path: Path, depth: number, key: number): Read {
     // A key with nothing behind it: the parser puts the nothing after the colon, people look at the key.
     const isWritten = node?.range != null && node.range[1] > node.range[0];
-    this.#problems.positions.record(path, { key, value: isWritten ? node.range?.[0] : key });
-    if (node === null) return null;
-    if (isScalar(node)) return node.value;
-    if (isAlias(node)) return this.#alias(node.resolve(this.#document), path, depth, key);
-    if (depth === deepest) return this.#refuse(path, 'be nested at most 32 deep', 'more');
+    const offset = isWritten ? (node.range?.[0] ?? nowhere) : key;
+    const read = (value: unknown): Read => ({ value, offset });
+    if (node === null) return read(null);
+    if (isScalar(node)) return read(node.value);
+    if (isAlias(node)) return this.#alias(node.resolve(this.#document), offset, path, depth, key);
+    if (depth === deepest) return this.#refuse(offset, path, 'be nested at most 32 deep', 'more');
     this.#open.add(node);
     try {
-      if (isSeq(node))
-        return node.items.map((item, index) => this.#item(item as Node | null, [...path, index], depth));
-      if (isMap(node)) return this.#map(node.items as readonly NodePair[], path, depth);
+      if (isSeq(node)) return read(this.#list(node.items as readonly (Node | null)[], path, depth));
+      if (isMap(node)) return read(this.#map(node.items as readonly NodePair[], path, depth));
     } finally {
       this.#open.delete(node);
     }
-    return undefined;
+    return read(undefined);
   }
 
-  #item(node: Node | null, path: Path, depth: number): unknown {
-    if (this.#insideAlias > 0) this.#fromAliases += 1;
-    return this.plain(node, path, depth + 1);
+  #list(items: readonly (Node | null)[], path: Path, depth: number): unknown {
+    const read = items.map((item, index) => {
+      if (this.#insideAlias > 0) this.#fromAliases += 1;
+      return this.plain(item, [...path, index], depth + 1, nowhere);
+    });
+    const result = read.map(({ value }) => value);
+    this.inside.set(
+      result,
+      read.map(({ offset }) => offset),
+    );
+    return result;
   }
 
   #map(pairs: readonly NodePair[], path: Path, depth: number): unknown {
-    const result = Object.create(null) as Record<string, unknown>;
+    const result = emptyMap();
+    const offsets = new Map<string, readonly number[]>();
     for (const { key, value } of pairs) {
       const name = this.#keyText(key);
       const child = [...path, name];
-      const keyOffset = key?.range?.[0];
+      const keyOffset = key?.range?.[0] ?? nowhere;
       if (this.#insideAlias > 0) this.#fromAliases += 1;
       if (name in result) {
         const complaint = { must: 'be given once', got: `${show(name)} again`, hint: 'remove one' };
-        this.#problems.addAtOffset(keyOffset ?? 0, complaint, child);
+        this.#problems.addAtOffset(Math.max(keyOffset, 0), complaint, child);
       } else {
-        result[name] = this.plain(value, child, depth + 1, keyOffset);
+        const read = this.plain(value, child, depth + 1, keyOffset);
+        result[name] = read.value;
+        offsets.set(name, [keyOffset, read.offset]);
       }
     }
+    this.inside.set(
+      result,
+      Object.keys(result).flatMap((name) => offsets.get(name) ?? []),
+    );
     return result;
   }
 
@@ -119,11 +150,13 @@ class Walk {
     return this.#text.slice(...(key?.range ?? [0, 0]).slice(0, 2)) || 'null';
   }
 
-  #alias(target: Node | undefined, path: Path, depth: number, key: number | undefined): unknown {
-    if (target === undefined) return this.#refuse(path, 'name an anchor above it', 'an unknown alias');
-    if (this.#open.has(target)) return this.#refuse(path, 'not contain itself', 'an alias of what it is in');
+  #alias(target: Node | undefined, offset: number, path: Path, depth: number, key: number): Read {
+    if (target === undefined)
+      return this.#refuse(offset, path, 'name an anchor above it', 'an unknown alias');
+    if (this.#open.has(target))
+      return this.#refuse(offset, path, 'not contain itself', 'an alias of what it is in');
     if (this.#fromAliases > mostFromAliases)
-      return this.#refuse(path, 'be smaller', 'too many values by aliases');
+      return this.#refuse(offset, path, 'be smaller', 'too many values by aliases');
     this.#insideAlias += 1;
     try {
       return this.plain(target, path, depth, key);
@@ -132,9 +165,9 @@ class Walk {
     }
   }
 
-  #refuse(path: Path, must: string, got: string): undefined {
-    this.#problems.add(path, { must, got });
-    return undefined;
+  #refuse(offset: number, path: Path, must: string, got: string): Read {
+    this.#problems.addAtOffset(Math.max(offset, 0), { must, got }, path);
+    return { value: undefined, offset };
   }
 }
 

@@ -18,8 +18,13 @@ export type AddressScope =
   'unicast' | 'unspecified' | 'loopback' | 'link-local' | 'multicast' | 'broadcast' | 'IPv4-mapped';
 
 export function parseAddress(text: string): Parsed<IpAddress> {
-  const bytes = text.includes(':') ? readIpv6(text) : readIpv4(text);
-  if (bytes !== undefined) return good(formatAddress(bytes));
+  if (!text.includes(':')) {
+    // Read as strictly as this, IPv4 has one spelling.
+    if (ipv4Number(text) !== undefined) return good(text as IpAddress);
+  } else {
+    const bytes = readIpv6(text);
+    if (bytes !== undefined) return good(formatAddress(bytes));
+  }
   if (text.includes('%')) {
     return mistake('be an IPv4 or IPv6 address', 'leave out the zone (% and what follows)');
   }
@@ -55,15 +60,10 @@ export function compareAddresses(a: IpAddress, b: IpAddress): number {
 }
 
 export function scopeOf(address: IpAddress): AddressScope {
+  const number = ipv4Number(address);
+  if (number !== undefined) return ipv4Scope(number);
   const bytes = addressBytes(address);
   const [first = 0, second = 0] = bytes;
-  if (bytes.length === 4) {
-    if (first === 0) return 'unspecified'; // 0.0.0.0/8, "this network" (RFC 1122 §3.2.1.3)
-    if (first === 127) return 'loopback';
-    if (first === 169 && second === 254) return 'link-local';
-    if (first >= 224 && first < 240) return 'multicast';
-    return bytes.every((byte) => byte === 255) ? 'broadcast' : 'unicast';
-  }
   const groups = words(bytes);
   if (isMapped(groups)) return 'IPv4-mapped';
   if (groups.slice(0, 7).every((group) => group === 0)) {
@@ -74,11 +74,40 @@ export function scopeOf(address: IpAddress): AddressScope {
   return first === 0xfe && (second & 0xc0) === 0x80 ? 'link-local' : 'unicast';
 }
 
+function ipv4Scope(number: number): AddressScope {
+  const first = number >>> 24;
+  if (first === 0) return 'unspecified'; // 0.0.0.0/8, "this network" (RFC 1122 §3.2.1.3)
+  if (first === 127) return 'loopback';
+  if (number >>> 16 === 0xa9fe) return 'link-local';
+  if (first >= 224 && first < 240) return 'multicast';
+  return number === 0xffffffff ? 'broadcast' : 'unicast';
+}
+
 function readIpv4(text: string): Uint8Array | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4) return undefined;
-  const bytes = parts.map((part) => (/^(0|[1-9]\d{0,2})$/.test(part) ? Number(part) : 256));
-  return bytes.every((byte) => byte < 256) ? Uint8Array.from(bytes) : undefined;
+  const number = ipv4Number(text);
+  if (number === undefined) return undefined;
+  return Uint8Array.of(number >>> 24, (number >>> 16) & 255, (number >>> 8) & 255, number & 255);
+}
+
+/** Character by character: a configuration has a hundred thousand of them. */
+function ipv4Number(text: string): number | undefined {
+  let number = 0;
+  let dots = 0;
+  let byte = -1; // of no digit yet
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === 0x2e) {
+      if (byte < 0 || dots === 3) return undefined;
+      number = number * 256 + byte;
+      dots += 1;
+      byte = -1;
+      continue;
+    }
+    if (code < 0x30 || code > 0x39 || byte === 0) return undefined; // 0 begins no longer number
+    byte = byte < 0 ? code - 0x30 : byte * 10 + code - 0x30;
+    if (byte > 255) return undefined;
+  }
+  return dots === 3 && byte >= 0 ? number * 256 + byte : undefined;
 }
 
 function readIpv6(text: string): Uint8Array | undefined {

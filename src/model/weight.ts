@@ -7,6 +7,9 @@ export type Weight = number & { readonly __unit: 'Weight' };
 /** The kernel stores more, but ipvsadm and every tool around it stop here. */
 export const maxWeight = 65535;
 
+/** What a server has that is given none. */
+export const usualWeight = 1 as Weight;
+
 export function parseWeight(value: unknown): Parsed<Weight> {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= maxWeight) {
     return good(value as Weight);

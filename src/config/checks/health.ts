@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Do the keys of a check belong to its type, and can the services that have it be asked that way? */
 import { familyOf, scopeOf } from '../../model/address.js';
-import { serverId } from '../../model/service.js';
+import type { CheckKind } from '../../model/health.js';
+import { isMap } from '../defaults.js';
 import type { CheckDraft } from '../draft/health.js';
 import type { ServiceDraft } from '../draft/service.js';
 import { checkKinds, keysOf } from '../schema/health.js';
@@ -22,15 +23,17 @@ export function checkHealth(shared: readonly CheckDraft[], services: readonly Se
   }
 }
 
+const ownKeys: ReadonlyMap<CheckKind, ReadonlySet<string>> = new Map(
+  checkKinds.map((kind) => [kind, new Set(keysOf[kind])]),
+);
+
 const optionalKeys = new Set(Object.values(keysOf).flat());
 
 function checkKeys({ at, kind }: CheckDraft): void {
-  const own = new Set(keysOf[kind]);
-  for (const key of optionalKeys) {
-    const field = at.get(key);
-    if (own.has(key) || !field.isWritten) continue;
+  for (const key of isMap(at.value) ? Object.keys(at.value) : []) {
+    if (!optionalKeys.has(key) || ownKeys.get(kind)?.has(key) === true) continue;
     const others = checkKinds.filter((other) => keysOf[other].includes(key));
-    field.refuseKey({ must: `be left out with type: ${kind}`, hint: `it is for ${others.join(', ')}` });
+    at.get(key).refuseKey({ must: `be left out with type: ${kind}`, hint: `it is for ${others.join(', ')}` });
   }
   if (kind === 'agent' && at.get('port').value === undefined)
     at.get('port').refuse({
@@ -84,7 +87,7 @@ function isPortKnown({ at, kind, check }: CheckDraft, { servers }: ServiceDraft)
   if (server === undefined) return true;
   at.get('port').refuse({
     must: 'be given',
-    hint: `${server.address.labelFrom(at)}, ${serverId(server.value)}, has none to ask at`,
+    hint: `${server.address.labelFrom(at)}, ${server.id}, has none to ask at`,
   });
   return false;
 }

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Sorry servers beside the real ones, and the quorum that calls for them. */
-import { serverId } from '../../model/service.js';
 import type { ServiceDraft } from '../draft/service.js';
 
 export function checkStanding({ servers, sorryServers, quorum }: ServiceDraft): void {
-  const real = new Map(servers.map((server) => [serverId(server.value), server]));
-  for (const { value, address } of sorryServers) {
-    const twin = real.get(serverId(value));
+  for (const { id, address } of sorryServers) {
+    const twin = servers.find((server) => server.id === id);
     if (twin === undefined) continue;
     address.refuse({
       must: 'be no server of the service',

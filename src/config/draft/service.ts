@@ -101,6 +101,7 @@ function readPersistence(at: Field, family: Family = 'ipv6'): Persistence | null
 }
 
 function readTimeouts(at: Field): Timeouts {
+  if (!at.isWritten) return kernelTimeouts;
   const names = Object.keys(kernelTimeouts) as readonly (keyof Timeouts)[];
   const read = names.map((name): [string, number] => [name, readSeconds(at.get(snakeCase(name)))]);
   return Object.fromEntries(read) as unknown as Timeouts;

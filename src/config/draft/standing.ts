@@ -20,6 +20,7 @@ export function readSlowStart(at: Field): SlowStart | null {
 }
 
 export function readDrain(at: Field): DrainPolicy {
+  if (!at.isWritten) return patientDrain;
   const deadline = at.get('deadline');
   return {
     deadlineSeconds: deadline.text() === 'none' ? patientDrain.deadlineSeconds : readSeconds(deadline),

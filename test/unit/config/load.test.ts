@@ -18,6 +18,7 @@ import {
   parseConfig,
   type HostNetwork,
 } from '../../../src/config/index.js';
+import { configSchema } from '../../../src/config/schema.js';
 import { readYaml } from '../../../src/config/yaml.js';
 import { formatListen } from '../../../src/model/endpoint.js';
 import { kernelSysctls } from '../../../src/model/sysctls.js';
@@ -347,8 +348,8 @@ describe('loadConfig', () => {
     ],
     [
       'a giant',
-      () => file('giant.yaml', new Uint8Array(2 ** 24 + 1)),
-      'got more than 16777216 bytes; check the path',
+      () => file('giant.yaml', new Uint8Array(2 ** 26 + 1)),
+      'got more than 67108864 bytes; check the path',
     ],
   ])('a file that is %s is unreadable, in a sentence', (_, path, sentence) => {
     expect(() => loadConfig(path())).toThrow(sentence);
@@ -556,8 +557,8 @@ describe('how much there may be', () => {
 `;
   const complaints = (most: Readonly<Record<'services' | 'servers', number>>): readonly string[] => {
     const { value, problems } = readYaml(text, 'f');
-    const { services } = draft(new Field(value, [], problems), filesThere);
-    checkCounts(new Field(value, ['services'], problems), services, most);
+    const { services } = draft(Field.root(value, problems, configSchema), filesThere);
+    checkCounts(services, most);
     return problems.list.map(formatProblem);
   };
 
