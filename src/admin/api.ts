@@ -3,15 +3,19 @@
  * What goes over the admin socket, as types the daemon and the commands share. docs/admin-api.md describes the same
  * for everybody else. Fields are added, never renamed or given another meaning.
  */
-import type { DeviceFacts, FlowTableCounters } from '../dataplane/dataplane.js';
+import type { DeviceFacts, Ending, FlowTableCounters } from '../dataplane/dataplane.js';
 import type { RefusalReason } from '../director/change-refused.js';
+import type { ConnectionSelection } from '../director/connection-selection.js';
 import type { Change } from '../director/diff.js';
+import type { DirectorEvent } from '../director/events.js';
 import type { Operation } from '../director/operation.js';
 import type { ConnectionRow, ServerReport, ServiceReport } from '../director/report.js';
 import type { ReloadFacts } from '../director/reload.js';
 import type { Precondition, ServiceNumbers, Settled } from '../director/run-time.js';
 import type { ErrorCode } from '../errors.js';
+import type { CheckedState } from '../health/state.js';
 import type { Table } from '../ipvsadm/index.js';
+import type { EventSource } from './event-streams.js';
 
 /** starting: the socket is held, but nothing is balanced yet. */
 export type DaemonState = 'starting' | 'ready' | 'stopping';
@@ -85,6 +89,31 @@ export interface ChangeAnswer {
   readonly revision: string;
 }
 
+/** GET /v1/events?follow=0 */
+export interface EventsAnswer {
+  readonly events: readonly DirectorEvent[];
+  /** Events after the number asked for that are no longer kept. */
+  readonly missed: number;
+  readonly last: number;
+}
+
+export interface HealthAnswer {
+  readonly servers: readonly CheckedState[];
+}
+
+export interface StatsAnswer {
+  readonly services: readonly ServiceNumbers[];
+}
+
+export interface ChangesAnswer {
+  readonly changes: readonly Change[];
+  readonly revision: string;
+}
+
+export interface EndFlowsAnswer {
+  readonly ended: number;
+}
+
 export interface ZeroAnswer {
   readonly result: 'zeroed';
 }
@@ -126,6 +155,11 @@ export interface AdminActions {
   settled(): Promise<Settled>;
   /** All operations or none. */
   change(operations: readonly Operation[], options: ChangeOptions): Promise<Done<ChangeAnswer>>;
+  /** Ends the connections that all of the selection fits; how many it were. */
+  endConnections(selection: ConnectionSelection, ending: Ending): Promise<number>;
+  /** What the checks know of every checked server. */
+  health(): readonly CheckedState[];
+  events(): EventSource;
   /** Of one service ("tcp://10.9.0.1:80") or, null, of all. */
   zero(service: string | null): void;
 }

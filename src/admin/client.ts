@@ -1,66 +1,115 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Asking a daemon over its admin socket. fetch() cannot use unix sockets, so this is node:http. */
-import { request } from 'node:http';
+/** Asking a daemon over its admin API. fetch() cannot use unix sockets, so this is node:http. */
+import type { ClientRequest, IncomingMessage } from 'node:http';
 
 import { VsnatError } from '../errors.js';
+import { peerOf, requestTo, type Peer } from './peer.js';
 
 export interface JsonAnswer {
   readonly status: number;
   readonly body: unknown;
 }
 
-export const getJson = (socket: string, path: string, timeoutMs = 10_000): Promise<JsonAnswer> =>
-  ask(socket, 'GET', path, timeoutMs);
+export interface Question {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly body?: unknown;
+  /** The revision the change is made for. */
+  readonly ifMatch?: string;
+  readonly timeoutMs?: number;
+}
+
+export const getJson = (where: string | Peer, path: string, timeoutMs = 10_000): Promise<JsonAnswer> =>
+  askJson(where, { method: 'GET', path, timeoutMs });
 
 export const postJson = (
-  socket: string,
+  where: string | Peer,
   path: string,
   timeoutMs = 60_000,
   body?: unknown,
-): Promise<JsonAnswer> => ask(socket, 'POST', path, timeoutMs, body);
+): Promise<JsonAnswer> => askJson(where, { method: 'POST', path, timeoutMs, body });
 
 /** No answer of ours comes near this; a daemon that sends more is not one. */
-const maxAnswerBytes = 64 * 1024 * 1024;
+const maxAnswerBytes = 256 * 1024 * 1024;
 
-function ask(
-  socketPath: string,
-  method: string,
-  path: string,
-  timeoutMs: number,
-  body?: unknown,
-): Promise<JsonAnswer> {
+/** `where`: a socket's path, or a peer. Throws VSNAT_UNREACHABLE. */
+export async function askJson(where: string | Peer, question: Question): Promise<JsonAnswer> {
+  const { method, path, body, ifMatch, timeoutMs = 60_000 } = question;
+  const peer = typeof where === 'string' ? peerOf(where) : where;
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  const { response, asked } = await ask(peer, {
+    method,
+    path,
+    headers: {
+      ...(text !== undefined && { 'content-type': 'application/json' }),
+      ...(ifMatch !== undefined && { 'if-match': ifMatch }),
+    },
+    text,
+    timeoutMs,
+  });
   return new Promise((resolve, reject) => {
-    const fail = (cause: Error): void => reject(unreachable(socketPath, cause));
-    const asked = request({ socketPath, method, path, headers: { host: 'vsnat' } }, (response) => {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-        chunks.push(chunk);
-        if (bytes > maxAnswerBytes) response.destroy(new Error('the answer does not end'));
-      });
-      response.on('error', fail);
-      response.on('end', () => {
-        try {
-          resolve({
-            status: response.statusCode ?? 0,
-            body: JSON.parse(Buffer.concat(chunks).toString('utf8')),
-          });
-        } catch {
-          fail(new Error('the answer is not JSON'));
-        }
-      });
-    });
-    const deadline = setTimeout(
-      () => asked.destroy(new Error(`no answer within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
-    asked.on('close', () => clearTimeout(deadline));
+    const fail = (cause: Error): void => reject(unreachable(peer, cause));
+    const chunks: Buffer[] = [];
+    let bytes = 0;
     asked.on('error', fail);
-    asked.on('socket', (socket) => {
-      if (socket.listenerCount('error', ignore) === 0) socket.on('error', ignore);
+    response.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      chunks.push(chunk);
+      if (bytes > maxAnswerBytes) response.destroy(new Error('the answer does not end'));
     });
-    asked.end(body === undefined ? undefined : JSON.stringify(body));
+    response.on('error', fail);
+    response.on('end', () => {
+      try {
+        resolve({
+          status: response.statusCode ?? 0,
+          body: JSON.parse(Buffer.concat(chunks).toString('utf8')),
+        });
+      } catch {
+        fail(new Error('the answer is not JSON'));
+      }
+    });
+  });
+}
+
+export interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text?: string | undefined;
+  /** Until the answer has ended; 0: it may go on. */
+  readonly timeoutMs: number;
+  /** Until the answer begins, when it may go on. */
+  readonly headMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Called {
+  readonly response: IncomingMessage;
+  readonly asked: ClientRequest;
+}
+
+/** Resolves when the head of the answer is there. */
+export async function ask(peer: Peer, call: Call): Promise<Called> {
+  const { method, path, headers, text, timeoutMs, headMs = timeoutMs, signal } = call;
+  const options = { method, path, ...(signal === undefined ? {} : { signal }) };
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error): void => reject(unreachable(peer, cause));
+    let deadline: NodeJS.Timeout | undefined;
+    requestTo(peer, options, headers, (response) => {
+      if (timeoutMs === 0) clearTimeout(deadline);
+      resolve({ response, asked });
+    }).then((made) => {
+      asked = made;
+      const patience = timeoutMs === 0 ? headMs : timeoutMs;
+      deadline = setTimeout(() => made.destroy(new Error(`no answer within ${patience} ms`)), patience);
+      made.on('close', () => clearTimeout(deadline));
+      made.on('error', fail);
+      made.on('socket', (socket) => {
+        if (socket.listenerCount('error', ignore) === 0) socket.on('error', ignore);
+      });
+      made.end(text);
+    }, fail);
+    let asked: ClientRequest;
   });
 }
 
@@ -70,17 +119,19 @@ function ask(
  */
 const ignore = (): void => undefined;
 
-function unreachable(socket: string, cause: Error): VsnatError {
+export function unreachable({ name, options }: Peer, cause: Error): VsnatError {
   const code = 'code' in cause ? String(cause.code) : '';
-  const advice =
-    code === 'EACCES' || code === 'EPERM'
-      ? 'run as root or as a member of the socket file’s group'
-      : 'start it with `vsnat run -c FILE`, or name its socket with --socket PATH';
   return new VsnatError(
     'VSNAT_UNREACHABLE',
-    `${socket}: must be the socket of a running daemon, got ${code || cause.message}; ${advice}`,
+    `${name}: must be the ${'socketPath' in options ? 'socket' : 'address'} of a running daemon, got ${code || cause.message}; ${advice(code)}`,
     {
       cause,
     },
   );
+}
+
+function advice(code: string): string {
+  if (code === 'EACCES' || code === 'EPERM') return 'run as root or as a member of the socket file’s group';
+  if (/CERT|SELF_SIGNED|UNABLE_TO/.test(code)) return 'name the authority of its certificate in VSNAT_CA';
+  return 'start it with `vsnat run -c FILE`, or name its socket with --socket PATH';
 }

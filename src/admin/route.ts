@@ -10,6 +10,7 @@ import type { Static, TObject, TProperties, TSchema } from '@sinclair/typebox';
 
 import type { Precondition } from '../director/run-time.js';
 import type { AdminActions, StatusAnswer } from './api.js';
+import type { EventStreams } from './event-streams.js';
 
 export type Method = 'GET' | 'POST' | 'DELETE';
 
@@ -26,6 +27,7 @@ export interface AdminSource {
   readonly status: () => Omit<StatusAnswer, 'director'>;
   /** undefined while the daemon starts. */
   readonly actions: () => AdminActions | undefined;
+  readonly streams: EventStreams;
 }
 
 /** One request, read and found valid. */

@@ -5,6 +5,7 @@
  */
 import { boundedServer, closeServer } from '../metrics/bounded-server.js';
 import type { AdminActions, DaemonState, StatusAnswer } from './api.js';
+import { EventStreams } from './event-streams.js';
 import { handleAdmin } from './handle.js';
 import { listenOnSocket } from './socket.js';
 
@@ -25,10 +26,11 @@ export interface AdminServer {
 export async function openAdmin({ socket, identity, onFailure }: AdminOptions): Promise<AdminServer> {
   let actions: AdminActions | undefined;
   let state: DaemonState = 'starting';
+  const streams = new EventStreams();
   const server = boundedServer(
     (request, response) =>
       handleAdmin(
-        { status: () => ({ ...identity, state }), actions: () => actions },
+        { status: () => ({ ...identity, state }), actions: () => actions, streams },
         request,
         response,
         onFailure,
@@ -44,6 +46,7 @@ export async function openAdmin({ socket, identity, onFailure }: AdminOptions): 
     detach() {
       actions = undefined;
       state = 'stopping';
+      streams.close();
     },
     close: async () => {
       await held.release(); // the file first: a client then finds no daemon rather than one that hangs up

@@ -212,6 +212,9 @@ function attach<D extends Dataplane>(
     table: () => runTime.table(),
     numbers: () => runTime.numbers(),
     settled: () => runTime.settled(),
+    endConnections: (selection, ending) => director.endConnections(selection, ending),
+    health: () => director.health(),
+    events: () => director.events,
     change,
     zero: (service) => runTime.zero(service),
   });

@@ -3,7 +3,10 @@
 import type { Route } from '../route.js';
 import { changeRoute } from './change.js';
 import { changesRoute, configRoute } from './config.js';
+import { endFlowsRoute } from './end-flows.js';
+import { eventsRoute } from './events.js';
 import { flowsRoute } from './flows.js';
+import { healthRoute } from './health.js';
 import { openApiRoute } from './openapi.js';
 import { reloadRoute } from './reload.js';
 import { serverWordRoutes } from './server-words.js';
@@ -18,9 +21,12 @@ export const routes: readonly Route[] = [
   servicesRoute,
   serviceRoute,
   serversRoute,
+  healthRoute,
   flowsRoute,
+  endFlowsRoute,
   statsRoute,
   tableRoute,
+  eventsRoute,
   configRoute,
   changesRoute,
   changeRoute,

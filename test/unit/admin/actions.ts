@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a daemon could do, for tests of what stands before it. */
 import type { AdminActions, DirectorStatus } from '../../../src/admin/api.js';
+import { Events } from '../../../src/director/events.js';
 import { modelWith, web } from '../director/models.js';
 import { pageOf, row } from './rows.js';
 
@@ -42,6 +43,9 @@ export function fakeActions(more: Partial<AdminActions> = {}): AdminActions {
     numbers: () => [],
     settled: () => Promise.resolve({ model: modelWith(web('a')), revision: 1, sinceFile: [] }),
     change: () => Promise.resolve({ changes: [], notes: [], dryRun: false, revision: 1 }),
+    endConnections: () => Promise.resolve(0),
+    health: () => [],
+    events: () => new Events(() => 5),
     zero: () => undefined,
     ...more,
   };
