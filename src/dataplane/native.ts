@@ -56,6 +56,13 @@ export interface Engine {
   close(): void;
 }
 
+/** Echo requests out, ICMP messages in; errors are Node's own (code, errno, syscall). Used by health/ by way of cli/. */
+export type IcmpSocketClass = new (
+  ipv6: boolean,
+  source: string | null,
+  receive: (message: Uint8Array, from: string) => void,
+) => { send(to: string, message: Uint8Array): void; close(): void };
+
 export interface Addon {
   readonly Engine: new (options: EngineOptions) => Engine;
   dropReasons(): readonly DropReason[];
@@ -64,6 +71,7 @@ export interface Addon {
   latencyBounds?(): readonly number[];
   /** Sends one datagram to a unix socket; a leading '@' names an abstract one. Node itself has no unix datagrams. */
   notify?(path: string, text: string): void;
+  readonly IcmpSocket?: IcmpSocketClass;
   readonly abi: number;
   readonly version: string;
 }

@@ -4,7 +4,8 @@
  * time: attempt.ts gives up at the deadline, measures, and cleans messages, for all of them in one place.
  *
  * The rules of a checker:
- *   - `finish` is called at most once, never from within ask(), and everything is released by then.
+ *   - `finish` is called at most once, never from within ask(), and everything is released by then. What ask() throws is
+ *     the answer.
  *   - stop() releases everything at once; `finish` is not called after it.
  *   - What a peer sends is bounded before it is kept, and is never taken for anything but an answer.
  */
@@ -25,7 +26,7 @@ export interface Target {
 }
 
 export interface Answer {
-  readonly result: 'good' | 'bad' | /** Our own host's fault. */ 'skipped';
+  readonly result: 'good' | 'bad' | /** Our own fault. */ 'skipped';
   /** Why, as a clause: "status 503, not in 200-399". May hold a peer's bytes; whoever shows it escapes it. */
   readonly message: string;
   /** Absent: nothing is said about it. */
@@ -37,8 +38,8 @@ export interface Asking {
   /** How far it has come, as a clause: "connected, no status line yet". */
   progress(): string;
   stop(): void;
-  /** Where silence until the deadline is an answer. */
-  silence?(): Answer;
+  /** Where silence until the deadline may be an answer. */
+  silence?(): Answer | undefined;
 }
 
 export type Finish = (answer: Answer) => void;
@@ -48,6 +49,11 @@ export interface Checker<Q extends Question = Question> {
   ask(question: Q, target: Target, finish: Finish): Asking;
   /** Of what outlives a single question: shared sockets, children that were killed. */
   close?(): Promise<void>;
+}
+
+/** Thrown by ask(): this host cannot put the question just now. */
+export class CannotAsk extends Error {
+  override readonly name = 'CannotAsk';
 }
 
 type Having<K, Q extends Question> = Q extends Question ? (K extends Q['kind'] ? Q : never) : never;

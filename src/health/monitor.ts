@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Asks all servers, all the time, and says when something changed.
+ *
+ * Every probe stands in one heap, by when it is due; one timer waits for the first. When it is due, at most
+ * `startsPerTurn` probes are begun before the event loop gets its turn, and at most `concurrency` are under way; the
+ * others wait in the order in which they were due, so none starves. Probes that are new are spread: as many starts a
+ * second as a running monitor may make, then a random part of the interval. So neither a restart nor a reload is a storm.
+ */
+import type { Model } from '../model/index.js';
+import { attempt, type CheckResult } from './attempt.js';
+import { CheckedServer } from './checked-server.js';
+import { CannotAsk, type Checker, type Target } from './checker.js';
+import { realClock, type Clock } from './clock.js';
+import { Heap } from './heap.js';
+import { Probe } from './probe.js';
+import type { CheckedState, HealthFacts, HealthMonitor, MonitorParts } from './state.js';
+import { Durations } from './tally.js';
+import { sourceFor, wantedServers } from './wanted.js';
+
+const startsPerTurn = 32;
+/** New probes begin this far apart, or closer when they would not fit into their interval. */
+const spreadMs = 2;
+const defaultConcurrency = 2000;
+const skippedNoticeMs = 10_000;
+
+export function createMonitor(parts: MonitorParts): HealthMonitor {
+  return new Monitor(parts);
+}
+
+class Monitor implements HealthMonitor {
+  readonly #parts: MonitorParts;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #concurrency: number;
+  readonly #due = new Heap<Probe>();
+  readonly #durations = new Durations();
+  readonly #changed = new Set<CheckedServer>();
+  #probes = new Map<string, Probe>();
+  #servers = new Map<string, CheckedServer>();
+  /** Who wants to know what a probe finds. */
+  #listeners = new Map<Probe, CheckedServer[]>();
+  #running = 0;
+  #timer: { readonly at: number; readonly cancel: () => void } | undefined;
+  #report: (() => void) | undefined;
+  #skippedAt = -skippedNoticeMs;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: MonitorParts) {
+    this.#parts = parts;
+    this.#clock = parts.clock ?? realClock;
+    this.#random = parts.random ?? Math.random;
+    this.#concurrency = parts.concurrency ?? defaultConcurrency;
+  }
+
+  update(model: Model): void {
+    if (this.#closing !== undefined) return;
+    const wall = this.#clock.wall();
+    const probes = new Map<string, Probe>();
+    const servers = new Map<string, CheckedServer>();
+    const listeners = new Map<Probe, CheckedServer[]>();
+    const begun: Probe[] = [];
+    for (const wanted of wantedServers(model)) {
+      const id = serverKey(wanted.service, wanted.server);
+      const server = this.#servers.get(id) ?? new CheckedServer(wanted.service, wanted.server, wall);
+      servers.set(id, server);
+      const own = wanted.probes.map((probe) => {
+        let found = probes.get(probe.key) ?? this.#probes.get(probe.key);
+        if (found === undefined) begun.push((found = new Probe(probe)));
+        probes.set(probe.key, found);
+        return found;
+      });
+      for (const probe of new Set(own)) {
+        const known = listeners.get(probe);
+        if (known === undefined) listeners.set(probe, [server]);
+        else known.push(server);
+      }
+      if (!sameProbes(server.probes, own)) {
+        const before = server.verdict;
+        server.setProbes(own, wall);
+        if (before !== server.verdict) this.#changed.add(server); // it shares a probe that has its answer already
+      }
+    }
+    for (const [key, probe] of this.#probes) if (!probes.has(key)) this.#end(probe);
+    for (const server of this.#changed)
+      if (servers.get(keyOf(server)) !== server) this.#changed.delete(server);
+    this.#probes = probes;
+    this.#servers = servers;
+    this.#listeners = listeners;
+    this.#durations.keepOnly(new Set(model.services.map(({ name }) => name)));
+    this.#spread(begun);
+    if (this.#changed.size > 0) this.#reportSoon();
+    this.#wait();
+  }
+
+  states(): readonly CheckedState[] {
+    return [...this.#servers.values()].map((server) => server.state());
+  }
+
+  state(service: string, server: string): CheckedState | undefined {
+    return this.#servers.get(serverKey(service, server))?.state();
+  }
+
+  facts(): HealthFacts {
+    const servers = [...this.#servers.values()];
+    const now = this.#clock.now();
+    let queued = 0;
+    if (this.#running >= this.#concurrency) {
+      for (const probe of this.#probes.values()) if (probe.place >= 0 && probe.at <= now) queued += 1;
+    }
+    return {
+      probes: this.#probes.size,
+      running: this.#running,
+      queued,
+      totals: servers.flatMap(({ service, server, probes }) =>
+        probes.map(({ counts, wanted }) => ({
+          service,
+          server,
+          kind: wanted.check.question.kind,
+          ...counts,
+        })),
+      ),
+      durations: this.#durations.all(),
+      transitions: servers.map(({ service, server, transitions }) => ({ service, server, ...transitions })),
+    };
+  }
+
+  suspect(service: string, server: string, why: string): void {
+    const suspected = this.#servers.get(serverKey(service, server));
+    for (const probe of suspected?.probes ?? []) {
+      const { check } = probe.wanted;
+      if (!check.passive || !probe.suspect()) continue;
+      for (const listener of this.#listeners.get(probe) ?? []) this.#changed.add(listener);
+      const soonest = this.#clock.now() + this.#random() * check.timing.fastIntervalMs;
+      if (probe.place >= 0 && probe.at > soonest) this.#due.set(probe, soonest);
+      this.#parts.onNotice?.({
+        level: 'info',
+        service,
+        server,
+        kind: check.question.kind,
+        text: `suspect, checked faster: ${why}`,
+      });
+    }
+    if (this.#changed.size > 0) this.#reportSoon();
+    this.#wait();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      this.#timer?.cancel();
+      this.#report?.();
+      for (const probe of this.#probes.values()) this.#end(probe);
+      const checkers = new Set<Pick<Checker, 'close'>>(Object.values(this.#parts.checkers));
+      await Promise.all([...checkers].map((checker) => checker.close?.() ?? Promise.resolve()));
+    })();
+    return this.#closing;
+  }
+
+  /** First checks: evenly over the time that so many of them may take, in random order. */
+  #spread(begun: readonly Probe[]): void {
+    const now = this.#clock.now();
+    const window = begun.length * spreadMs;
+    for (const probe of begun) {
+      const { intervalMs } = probe.wanted.check.timing;
+      probe.isSpread = window >= intervalMs;
+      this.#due.set(probe, now + this.#random() * Math.min(intervalMs, window));
+    }
+  }
+
+  /** Keeps the one timer at the first probe that is due. */
+  #wait(): void {
+    const first = this.#due.first();
+    if (this.#closing !== undefined || first === undefined || this.#running >= this.#concurrency) return;
+    if (this.#timer !== undefined && this.#timer.at <= first.at) return;
+    this.#timer?.cancel();
+    this.#timer = {
+      at: first.at,
+      cancel: this.#clock.after(Math.max(1, Math.ceil(first.at - this.#clock.now())), () => this.#turn()),
+    };
+  }
+
+  #turn(): void {
+    this.#timer = undefined;
+    const now = this.#clock.now();
+    for (let started = 0; started < startsPerTurn && this.#running < this.#concurrency; started += 1) {
+      const probe = this.#due.first();
+      if (probe === undefined || probe.at > now) break;
+      this.#due.delete(probe);
+      this.#ask(probe, now);
+    }
+    this.#wait();
+  }
+
+  #ask(probe: Probe, now: number): void {
+    const { check } = probe.wanted;
+    probe.startedAt = now;
+    this.#running += 1;
+    const checker = this.#parts.checkers[check.question.kind] as Checker;
+    const [target, asker] = this.#prepare(probe, checker);
+    probe.running = attempt(asker, check.question, target, this.#clock, (result) =>
+      this.#answered(probe, result),
+    );
+  }
+
+  /** Who is asked, and by whom: a check that must go through the VIP and cannot is skipped. */
+  #prepare(probe: Probe, checker: Checker): [Target, Checker] {
+    const { check, address, port, service, server } = probe.wanted;
+    const { timeoutMs } = check.timing;
+    const plain = {
+      address,
+      port,
+      source: sourceFor(probe.wanted),
+      detour: null,
+      service,
+      server,
+      timeoutMs,
+    };
+    if (check.through === 'direct') return [plain, checker];
+    const detour = this.#parts.connectThrough?.(service, server) ?? null;
+    return detour === null ? [plain, noWay] : [{ ...plain, detour }, checker];
+  }
+
+  #answered(probe: Probe, result: CheckResult): void {
+    this.#running -= 1;
+    probe.running = undefined;
+    const wall = this.#clock.wall();
+    const { kind } = probe.wanted.check.question;
+    const listeners = this.#listeners.get(probe) ?? [];
+    if (result.result === 'skipped') this.#noticeSkipped(probe, result.message);
+    if (probe.take(result, wall)) {
+      for (const server of listeners) {
+        this.#changed.add(server);
+        if (server.refresh(wall)) this.#notice(server);
+      }
+      this.#reportSoon();
+    }
+    if (result.result !== 'skipped') {
+      for (const { service } of listeners) this.#durations.add(service, kind, result.durationMs);
+    }
+    this.#due.set(probe, Math.max(this.#clock.now(), probe.startedAt + probe.nextAfter(this.#random())));
+    this.#wait();
+  }
+
+  #notice(server: CheckedServer): void {
+    const reason = server.reason();
+    if (reason === undefined) return;
+    const { verdict, service, server: id } = server;
+    const level = verdict === 'down' ? 'warn' : 'info';
+    this.#parts.onNotice?.({
+      level,
+      service,
+      server: id,
+      kind: reason.kind,
+      text: `${verdict}: ${reason.message}`,
+    });
+  }
+
+  /** Once in a while: when it hits one check it hits thousands. */
+  #noticeSkipped({ wanted: { service, server, check } }: Probe, message: string): void {
+    const now = this.#clock.now();
+    if (now - this.#skippedAt < skippedNoticeMs) return;
+    this.#skippedAt = now;
+    const { kind } = check.question;
+    this.#parts.onNotice?.({ level: 'warn', service, server, kind, text: `checks are skipped: ${message}` });
+  }
+
+  #end(probe: Probe): void {
+    this.#due.delete(probe);
+    if (probe.running === undefined) return;
+    probe.running.stop();
+    probe.running = undefined;
+    this.#running -= 1;
+  }
+
+  #reportSoon(): void {
+    this.#report ??= this.#clock.after(0, () => {
+      this.#report = undefined;
+      const states = [...this.#changed].map((server) => server.state());
+      this.#changed.clear();
+      if (states.length > 0) this.#parts.onChange(states);
+    });
+  }
+}
+
+const noWay: Checker = {
+  ask: () => {
+    throw new CannotAsk('there is no way through the VIP just now');
+  },
+};
+
+const serverKey = (service: string, server: string): string => `${server} ${service}`;
+const keyOf = ({ service, server }: CheckedServer): string => serverKey(service, server);
+
+const sameProbes = (a: readonly Probe[], b: readonly Probe[]): boolean =>
+  a.length === b.length && a.every((probe, index) => probe === b[index]);

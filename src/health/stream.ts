@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A TCP connection to a server, as checks want one: from the right address, never through a resolver, and gone without
+ * a trace when it is stopped. The peer's bytes are handed on as they come; who reads them bounds what is kept.
+ */
+import { Socket } from 'node:net';
+
+import type { Answer, Target } from './checker.js';
+import { failure } from './message.js';
+
+export interface StreamEvents {
+  readonly connected?: (socket: Socket) => void;
+  /** Valid during the call only. */
+  readonly data?: (bytes: Buffer) => void;
+  /** The peer has closed its side. */
+  readonly ended?: () => void;
+  readonly failed: (answer: Answer) => void;
+}
+
+/** Where and from where to connect. All are addresses, so Node asks no resolver (test/unit/health proves it). */
+export function placeOf({ detour, address, port, source }: Target): {
+  host: string;
+  port: number;
+  localAddress?: string;
+  localPort?: number;
+} {
+  if (detour !== null) {
+    const { source: from, destination } = detour;
+    return {
+      host: destination.address,
+      port: destination.port,
+      localAddress: from.address,
+      localPort: from.port,
+    };
+  }
+  return source === null ? { host: address, port } : { host: address, port, localAddress: source };
+}
+
+export function openStream(target: Target, events: StreamEvents): Socket {
+  const socket = new Socket();
+  listen(socket, 'connect', events);
+  socket.connect(placeOf(target));
+  return socket;
+}
+
+/** Hands on what happens to `socket` until somebody drops it. `doing` begins the sentence of a failure. */
+export function listen(
+  socket: Socket,
+  ready: string,
+  { connected, data, ended, failed }: StreamEvents,
+  doing: () => string = () => '',
+): void {
+  const unlessDropped =
+    <A extends unknown[]>(call: (...event: A) => void) =>
+    (...event: A): void => {
+      if (!socket.destroyed) call(...event);
+    };
+  socket.on('error', (error) => {
+    if (dropped.has(socket)) return;
+    drop(socket);
+    failed(failure(error, doing()));
+  });
+  if (connected !== undefined)
+    socket.once(
+      ready,
+      unlessDropped(() => connected(socket)),
+    );
+  if (data !== undefined) socket.on('data', unlessDropped(data));
+  if (ended !== undefined) socket.once('end', unlessDropped(ended));
+}
+
+const dropped = new WeakSet<Socket>();
+
+/** From here on the socket says nothing more, and its descriptor is closed. */
+export function drop(socket: Socket): void {
+  dropped.add(socket);
+  socket.destroy();
+}
