@@ -8,6 +8,7 @@ import type { RefusalReason } from '../director/change-refused.js';
 import type { ConnectionSelection } from '../director/connection-selection.js';
 import type { Change } from '../director/diff.js';
 import type { DirectorEvent } from '../director/events.js';
+import type { Explanation, Tuple } from '../director/explain.js';
 import type { Operation } from '../director/operation.js';
 import type { ConnectionRow, ServerReport, ServiceReport } from '../director/report.js';
 import type { ReloadFacts } from '../director/reload.js';
@@ -146,6 +147,7 @@ export interface AdminActions {
   directorStatus(): DirectorStatus;
   services(): readonly ServiceReport[];
   connections(cursor: number, limit: number): FlowsAnswer;
+  explain(tuple: Tuple): Promise<Explanation>;
   reload(options: ChangeOptions): Promise<Done<ReloadAnswer>>;
   /** The services as ipvsadm sees them. */
   table(): Table;

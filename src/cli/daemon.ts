@@ -208,6 +208,7 @@ function attach<D extends Dataplane>(
     directorStatus: (): DirectorStatus => directorStatus(director, reloader),
     services: () => director.services(),
     connections: (cursor, limit) => director.connections(cursor, limit),
+    explain: (tuple) => director.explain(tuple),
     reload,
     table: () => runTime.table(),
     numbers: () => runTime.numbers(),

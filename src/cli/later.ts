@@ -5,7 +5,6 @@ export const laterCommands: ReadonlySet<string> = new Set([
   'stats',
   'top',
   'events',
-  'explain',
   'drain',
   'weight',
   'capture',

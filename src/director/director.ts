@@ -36,6 +36,8 @@ import { selectionOf, type ConnectionSelection } from './connection-selection.js
 import { Defender, watchMemory, type DefenceState, type MemoryWatch } from './defence.js';
 import type { Change } from './diff.js';
 import { Events } from './events.js';
+import { explainRunning } from './explain-running.js';
+import type { Explanation, Tuple } from './explain.js';
 import type { Publishes, Reconciler } from './reconciler.js';
 import type { ConnectionPage, ServiceReport } from './report.js';
 import { slotsNeeded } from './slots.js';
@@ -248,6 +250,15 @@ export class Director<D extends Dataplane = Dataplane> {
   /** A page of the tracked connections. Start with cursor 0, go on with `next` until it is null. */
   connections(cursor = 0, limit = 1000): ConnectionPage {
     return this.#reconciler.connections(cursor, limit);
+  }
+
+  /** What would become of the first packet of a connection, and why. Nothing is changed by asking. */
+  explain(tuple: Tuple): Promise<Explanation> {
+    return explainRunning(tuple, {
+      dataplane: this.dataplane,
+      services: this.#reconciler.explained(),
+      ipvs: this.model.ipvs,
+    });
   }
 
   /** Gives the host back as it was, then ends the dataplane. Idempotent; safe while an apply() is under way. */

@@ -11,6 +11,7 @@ import { VsnatError } from '../errors.js';
 import type { Model, VirtualService } from '../model/index.js';
 import { compile, nothingCompiled, snapshotOf, type Compiled } from './compile.js';
 import { diffModels, withoutRestart, type Change } from './diff.js';
+import type { ExplainedService } from './explain.js';
 import { sincePast } from './past.js';
 import { connectionOf, reportServices, type ConnectionPage, type ServiceReport } from './report.js';
 import { reuseServices } from './reuse.js';
@@ -169,6 +170,15 @@ export class Reconciler {
     const { compiled, standings } = this.#now();
     const placed = [...compiled.services.values()].map((service) => service.placed);
     return reportServices(placed, sincePast(counters, compiled.past), standings, this.#watch.now());
+  }
+
+  /** What the dataplane works with, for explain.ts. */
+  explained(): readonly ExplainedService[] {
+    return [...this.#now().compiled.services].map(([name, { spec, placed }]) => ({
+      name,
+      scheduler: placed.scheduler,
+      spec,
+    }));
   }
 
   connections(cursor: number, limit: number): ConnectionPage {

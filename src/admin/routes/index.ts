@@ -5,6 +5,7 @@ import { changeRoute } from './change.js';
 import { changesRoute, configRoute } from './config.js';
 import { endFlowsRoute } from './end-flows.js';
 import { eventsRoute } from './events.js';
+import { explainRoute } from './explain.js';
 import { flowsRoute } from './flows.js';
 import { healthRoute } from './health.js';
 import { openApiRoute } from './openapi.js';
@@ -24,6 +25,7 @@ export const routes: readonly Route[] = [
   healthRoute,
   flowsRoute,
   endFlowsRoute,
+  explainRoute,
   statsRoute,
   tableRoute,
   eventsRoute,

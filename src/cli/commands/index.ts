@@ -9,6 +9,7 @@ import { completion } from './completion.js';
 import { convert } from './convert.js';
 import { demo } from './demo.js';
 import { doctor } from './doctor.js';
+import { explain } from './explain.js';
 import { flows } from './flows.js';
 import { ipvsadm, restore, save } from './ipvsadm.js';
 import { reload } from './reload.js';
@@ -26,6 +27,7 @@ export const commands: readonly Register[] = [
   ipvsadm,
   save,
   restore,
+  explain,
   doctor,
   convert,
   demo,

@@ -2,6 +2,7 @@
 /** What a daemon could do, for tests of what stands before it. */
 import type { AdminActions, DirectorStatus } from '../../../src/admin/api.js';
 import { Events } from '../../../src/director/events.js';
+import { formatEndpoint } from '../../../src/model/index.js';
 import { modelWith, web } from '../director/models.js';
 import { pageOf, row } from './rows.js';
 
@@ -38,6 +39,18 @@ export function fakeActions(more: Partial<AdminActions> = {}): AdminActions {
     directorStatus: () => status,
     services: () => [],
     connections: pageOf([row(1), row(2), row(3)]),
+    explain: ({ protocol, client, to }) =>
+      Promise.resolve({
+        packet: `${protocol} ${formatEndpoint(client)} -> ${formatEndpoint(to)}`,
+        verdict: 'passed',
+        reason: null,
+        service: null,
+        basis: null,
+        server: null,
+        certain: true,
+        steps: [],
+        counts: [],
+      }),
     reload: () => Promise.resolve({ result: 'unchanged', changes: [], revision: 1 }),
     table: () => ({ size: 1024, timeouts: { tcp: 900, tcpFin: 120, udp: 300 }, services: [] }),
     numbers: () => [],

@@ -77,9 +77,14 @@ const bodies: Readonly<Record<string, unknown>> = {
 };
 
 const concrete = (path: string): string => path.replace('{name}', 'web');
+const parameters: Readonly<Record<string, string>> = {
+  'GET /v1/events': '?follow=0',
+  'DELETE /v1/flows': '?service=web',
+  'GET /v1/explain': '?protocol=tcp&client=192.0.2.7:40000&to=10.9.0.1:80',
+};
 /** With the parameters it takes to get an answer, and one that ends. */
 const sensible = ({ method, path }: Route): string =>
-  `${concrete(path)}${path === '/v1/events' ? '?follow=0' : method === 'DELETE' ? '?service=web' : ''}`;
+  `${concrete(path)}${parameters[`${method} ${path}`] ?? ''}`;
 const name = ({ method, path }: Route): string => `${method} ${path}`;
 const named = (some: readonly Route[]): [string, Route][] => some.map((route) => [name(route), route]);
 const refuses = (status: number): Route[] =>
