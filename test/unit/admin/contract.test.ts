@@ -110,12 +110,14 @@ describe.each(named(routes))('%s', (_, route) => {
 
   it('answers 413 to a body beyond its bound, before that has been sent', async () => {
     const headers = { 'content-type': jsonType, 'content-length': String(2 ** 30) };
-    expect(judge(route, await served.ask(route.method, path, { headers })).status).toBe(413);
+    expect(judge(route, await served.ask(route.method, sensible(route), { headers })).status).toBe(413);
   });
 
   it('answers 415 to a packed body, and to one of another type', async () => {
     for (const headers of [{ 'content-encoding': 'gzip' }, { 'content-type': 'text/plain' }])
-      expect(judge(route, await served.ask(route.method, path, { headers, body: '{}' })).status).toBe(415);
+      expect(
+        judge(route, await served.ask(route.method, sensible(route), { headers, body: '{}' })).status,
+      ).toBe(415);
   });
 
   it('answers 400 to a body that makes no sense here', async () => {
@@ -125,7 +127,7 @@ describe.each(named(routes))('%s', (_, route) => {
 
   it('says of HEAD what it says of GET, without a body', async () => {
     if (route.method !== 'GET') return;
-    const heard = await served.ask('HEAD', path);
+    const heard = await served.ask('HEAD', sensible(route));
     expect([heard.status, heard.text]).toEqual([200, '']);
   });
 
