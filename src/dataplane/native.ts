@@ -93,6 +93,18 @@ const loadWithNodeGypBuild: LoadBinary = (root) => {
   return (require('node-gyp-build') as (root: string) => unknown)(root);
 };
 
+/** ICMP sockets as health/ asks for them (IcmpTransport); null when the addon was built without. */
+export function icmpSockets({ IcmpSocket }: Pick<Addon, 'IcmpSocket'> = loadAddon()) {
+  if (IcmpSocket === undefined) return null;
+  return {
+    open: (
+      family: 'ipv4' | 'ipv6',
+      source: string | null,
+      receive: (message: Uint8Array, from: string) => void,
+    ) => new IcmpSocket(family === 'ipv6', source, receive),
+  };
+}
+
 let loaded: Addon | undefined;
 
 /** Loads the addon once. Fails with VSNAT_ADDON_MISSING and the remedies, never with a bare dlopen error. */
