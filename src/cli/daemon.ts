@@ -18,7 +18,7 @@ import { Director, tunOptions, type HostPlumbing } from '../director/director.js
 import { Reloader, type ReloadOutcome } from '../director/reload.js';
 import { VsnatError } from '../errors.js';
 import { openMetrics } from '../metrics/server.js';
-import { MetricsRegistry } from '../metrics/registry.js';
+import { detailText, MetricsRegistry, type DetailChange } from '../metrics/registry.js';
 import { RunTime, type Precondition } from '../director/run-time.js';
 import { formatEndpoint, type Model, type RealServer } from '../model/index.js';
 import type { HostLog } from '../host/index.js';
@@ -120,7 +120,9 @@ export async function startDaemon<D extends Dataplane>(
       now: parts.now,
     });
     const build = { version: options.version, node: process.versions.node, addonAbi: parts.addonAbi };
-    const metricsPort = await serveMetrics(director, reloader, build, undos, onFailure);
+    const metricsPort = await serveMetrics(director, reloader, build, undos, onFailure, (change) =>
+      log.warn(change, detailText(change)),
+    );
     options.signal?.throwIfAborted();
 
     let stopping: Promise<void> | undefined;
@@ -180,12 +182,13 @@ async function serveMetrics<D extends Dataplane>(
   build: { readonly version: string; readonly node: string; readonly addonAbi: number },
   undos: UndoStack,
   onFailure: (error: unknown) => void,
+  onDetail: (change: DetailChange) => void,
 ): Promise<number | null> {
   const { listen } = director.model.metrics;
   if (listen === null) return null;
   const server = await openMetrics({
     listen,
-    registry: new MetricsRegistry(() => takeSample(director, reloader, build)),
+    registry: new MetricsRegistry(() => takeSample(director, reloader, build), { onDetail }),
     notReady: () =>
       adopted(director) ? director.hostTrouble() : 'a queue has not yet adopted the newest configuration',
     onFailure,

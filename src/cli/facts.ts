@@ -7,7 +7,10 @@ import type { Reloader } from '../director/reload.js';
 import type { BuildFacts, Sample } from '../metrics/definition.js';
 import { formatEndpoint } from '../model/index.js';
 
-type AnyDirector = Pick<Director, 'counters' | 'defence' | 'facts' | 'generation' | 'model' | 'services'>;
+type AnyDirector = Pick<
+  Director,
+  'counters' | 'defence' | 'facts' | 'generation' | 'model' | 'monitor' | 'publishes' | 'services'
+>;
 
 /** Whether every queue works with the snapshot published last. */
 export function adopted(director: AnyDirector, counters: Counters = director.counters()): boolean {
@@ -20,10 +23,13 @@ export function takeSample(director: AnyDirector, reloader: Reloader, build: Bui
     build,
     facts: director.facts,
     reloads: reloader.facts,
+    publishes: director.publishes,
     generation: director.generation,
     counters,
     defence: director.defence,
     services: director.services(counters),
+    health: director.monitor?.facts() ?? null,
+    settings: director.model.metrics,
   };
 }
 

@@ -66,11 +66,13 @@ export function signalsSince(now: ServerSignals, then: ServerSignals): ServerSig
   return combine(now, then, (a, b) => a - b);
 }
 
-/** Several servers as if they were one. */
-export function signalsOfAll(all: Iterable<ServerSignals>): ServerSignals {
-  let sum = noSignals;
-  for (const one of all) if (one !== noSignals) sum = combine(sum, one, (a, b) => a + b);
-  return sum;
+/** Several servers' as if they were one's. */
+export function histogramOfAll(all: readonly Histogram[]): Histogram {
+  const [only] = all;
+  if (all.length === 1 && only !== undefined) return only;
+  return all
+    .filter((one) => one !== emptyHistogram)
+    .reduce((sum, one) => combineHistograms(sum, one, (a, b) => a + b), emptyHistogram);
 }
 
 type Operation = (a: number, b: number) => number;

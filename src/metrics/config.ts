@@ -42,4 +42,18 @@ export const configMetrics: readonly MetricDefinition[] = [
     labels: [],
     series: ({ generation }) => single(generation),
   },
+  {
+    name: 'vsnat_config_publishes_total',
+    help: 'Snapshots published: at the start, by reloads and changes, and when health or a slow start moves weights.',
+    type: 'counter',
+    labels: [],
+    series: ({ publishes }) => single(publishes.count),
+  },
+  {
+    name: 'vsnat_config_last_publish_seconds',
+    help: 'How long the last one took: compiled, handed over, and in use by every queue.',
+    type: 'gauge',
+    labels: [],
+    series: ({ publishes }) => single(publishes.lastSeconds),
+  },
 ];

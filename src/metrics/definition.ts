@@ -6,8 +6,12 @@
  */
 import type { Counters, DeviceFacts } from '../dataplane/dataplane.js';
 import type { DefenceState } from '../director/defence.js';
+import type { Publishes } from '../director/reconciler.js';
 import type { ReloadFacts } from '../director/reload.js';
 import type { ServiceReport } from '../director/report.js';
+import type { HealthFacts } from '../health/state.js';
+import type { MetricsSettings } from '../model/index.js';
+import type { Detail, View } from './detail.js';
 
 export interface BuildFacts {
   readonly version: string;
@@ -19,25 +23,70 @@ export interface Sample {
   readonly build: BuildFacts;
   readonly facts: DeviceFacts;
   readonly reloads: ReloadFacts;
+  readonly publishes: Publishes;
   /** Of the snapshot published last. */
   readonly generation: number;
   readonly counters: Counters;
   readonly defence: DefenceState;
   readonly services: readonly ServiceReport[];
+  /** null: nobody checks anything. */
+  readonly health: HealthFacts | null;
+  readonly settings: Pick<MetricsSettings, 'maxSeries' | 'nodeIpvs'>;
 }
 
+/** A sample and how much of it is told (detail.ts). */
+export interface Told extends Sample {
+  readonly detail: Detail;
+  readonly view: View;
+  /** Series that this detail leaves out or adds up. */
+  readonly seriesDropped: number;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
 export interface Series {
-  readonly labels: Readonly<Record<string, string>>;
+  readonly labels: Labels;
   readonly value: number;
 }
 
-export interface MetricDefinition {
+/** Buckets not added up, one more than there are bounds. */
+export interface HistogramSeries {
+  readonly labels: Labels;
+  readonly counts: readonly number[];
+  readonly sum: number;
+}
+
+interface Described {
   readonly name: string;
   readonly help: string;
-  readonly type: 'counter' | 'gauge';
   readonly labels: readonly string[];
-  readonly series: (sample: Sample) => Iterable<Series>;
+  /** Of which rows of the view it has series; left out: its series are few, and told whatever the limit. */
+  readonly rows?: keyof View;
 }
+
+export interface NumberDefinition extends Described {
+  readonly type: 'counter' | 'gauge';
+  /** Series a row, 1 when left out. */
+  readonly width?: number;
+  readonly series: (told: Told) => Iterable<Series>;
+}
+
+export interface HistogramDefinition extends Described {
+  readonly type: 'histogram';
+  /** In seconds. */
+  readonly bounds: readonly number[];
+  readonly series: (told: Told) => Iterable<HistogramSeries>;
+}
+
+export type MetricDefinition = NumberDefinition | HistogramDefinition;
+
+/** Series a definition has for each row: of a histogram its buckets, +Inf, sum and count. */
+export const widthOf = (definition: MetricDefinition): number =>
+  definition.type === 'histogram' ? definition.bounds.length + 3 : (definition.width ?? 1);
+
+/** What its samples are called in a query. */
+export const sampleNamesOf = ({ name, type }: MetricDefinition): readonly string[] =>
+  type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
 
 /** One series without labels. */
 export function single(value: number): readonly Series[] {

@@ -28,7 +28,7 @@ const counter = (
   name: string,
   help: string,
   value: (queue: QueueCounters) => number,
-  type: MetricDefinition['type'] = 'counter',
+  type: 'counter' | 'gauge' = 'counter',
 ): MetricDefinition => ({ name, help, type, labels: ['queue'], series: (sample) => perQueue(sample, value) });
 
 const splitCounter = (

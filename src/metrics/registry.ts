@@ -1,98 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
-/**
- * The metrics as prom-client knows them, pulled at scrape time. prom-client's own Counter cannot be set to the absolute
- * values the dataplane keeps, so each definition is registered as a metric object of ours with a get().
- *
- * There are two registries over the same metrics, because a prom-client registry that speaks OpenMetrics renames the
- * counters it holds, for good: shared objects would lose their `_total` in the classic format as well.
- */
-import { collectDefaultMetrics, Registry, type Metric, type OpenMetricsContentType } from 'prom-client';
-
+/** All metrics, pulled at scrape time: one sample, as much detail of it as the limit allows, and the text of that. */
 import { configMetrics } from './config.js';
 import { defenceMetrics } from './defence.js';
+import { details, viewOf, type Detail, type View } from './detail.js';
+import { detailMetrics } from './detailed.js';
 import { deviceMetrics } from './device.js';
 import { flowMetrics } from './flows.js';
+import { healthMetrics } from './health.js';
+import { nodeIpvsMetrics } from './node-ipvs.js';
+import { ProcessMetrics, processSeries } from './process.js';
 import { queueMetrics } from './queues.js';
 import { serviceMetrics } from './services.js';
-import type { MetricDefinition, Sample } from './definition.js';
+import { signalMetrics } from './signals.js';
+import { contentTypes, textOf, type Format } from './text.js';
+import { widthOf, type MetricDefinition, type Sample, type Told } from './definition.js';
 
 export const metricDefinitions: readonly MetricDefinition[] = [
   ...configMetrics,
   ...serviceMetrics,
+  ...signalMetrics,
+  ...healthMetrics,
   ...queueMetrics,
   ...flowMetrics,
   ...defenceMetrics,
   ...deviceMetrics,
+  ...detailMetrics,
 ];
 
-/** prom-client calls these gauges _total, which promtool refuses; nodejs_active_resources says the same. */
-const misnamed = [
-  'nodejs_active_handles_total',
-  'nodejs_active_requests_total',
-  'nodejs_active_resources_total',
-];
+export const allDefinitions: readonly MetricDefinition[] = [...metricDefinitions, ...nodeIpvsMetrics];
 
 export interface Rendered {
   readonly contentType: string;
   readonly body: string;
 }
 
-interface Pulled {
-  name: string;
-  readonly help: string;
-  readonly type: string;
-  readonly aggregator: string;
-  get(): unknown;
-  getForPromString?(): unknown;
-  reset(): void;
+export interface DetailChange {
+  readonly detail: Detail;
+  readonly maxSeries: number;
+  readonly seriesDropped: number;
+}
+
+/** A change of detail as a line of the log. */
+export function detailText({ detail, maxSeries, seriesDropped }: DetailChange): string {
+  if (detail === details[0]) return 'metrics: everything of every server is told again';
+  return (
+    `metrics: ${seriesDropped} series are left out to keep to metrics.max_series ${maxSeries}, the detail is ${detail}; ` +
+    'docs/metrics.md says what that is'
+  );
+}
+
+export interface RegistryOptions {
+  readonly processMetrics?: boolean;
+  /** Another detail than at the scrape before; not for the first when all is told. */
+  readonly onDetail?: (change: DetailChange) => void;
 }
 
 export class MetricsRegistry {
-  readonly #classic = new Registry();
-  readonly #open = new Registry<OpenMetricsContentType>();
   readonly #takeSample: () => Sample;
-  #sample: Sample | undefined;
+  readonly #onDetail: (change: DetailChange) => void;
+  readonly #process: ProcessMetrics | null;
+  #detail: Detail = details[0];
 
-  constructor(takeSample: () => Sample, { processMetrics = true }: { processMetrics?: boolean } = {}) {
+  constructor(
+    takeSample: () => Sample,
+    { processMetrics = true, onDetail = () => undefined }: RegistryOptions = {},
+  ) {
     this.#takeSample = takeSample;
-    this.#open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE); // the type does not know the constructor's parameter
-    for (const definition of metricDefinitions) register(this.#classic, this.#pulled(definition));
-    if (processMetrics) collectDefaultMetrics({ register: this.#classic });
-    for (const name of misnamed) this.#classic.removeSingleMetric(name);
-    for (const { name } of this.#classic.getMetricsAsArray()) {
-      const metric: unknown = this.#classic.getSingleMetric(name);
-      register(this.#open, renamed(metric as Pulled));
-    }
+    this.#onDetail = onDetail;
+    this.#process = processMetrics ? new ProcessMetrics() : null;
   }
 
   /** The text for a scraper, in the format its Accept header asks for. */
   async render(accept = ''): Promise<Rendered> {
-    const registry = accept.includes('application/openmetrics-text') ? this.#open : this.#classic;
-    this.#sample = this.#takeSample();
-    const body = registry.metrics(); // calls every get() before it first waits, so all of them see this sample
-    return { contentType: registry.contentType, body: await body };
+    const format: Format = accept.includes('application/openmetrics-text') ? 'openmetrics' : 'classic';
+    const told = tell(this.#takeSample(), this.#process === null ? 0 : processSeries);
+    if (told.detail !== this.#detail) {
+      this.#detail = told.detail;
+      const { maxSeries } = told.settings;
+      this.#onDetail({ detail: told.detail, maxSeries, seriesDropped: told.seriesDropped });
+    }
+    const own = allDefinitions.map((definition) => textOf(definition, told, format)).join('');
+    const process = (await this.#process?.text(format)) ?? '';
+    const end = format === 'openmetrics' ? '# EOF\n' : '';
+    return { contentType: contentTypes[format], body: `${own}${process}${end}` };
   }
+}
 
-  #pulled({ name, help, type, series }: MetricDefinition): Pulled {
-    const get = (): unknown => {
-      const sample = this.#sample ?? this.#takeSample();
-      return { name, help, type, aggregator: 'sum', values: [...series(sample)] };
-    };
-    return { name, help, type, aggregator: 'sum', get, reset: () => undefined };
+/** The most detail whose series fit; the least when none does. `reserved` series are told besides. */
+export function tell(sample: Sample, reserved = 0): Told {
+  const viewed = { ...sample, nodeIpvs: sample.settings.nodeIpvs };
+  const most: Told = { ...sample, detail: details[0], view: viewOf(viewed, details[0]), seriesDropped: 0 };
+  const room = sample.settings.maxSeries - reserved - commonSeries(most);
+  const all = seriesOf(most.view);
+  let told = most;
+  for (const detail of details.slice(1)) {
+    if (seriesOf(told.view) <= room) break;
+    const view = viewOf(viewed, detail);
+    told = { ...most, detail, view, seriesDropped: all - seriesOf(view) };
   }
+  return told;
 }
 
-/** The same metric for OpenMetrics, where a counter is named without the _total its samples carry. */
-function renamed(metric: Pulled): Pulled {
-  const name = metric.type === 'counter' ? metric.name.replace(/_total$/, '') : metric.name;
-  const get = async (): Promise<unknown> => {
-    const value = await (metric.getForPromString === undefined ? metric.get() : metric.getForPromString());
-    return { ...(value as object), name };
-  };
-  return { name, help: metric.help, type: metric.type, aggregator: 'sum', get, reset: () => undefined };
+/** Series that are told at every detail. */
+function commonSeries(told: Told): number {
+  const common = allDefinitions.filter(({ rows }) => rows === undefined);
+  return common.reduce(
+    (sum, definition) => sum + [...definition.series(told)].length * widthOf(definition),
+    0,
+  );
 }
 
-/** prom-client's type asks for its own classes; its registry asks only for what Pulled has. */
-function register(registry: Registry | Registry<OpenMetricsContentType>, metric: Pulled): void {
-  registry.registerMetric(metric as unknown as Metric);
-}
+const seriesOf = (view: View): number =>
+  allDefinitions.reduce((sum, definition) => {
+    const rows = definition.rows === undefined ? 0 : view[definition.rows].length;
+    return sum + rows * widthOf(definition);
+  }, 0);

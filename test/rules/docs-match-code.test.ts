@@ -16,7 +16,8 @@ import { configSchema } from '../../src/config/schema.js';
 import { options } from '../../src/ipvsadm/index.js';
 import { operationNames } from '../../src/director/operation.js';
 import { errorCodes, exitCodeFor, exitCodes, VsnatError, type ErrorCode } from '../../src/errors.js';
-import { metricDefinitions } from '../../src/metrics/registry.js';
+import { sampleNamesOf } from '../../src/metrics/definition.js';
+import { allDefinitions, metricDefinitions } from '../../src/metrics/registry.js';
 import { testWith } from '../support/programs.js';
 import { vsnat } from '../unit/cli/capture.js';
 
@@ -69,8 +70,14 @@ describe('docs/metrics.md', () => {
     );
   });
 
+  it('lists the names of the node exporter that can be had', () => {
+    const named = new Set(document.match(/\bnode_ipvs_[a-z_]+\b(?<!_)/g));
+    const known = allDefinitions.map(({ name }) => name).filter((name) => name.startsWith('node_ipvs_'));
+    expect([...named].sort()).toEqual([...known].sort());
+  });
+
   it('names no metric that is not there, in equations and alerts', () => {
-    const known = new Set(metricDefinitions.map(({ name }) => name));
+    const known = new Set(metricDefinitions.flatMap((it) => [it.name, ...sampleNamesOf(it)]));
     const named = new Set(document.match(/\bvsnat_[a-z0-9_]+/g));
     expect([...named].filter((name) => !known.has(name))).toEqual([]);
   });

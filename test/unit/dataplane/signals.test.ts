@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 
 import {
   emptyHistogram,
+  histogramOfAll,
   latencyBounds,
   noSignals,
-  signalsOfAll,
   signalsSince,
   type Histogram,
   type ServerSignals,
@@ -43,9 +43,11 @@ describe('signals', () => {
     });
   });
 
-  it('of several servers add up', () => {
-    expect(signalsOfAll([early, noSignals, signalsSince(late, early)])).toEqual(late);
-    expect(signalsOfAll([])).toEqual(noSignals);
+  it('of several servers have histograms that add up', () => {
+    expect(histogramOfAll([histogramOf(0.5), emptyHistogram, histogramOf(20, 0.5)])).toEqual(
+      histogramOf(0.5, 0.5, 20),
+    );
+    expect(histogramOfAll([])).toEqual(emptyHistogram);
   });
 
   it('have bounds that grow, a bucket for each and one beyond', () => {

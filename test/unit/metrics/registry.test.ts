@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 
 import { describe, expect, it } from 'vitest';
 
-import { metricDefinitions, MetricsRegistry } from '../../../src/metrics/registry.js';
+import { allDefinitions, MetricsRegistry, tell } from '../../../src/metrics/registry.js';
+import { latencyBounds } from '../../../src/dataplane/signals.js';
 import { testWith } from '../../support/programs.js';
 import { busySample } from './sample.js';
 
@@ -43,6 +44,14 @@ describe('the metrics', () => {
       vsnat_flow_table_capacity: 1024,
       'vsnat_device_offload{device="fake0",feature="tso4"}': 1,
       'vsnat_device_offload{device="fake0",feature="uso4"}': 0,
+      'vsnat_server_resets_total{service="web",server="10.2.1.2:8080",phase="handshake"}': 10,
+      'vsnat_server_retransmissions_total{service="web",server="10.2.1.2:8080",direction="out"}': 14,
+      'vsnat_server_up{service="web",server="10.2.1.2:8080"}': 1,
+      'vsnat_service_quorum_lost{service="web"}': 0,
+      'vsnat_health_checks_total{service="web",server="10.2.1.2:8080",kind="http",result="bad"}': 5,
+      'vsnat_metrics_detail{detail="servers"}': 1,
+      'vsnat_metrics_detail{detail="total"}': 0,
+      vsnat_metrics_series_dropped: 0,
     });
   });
 
@@ -65,10 +74,50 @@ describe('the metrics', () => {
     }
   });
 
+  it('have histograms whose buckets include the smaller ones, with sum and count', async () => {
+    const mine = [...samples(await render())].filter(
+      ([name]) => name.startsWith('vsnat_server_handshake_seconds') && name.includes('10.2.1.2:8080'),
+    );
+    const labels = 'service="web",server="10.2.1.2:8080"';
+    const buckets = latencyBounds.map((bound) => {
+      const le = Number.isInteger(bound) ? `${bound}.0` : String(bound);
+      return [`vsnat_server_handshake_seconds_bucket{${labels},le="${le}"}`, bound < 1 ? 3 : 4];
+    });
+    expect(mine).toEqual([
+      ...buckets,
+      [`vsnat_server_handshake_seconds_bucket{${labels},le="+Inf"}`, 5],
+      [`vsnat_server_handshake_seconds_sum{${labels}}`, 21.5],
+      [`vsnat_server_handshake_seconds_count{${labels}}`, 5],
+    ]);
+  });
+
+  it('give a service the connections of its servers, which have no more handshakes than connections', async () => {
+    const values = samples(await render());
+    const web = (name: string): number =>
+      [...values]
+        .filter(
+          ([key]) =>
+            key.startsWith(`vsnat_${name}{service="web"`) || key.startsWith(`vsnat_${name}{service="web",`),
+        )
+        .reduce((sum, [, value]) => sum + value, 0);
+    expect(web('server_connections_total')).toBe(web('service_connections_total'));
+    const refused = values.get(
+      'vsnat_server_resets_total{service="web",server="10.2.1.2:8080",phase="handshake"}',
+    );
+    expect(
+      web('server_handshake_seconds_count') +
+        web('server_handshakes_ambiguous_total') +
+        web('server_syn_unanswered_total') +
+        2 * (refused ?? NaN),
+    ).toBeLessThanOrEqual(web('server_connections_total'));
+  });
+
   it('use exactly the labels they declare, the same for every series', () => {
-    const sample = busySample();
-    for (const { name, labels, series } of metricDefinitions) {
-      for (const one of series(sample)) expect(Object.keys(one.labels), name).toEqual(labels);
+    const told = tell({ ...busySample(), settings: { maxSeries: 10_000, nodeIpvs: true } });
+    for (const { name, labels, series } of allDefinitions) {
+      const all = [...series(told)];
+      expect(all, name).not.toEqual([]);
+      for (const one of all) expect(Object.keys(one.labels), name).toEqual(labels);
     }
   });
 
@@ -95,7 +144,7 @@ describe('the metrics', () => {
     let sample = busySample();
     const registry = new MetricsRegistry(() => sample, { processMetrics: false });
     await registry.render();
-    sample = { ...sample, services: [] };
+    sample = { ...sample, services: [], health: null };
     expect((await registry.render()).body).not.toContain('service="web"');
   });
 
@@ -108,6 +157,7 @@ describe('the metrics', () => {
     expect(open.contentType).toMatch(/^application\/openmetrics-text/);
     expect(open.body.endsWith('# EOF\n')).toBe(true);
     expect(open.body).toContain('# TYPE vsnat_service_connections counter');
+    expect(open.body).toContain('# TYPE vsnat_server_handshake_seconds histogram');
     const vsnat = (names: Iterable<string>): string[] =>
       [...names].filter((name) => name.startsWith('vsnat_'));
     expect(vsnat(samples(open.body).keys())).toEqual(vsnat(before.keys()));

@@ -1,9 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A sample as busy as one from a real daemon: two services, two queues, something in every counter. */
 import { FakeDataplane } from '../../../src/dataplane/fake.js';
-import { noSignals } from '../../../src/dataplane/signals.js';
+import { latencyBounds, type Histogram, type ServerSignals } from '../../../src/dataplane/signals.js';
 import type { ServerReport } from '../../../src/director/report.js';
+import type { HealthFacts } from '../../../src/health/state.js';
 import type { Sample } from '../../../src/metrics/definition.js';
+
+/** Three samples in the fastest bucket, one in the one of a second, and one beyond all. */
+const latency: Histogram = {
+  counts: [...latencyBounds, Infinity].map((bound) =>
+    bound === 0.0001 ? 3 : bound === 1 || bound === Infinity ? 1 : 0,
+  ),
+  count: 5,
+  sum: 21.5,
+};
+
+const signals: ServerSignals = {
+  handshake: latency,
+  firstByte: latency,
+  handshakesAmbiguous: 6,
+  firstBytesAmbiguous: 7,
+  synRepeated: 8,
+  synUnanswered: 9,
+  handshakesRefused: 10,
+  resets: 11,
+  unreachable: 12,
+  retransmissionsIn: 13,
+  retransmissionsOut: 14,
+};
 
 const server = (address: string, weight: number): ServerReport => ({
   server: address,
@@ -25,8 +49,24 @@ const server = (address: string, weight: number): ServerReport => ({
   inBytes: 40_000,
   outPackets: 300,
   outBytes: 900_000,
-  signals: noSignals,
+  signals,
 });
+
+const health: HealthFacts = {
+  probes: 3,
+  running: 1,
+  queued: 0,
+  totals: ['10.2.1.2:8080', '10.2.2.2:8080'].map((of) => ({
+    service: 'web',
+    server: of,
+    kind: 'http',
+    good: 100,
+    bad: 5,
+    skipped: 1,
+  })),
+  durations: [{ service: 'web', kind: 'http', counts: [10, 0, 0, 1], sum: 0.5 }],
+  transitions: [{ service: 'web', server: '10.2.1.2:8080', up: 2, down: 1 }],
+};
 
 export function busySample(): Sample {
   const dataplane = new FakeDataplane({ queues: 2 });
@@ -57,6 +97,7 @@ export function busySample(): Sample {
       lastSuccessAt: 1_763_000_000_000,
       lastError: 'vsnat.yaml:1:1: …',
     },
+    publishes: { count: 9, lastSeconds: 0.0125 },
     generation: 4,
     counters: dataplane.counters(),
     defence: {
@@ -87,11 +128,13 @@ export function busySample(): Sample {
         persistence: null,
         mark: null,
         onePacket: false,
-        connections: 0,
+        connections: 40,
         scheduleFailures: 0,
         quorum: 'lost',
         servers: [server('[2001:db8::2]:53', 1)],
       },
     ],
+    health,
+    settings: { maxSeries: 10_000, nodeIpvs: false },
   };
 }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Health checks: what they found, how long they took, and what has become of the servers because of them. */
+import type { ServerReport } from '../director/report.js';
+import { durationBounds } from '../health/state.js';
+import { single, type HistogramSeries, type MetricDefinition, type Series, type Told } from './definition.js';
+import { labelsOf, ofServer, splitOf, sum } from './rows.js';
+
+const isChecked = ({ standing }: ServerReport): boolean => standing.health !== null;
+
+/** Servers nobody checks have no series: neither up nor down would be true. */
+function* up({ view }: Told): Generator<Series> {
+  for (const row of view.servers) {
+    const checked = row.members.filter(isChecked);
+    if (checked.length === 0) continue;
+    const value = sum(checked, ({ standing }) => (standing.health === 'up' ? 1 : 0));
+    yield { labels: labelsOf(row, ofServer), value };
+  }
+}
+
+const ofDurations = ['service', 'kind'] as const;
+
+function* durations({ view }: Told): Generator<HistogramSeries> {
+  for (const row of view.durations) {
+    const counts = [...durationBounds, Infinity].map((_, bucket) =>
+      sum(row.members, (member) => member.counts[bucket] ?? 0),
+    );
+    yield { labels: labelsOf(row, ofDurations), counts, sum: sum(row.members, (member) => member.sum) };
+  }
+}
+
+export const healthMetrics: readonly MetricDefinition[] = [
+  {
+    name: 'vsnat_server_up',
+    help: '1 while its health checks find the real server well, 0 while they do not; none where nobody checks.',
+    type: 'gauge',
+    labels: ofServer,
+    rows: 'servers',
+    series: up,
+  },
+  splitOf(
+    'transitions',
+    'vsnat_server_health_changes_total',
+    'Times the real server came up or went down.',
+    'counter',
+    [...ofServer, 'to'],
+    { up: (server) => server.up, down: (server) => server.down },
+  ),
+  splitOf(
+    'checks',
+    'vsnat_health_checks_total',
+    'Health checks by what they found; skipped, this host itself could not ask.',
+    'counter',
+    [...ofServer, 'kind', 'result'],
+    { good: ({ good }) => good, bad: ({ bad }) => bad, skipped: ({ skipped }) => skipped },
+  ),
+  {
+    name: 'vsnat_health_check_seconds',
+    help: 'How long health checks took to be answered or given up.',
+    type: 'histogram',
+    labels: ofDurations,
+    bounds: durationBounds,
+    rows: 'durations',
+    series: durations,
+  },
+  {
+    name: 'vsnat_health_probes',
+    help: 'Questions asked regularly; services that share a server and its check share one.',
+    type: 'gauge',
+    labels: [],
+    series: ({ health }) => single(health?.probes ?? 0),
+  },
+  {
+    name: 'vsnat_health_probes_running',
+    help: 'Of those, under way now.',
+    type: 'gauge',
+    labels: [],
+    series: ({ health }) => single(health?.running ?? 0),
+  },
+  {
+    name: 'vsnat_health_probes_queued',
+    help: 'Of those, due and waiting, because too many are under way.',
+    type: 'gauge',
+    labels: [],
+    series: ({ health }) => single(health?.queued ?? 0),
+  },
+];

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Definitions whose series are rows of the view, in few words. */
+import type { MetricDefinition, Series, Told } from './definition.js';
+import type { Row, View } from './detail.js';
+
+type RowsOf = { [Key in keyof View]: View[Key] extends readonly Row<infer Member>[] ? Member : never };
+/** Parts of the view that are rows of members. */
+export type Rows = { [Key in keyof RowsOf]: RowsOf[Key] extends never ? never : Key }[keyof RowsOf];
+export type Member<Key extends Rows> = RowsOf[Key];
+
+export const ofService = ['service'] as const;
+export const ofServer = ['service', 'server'] as const;
+
+/** A number of each row: its members' added up. */
+export function numberOf<Key extends Rows>(
+  rows: Key,
+  name: string,
+  help: string,
+  type: 'counter' | 'gauge',
+  labels: readonly string[],
+  value: (member: Member<Key>) => number,
+): MetricDefinition {
+  return splitOf(rows, name, help, type, labels, { '': value });
+}
+
+/** Several numbers of each row, told apart by the label named last. */
+export function splitOf<Key extends Rows>(
+  rows: Key,
+  name: string,
+  help: string,
+  type: 'counter' | 'gauge',
+  labels: readonly string[],
+  values: Readonly<Record<string, (member: Member<Key>) => number>>,
+): MetricDefinition {
+  const parts = Object.entries(values);
+  const series = function* ({ view }: Told): Generator<Series> {
+    for (const row of view[rows] as unknown as readonly Row<Member<Key>>[]) {
+      for (const [word, value] of parts) {
+        yield { labels: labelsOf(row, labels, word), value: sum(row.members, value) };
+      }
+    }
+  };
+  return { name, help, type, labels, rows, width: parts.length, series };
+}
+
+export function labelsOf<M>(row: Row<M>, labels: readonly string[], word = ''): Record<string, string> {
+  const known: Readonly<Record<string, string>> = {
+    service: row.service,
+    server: row.server,
+    kind: row.kind,
+  };
+  return Object.fromEntries(labels.map((label) => [label, known[label] ?? word]));
+}
+
+export function sum<M>(members: readonly M[], value: (member: M) => number): number {
+  let total = 0;
+  for (const member of members) total += value(member);
+  return total;
+}

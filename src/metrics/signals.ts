@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What packets tell about real servers in passing (dataplane/signals.ts), and nobody asked them. */
+import { histogramOfAll, latencyBounds, type Histogram, type ServerSignals } from '../dataplane/signals.js';
+import type { ServerReport } from '../director/report.js';
+import type { HistogramDefinition, HistogramSeries, MetricDefinition, Told } from './definition.js';
+import { labelsOf, numberOf, ofServer, splitOf } from './rows.js';
+
+function histogram(
+  name: string,
+  help: string,
+  of: (signals: ServerSignals) => Histogram,
+): HistogramDefinition {
+  const series = function* ({ view }: Told): Generator<HistogramSeries> {
+    for (const row of view.timed) {
+      const { counts, sum } = histogramOfAll(row.members.map(({ signals }) => of(signals)));
+      yield { labels: labelsOf(row, ofServer), counts, sum };
+    }
+  };
+  return { name, help, type: 'histogram', labels: ofServer, bounds: latencyBounds, rows: 'timed', series };
+}
+
+const signal =
+  (name: Exclude<keyof ServerSignals, 'handshake' | 'firstByte'>) =>
+  ({ signals }: ServerReport): number =>
+    signals[name];
+
+export const signalMetrics: readonly MetricDefinition[] = [
+  histogram(
+    'vsnat_server_handshake_seconds',
+    'TCP: SYN to SYN-ACK; SCTP: INIT to INIT ACK. As seen here, so without the way between client and director.',
+    ({ handshake }) => handshake,
+  ),
+  histogram(
+    'vsnat_server_first_byte_seconds',
+    'First payload of the client to the first payload back. UDP: first datagram to first reply.',
+    ({ firstByte }) => firstByte,
+  ),
+  numberOf(
+    'servers',
+    'vsnat_server_handshakes_ambiguous_total',
+    'Handshakes answered after the client had repeated itself: counted, not timed (Karn).',
+    'counter',
+    ofServer,
+    signal('handshakesAmbiguous'),
+  ),
+  numberOf(
+    'servers',
+    'vsnat_server_first_bytes_ambiguous_total',
+    'First replies that came after the client had repeated itself: counted, not timed.',
+    'counter',
+    ofServer,
+    signal('firstBytesAmbiguous'),
+  ),
+  numberOf(
+    'servers',
+    'vsnat_server_syn_repeated_total',
+    'SYNs and INITs that clients sent again while there was no answer: the first sign of a server that is gone.',
+    'counter',
+    ofServer,
+    signal('synRepeated'),
+  ),
+  numberOf(
+    'servers',
+    'vsnat_server_syn_unanswered_total',
+    'Connections whose time ran out without any answer to their SYN or INIT.',
+    'counter',
+    ofServer,
+    signal('synUnanswered'),
+  ),
+  splitOf(
+    'servers',
+    'vsnat_server_resets_total',
+    'Connections the server ended by RST or ABORT: handshake, it refused them; established, it had answered before.',
+    'counter',
+    [...ofServer, 'phase'],
+    { handshake: signal('handshakesRefused'), established: signal('resets') },
+  ),
+  numberOf(
+    'servers',
+    'vsnat_server_unreachable_total',
+    'ICMP destination unreachable about packets to the server, from itself or a router; not path MTU.',
+    'counter',
+    ofServer,
+    signal('unreachable'),
+  ),
+  splitOf(
+    'servers',
+    'vsnat_server_retransmissions_total',
+    'TCP segments whose payload had all been seen before: in, from clients; out, from the server.',
+    'counter',
+    [...ofServer, 'direction'],
+    { in: signal('retransmissionsIn'), out: signal('retransmissionsOut') },
+  ),
+];

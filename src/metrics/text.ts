@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Metrics as text, in the two formats Prometheus reads: its own (version 0.0.4) and OpenMetrics 1.0. Ours instead of
+ * prom-client's, whose counters cannot be set to what the dataplane has counted, and which renames them for good when it
+ * has once written OpenMetrics.
+ *
+ * A label value can be any text: what would end it (a quote, a backslash, a newline) is escaped, so that no name in a
+ * configuration can make a line of its own.
+ */
+import type { HistogramSeries, Labels, MetricDefinition, Told } from './definition.js';
+
+export type Format = 'classic' | 'openmetrics';
+
+export const contentTypes: Readonly<Record<Format, string>> = {
+  classic: 'text/plain; version=0.0.4; charset=utf-8',
+  openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+};
+
+/** The lines of one metric, each with its newline; nothing when it has no series. */
+export function textOf(definition: MetricDefinition, told: Told, format: Format): string {
+  const { name } = definition;
+  const samples =
+    definition.type === 'histogram'
+      ? [...definition.series(told)].map((series) => histogramLines(name, definition.bounds, series)).join('')
+      : numberLines(name, definition.series(told));
+  if (samples === '') return '';
+  // In OpenMetrics _total belongs to the sample and not to the metric's name.
+  const family =
+    format === 'openmetrics' && definition.type === 'counter' ? name.replace(/_total$/, '') : name;
+  return `# HELP ${family} ${escaped(definition.help)}\n# TYPE ${family} ${definition.type}\n${samples}`;
+}
+
+function numberLines(name: string, all: Iterable<{ labels: Labels; value: number }>): string {
+  let text = '';
+  for (const { labels, value } of all) text += `${name}${braced(labelText(labels))} ${value}\n`;
+  return text;
+}
+
+function histogramLines(
+  name: string,
+  bounds: readonly number[],
+  { labels, counts, sum }: HistogramSeries,
+): string {
+  const own = labelText(labels);
+  const before = own === '' ? '' : `${own},`;
+  let count = 0;
+  let text = '';
+  for (const [bucket, bound] of [...bounds, Infinity].entries()) {
+    count += counts[bucket] ?? 0;
+    text += `${name}_bucket{${before}le="${boundText(bound)}"} ${count}\n`;
+  }
+  return `${text}${name}_sum${braced(own)} ${sum}\n${name}_count${braced(own)} ${count}\n`;
+}
+
+/** As OpenMetrics wants them in both formats: a scraper that changes formats must find the same series. */
+function boundText(bound: number): string {
+  if (bound === Infinity) return '+Inf';
+  return Number.isInteger(bound) ? `${bound}.0` : String(bound);
+}
+
+const braced = (labels: string): string => (labels === '' ? '' : `{${labels}}`);
+
+function labelText(labels: Labels): string {
+  let text = '';
+  for (const name in labels) text += `${text === '' ? '' : ','}${name}="${escaped(labels[name] ?? '')}"`;
+  return text;
+}
+
+const special = /[\\"\n]/;
+
+function escaped(value: string): string {
+  if (!special.test(value)) return value;
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
