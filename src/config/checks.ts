@@ -69,7 +69,10 @@ function checkNames(services: readonly ServiceDraft[]): void {
     const other = first.get(name.value);
     if (other === undefined) first.set(name.value, name.at);
     else
-      name.at.refuse({ must: `differ from ${other.label}`, hint: 'every service needs a name of its own' });
+      name.at.refuse({
+        must: `differ from ${other.labelFrom(name.at)}`,
+        hint: 'every service needs a name of its own',
+      });
   }
 }
 
@@ -87,7 +90,7 @@ function checkListensApart(services: readonly ServiceDraft[]): void {
     if (other === undefined) first.set(text, at);
     else
       at.refuse({
-        must: `differ from ${other.label}`,
+        must: `differ from ${other.labelFrom(at)}`,
         hint: 'one service listens on a protocol, address and port',
       });
   }
@@ -112,7 +115,7 @@ function checkFamily({ listen, servers, sorryServers }: ServiceDraft): void {
   const check = (at: Field, address: IpAddress): void => {
     if (familyOf(address) === family) return;
     const hint = `make a service of its own for ${familyText[familyOf(address)]}`;
-    at.refuse({ must: `be ${familyText[family]} like ${first.at.label}`, hint });
+    at.refuse({ must: `be ${familyText[family]} like ${first.at.labelFrom(at)}`, hint });
   };
   for (const { at, value } of listen) check(at, value.address);
   for (const { address, value } of servers) check(address, value.address);
@@ -121,8 +124,7 @@ function checkFamily({ listen, servers, sorryServers }: ServiceDraft): void {
 
 /** Each once: a service may have taken its places over from a mark. */
 function checkVips(places: readonly Located<Listen>[]): void {
-  const byPath = new Map(places.map((place) => [place.at.label, place]));
-  for (const { at, value } of byPath.values()) checkScope(at, value.address, 'VIP');
+  for (const { at, value } of new Set(places)) checkScope(at, value.address, 'VIP');
 }
 
 function checkAddresses(service: ServiceDraft, vips: ReadonlyMap<IpAddress, Field>): void {
@@ -132,7 +134,7 @@ function checkAddresses(service: ServiceDraft, vips: ReadonlyMap<IpAddress, Fiel
     if (vip === undefined) continue;
     at.refuse({
       must: 'not be a VIP',
-      hint: `${vip.label} listens on it; a real server has an address of its own`,
+      hint: `${vip.labelFrom(at)} listens on it; a real server has an address of its own`,
     });
   }
 }
@@ -161,7 +163,11 @@ function checkServersApart(servers: readonly ServerDraft[]): void {
   for (const { address, value, at, id } of servers) {
     const other = first.get(id);
     if (other === undefined) first.set(id, address);
-    else address.refuse({ must: `differ from ${other.label}`, hint: 'raise the weight of one instead' });
+    else
+      address.refuse({
+        must: `differ from ${other.labelFrom(address)}`,
+        hint: 'raise the weight of one instead',
+      });
     checkThresholds(at, value.upperThreshold, value.lowerThreshold);
   }
 }

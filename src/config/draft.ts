@@ -26,15 +26,19 @@ export interface Draft {
   readonly doors: DoorsDraft;
 }
 
-export function draft(root: Field, files: Files): Draft {
-  const marks = draftMarks(root.get('marks'));
+/** `root` is the first file; `others` have services and marks alone. */
+export function draft(root: Field, others: readonly Field[], files: Files): Draft {
+  const all = [root, ...others];
+  const marks = all.flatMap((file) => draftMarks(file.get('marks')));
   const health = draftHealth(root.get('health'), files);
   return {
     root,
-    services: root
-      .get('services')
-      .items()
-      .map((service) => draftService(service, { marks, health, files })),
+    services: all.flatMap((file) =>
+      file
+        .get('services')
+        .items()
+        .map((service) => draftService(service, { marks, health, files })),
+    ),
     marks,
     health,
     flowCapacity: readCapacity(root.get('flows').get('capacity')),

@@ -122,7 +122,14 @@ export class Field {
     return formatPath(this.path);
   }
 
-  /** The same for a sentence about `other`, which may stand in another file. */
+  /** "vsnat.yaml:3:12" */
+  get place(): string {
+    const { positions } = this.problems;
+    const { line, column } = positions.place(this.path);
+    return `${positions.file}:${line}:${column}`;
+  }
+
+  /** The label for a sentence about `other`, which may stand in another file. */
   labelFrom(other: Field): string {
     const { file } = this.problems.positions;
     return file === other.problems.positions.file ? this.label : `${this.label} of ${file}`;

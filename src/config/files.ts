@@ -93,7 +93,7 @@ export function readText(path: string, largest: number): Good<string> | Unreadab
   }
 }
 
-const codeOf = (error: unknown): string =>
+export const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : String(error);
 
 /** To the end, whatever the size says: files in /proc have none, and one being written grows. */

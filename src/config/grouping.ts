@@ -40,7 +40,7 @@ function checkOnePacket({ listen, mark, onePacket }: ServiceDraft): void {
   const other = listen.find(({ value }) => value.protocol !== 'udp');
   if (other === undefined) return;
   onePacket.at.refuse({
-    must: `be false while ${other.at.label} is not udp://`,
+    must: `be false while ${other.at.labelFrom(onePacket.at)} is not udp://`,
     hint: 'make a service of its own for UDP',
   });
 }
@@ -54,6 +54,10 @@ function checkMarksApart(services: readonly ServiceDraft[]): void {
     const key = `${familyOf(place.value.address)} ${mark.value}`;
     const other = first.get(key);
     if (other === undefined) first.set(key, mark.at);
-    else mark.at.refuse({ must: `differ from ${other.label}`, hint: 'list all of it in one service' });
+    else
+      mark.at.refuse({
+        must: `differ from ${other.labelFrom(mark.at)}`,
+        hint: 'list all of it in one service',
+      });
   }
 }

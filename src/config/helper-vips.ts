@@ -4,32 +4,31 @@
  * diverted; the rest stays with the host, its ssh included. The ports of passive FTP are not known, so such a service
  * needs a VIP that is routed to the director. On a reload a service that runs already is let be, as in reach.ts.
  */
-import type { Model } from '../model/model.js';
 import { formatListen } from '../model/endpoint.js';
-import type { VirtualService } from '../model/service.js';
-import type { Positions } from './positions.js';
-import { Problems, show, type Problem } from './problem.js';
-import type { HostNetwork } from './reach.js';
+import type { ServiceDraft } from './draft/service.js';
+import { show } from './problem.js';
+import type { HostNetwork, Remark } from './reach.js';
 
-/** Concerns every service, or those `concerns` picks. */
-export function validateHelperVips(
-  model: Model,
-  positions: Positions,
+/** What there is to say of services with a helper on an address of the host's own. */
+export function* helperComplaints(
+  services: readonly ServiceDraft[],
   { addresses = [] }: HostNetwork,
-  concerns: (service: VirtualService) => boolean = () => true,
-): readonly Problem[] {
-  const problems = new Problems(positions);
+): Generator<Remark & { readonly service: ServiceDraft }> {
   const own = new Set(addresses);
-  for (const [index, service] of model.services.entries()) {
-    if (service.helper === 'none' || !concerns(service)) continue;
-    for (const listen of service.listen) {
-      if (!own.has(listen.address)) continue;
-      problems.add(['services', index, 'listen'], {
-        must: `be on no address of this host with helper: ${service.helper}`,
-        got: show(formatListen(listen)),
-        hint: 'passive data connections would stay with the host; take a VIP that is only routed to the director',
-      });
+  for (const service of services) {
+    const helper = service.helper?.value ?? 'none';
+    if (helper === 'none') continue;
+    for (const { value } of service.listen) {
+      if (!own.has(value.address)) continue;
+      yield {
+        service,
+        at: service.at.get('listen'),
+        complaint: {
+          must: `be on no address of this host with helper: ${helper}`,
+          got: show(formatListen(value)),
+          hint: 'passive data connections would stay with the host; take a VIP that is only routed to the director',
+        },
+      };
     }
   }
-  return problems.list;
 }

@@ -3,31 +3,32 @@
  * Configuration: text in, validated model out, or one ConfigError that lists every mistake. Nothing here touches the
  * running director; a reload calls the same functions and swaps only what came out whole.
  *
- * text → yaml.ts (values, positions) → shape.ts (the schema) → draft.ts (meaning, defaults) → checks.ts (between
- * keys) → model → reach.ts (against the host's subnets), helper-vips.ts (against its addresses).
+ * text → include.ts (all files: yaml.ts for values and positions, environment.ts for ${…}) → shape.ts (the schema) →
+ * draft.ts (meaning, defaults) → checks.ts (between keys) → reach.ts (against the host's subnets), helper-vips.ts
+ * (against its addresses) → model. document.ts is the way back.
  */
 import { VsnatError } from '../errors.js';
 import type { Model } from '../model/model.js';
-import { serverId, type RealServer, type VirtualService } from '../model/service.js';
+import { serverId } from '../model/service.js';
 import { checkBetweenKeys } from './checks.js';
-import { isMap } from './defaults.js';
 import { documentOf } from './document.js';
 import { draft, modelOf, type Draft } from './draft.js';
+import type { Environment } from './environment.js';
 import { Field } from './field.js';
-import { filesOnDisk, filesThere, readText, type Files } from './files.js';
-import { validateHelperVips } from './helper-vips.js';
+import { filesOnDisk, filesThere, readText } from './files.js';
+import { helperComplaints } from './helper-vips.js';
+import { mostBytes, readSources, type Sources } from './include.js';
 import { Positions } from './positions.js';
-import { ConfigError, formatProblem, Problems, show, type Problem } from './problem.js';
-import { validateReach, type HostNetwork } from './reach.js';
+import { ConfigError, formatProblem, Problems, type Problem } from './problem.js';
+import { reachComplaints, type HostNetwork, type Remark } from './reach.js';
 import { configSchema } from './schema.js';
 import { checkShape } from './shape.js';
-import { readYaml } from './yaml.js';
 
 export { ConfigError, formatProblem, type Problem } from './problem.js';
-export type { Path, Place, Positions } from './positions.js';
 export { documentOf } from './document.js';
 export { healthDocument, isSecret, standingDocument } from './health-document.js';
-export { unreachable, validateReach, type HostNetwork, type HostPrefix } from './reach.js';
+export { unreachable, type HostNetwork, type HostPrefix } from './reach.js';
+export type { Environment } from './environment.js';
 export type { ConfigDocument } from './schema.js';
 
 export interface ConfigOptions {
@@ -38,81 +39,93 @@ export interface ConfigOptions {
   readonly host?: HostNetwork | null;
   /** What runs now, on a reload: its servers that are out of reach today are told in a note and are no mistake. */
   readonly running?: Model;
+  /** What ${NAME} stands for; the environment of this process unless given. */
+  readonly environment?: Environment;
 }
 
 export interface Config {
   readonly model: Model;
-  readonly positions: Positions;
-  /** Sentences for the log: what could not be checked. */
+  /** As messages name them: the one that was asked for, and those it includes. */
+  readonly files: readonly string[];
+  /** Sentences for the log: what could not be checked, or is not there yet. */
   readonly notes: readonly string[];
 }
-
-/** As many servers as a director takes, a line each, are 40 MiB. */
-const largestFile = 64 * 2 ** 20;
 
 /** Throws ConfigError with every problem, or VSNAT_CONFIG_UNREADABLE. */
 export function loadConfig(file: string, options: ConfigOptions = {}): Config {
   return parseConfig(textOf(file), { ...options, file });
 }
 
-/** The same from text. `file` is the name in messages. */
+/** The same from text. `file` is the name in messages, and what it includes is relative to it. */
 export function parseConfig(text: string, options: ConfigOptions & { readonly file?: string } = {}): Config {
-  const { value, problems } = readYaml(text, options.file ?? 'vsnat.yaml');
-  if (value === undefined) problems.throwIfAny();
-  if (!isMap(value)) {
-    problems.add([], {
-      must: 'be a map with services',
-      got: show(value),
-      hint: 'write at least "services: []"',
-    });
-    throw new ConfigError(problems.list);
-  }
-  const drafted = check(value, problems, filesOnDisk);
-  problems.throwIfAny();
-  const model = modelOf(drafted);
-  return { model, positions: problems.positions, notes: checkReach(model, problems.positions, options) };
+  const sources = readSources(text, options.file ?? 'vsnat.yaml', options.environment ?? process.env);
+  const drafted = check(sources);
+  const notes = checkHost(drafted, options);
+  throwIfAny(sources);
+  return {
+    model: modelOf(drafted),
+    files: sources.files.map(({ problems }) => problems.positions.file),
+    notes: [...sources.notes, ...notes],
+  };
 }
 
-/** Throws what is a mistake; gives back what is only worth knowing. */
-function checkReach(model: Model, positions: Positions, { host, running }: ConfigOptions): readonly string[] {
+/** Throws what makes further checks pointless. */
+function check(sources: Sources): Draft {
+  const roots = sources.files.flatMap(({ root, schema, problems }) => {
+    if (root === undefined) return [];
+    checkShape(schema, root.value, problems);
+    return [root];
+  });
+  const [first, ...others] = roots;
+  if (first === undefined || sources.files[0]?.root === undefined) throw new ConfigError(problemsIn(sources));
+  const drafted = draft(first, others, filesOnDisk);
+  checkBetweenKeys(drafted);
+  return drafted;
+}
+
+/** Adds what is a mistake; gives back what is only worth knowing. */
+function checkHost({ services }: Draft, { host, running }: ConfigOptions): readonly string[] {
   if (host === undefined) return [];
   if (host === null) return ['the subnets of this host are unknown; servers were not checked for reach'];
   const configured = new Set(
     running?.services.flatMap(({ servers, sorryServers }) => [...servers, ...sorryServers].map(serverId)),
   );
-  const isKnown = (server: RealServer): boolean => configured.has(serverId(server));
   const helped = new Map(running?.services.map(({ name, helper }) => [name, helper]));
-  const runs = ({ name, helper }: VirtualService): boolean => helped.get(name) === helper;
-  throwIfAny([
-    ...validateReach(model, positions, host, (server) => !isKnown(server)),
-    ...validateHelperVips(model, positions, host, (service) => !runs(service)),
-  ]);
-  return [
-    ...validateReach(model, positions, host, isKnown),
-    ...validateHelperVips(model, positions, host, runs),
-  ].map((problem) => `${formatProblem(problem)} (accepted: it is configured already)`);
+  const notes: string[] = [];
+  const say = ({ at, complaint }: Remark, runs: boolean): void => {
+    if (!runs) at.problems.add(at.path, complaint);
+    else {
+      const problem = formatProblem(at.problems.describe(at.path, complaint));
+      notes.push(`${problem} (accepted: it is configured already)`);
+    }
+  };
+  for (const remark of reachComplaints(services, host)) say(remark, configured.has(remark.server.id));
+  for (const remark of helperComplaints(services, host)) {
+    const { name, helper } = remark.service;
+    say(remark, helped.get(name?.value ?? '') === helper?.value);
+  }
+  return notes;
 }
 
 /** What a file with this model would be refused for; none when it would be taken. Its lines and columns mean nothing. */
 export function problemsOf(model: Model): readonly Problem[] {
   const problems = new Problems(new Positions('running configuration', ''));
-  check(documentOf(model), problems, filesThere);
+  const document = documentOf(model);
+  checkShape(configSchema, document, problems);
+  checkBetweenKeys(draft(Field.root(document, problems, configSchema), [], filesThere));
   return problems.list;
 }
 
-function check(document: unknown, problems: Problems, files: Files): Draft {
-  checkShape(document, problems);
-  const drafted = draft(Field.root(document, problems, configSchema), files);
-  checkBetweenKeys(drafted);
-  return drafted;
-}
+/** In the order of the files, and in each in the order of its text. */
+const problemsIn = ({ files }: Sources): readonly Problem[] => files.flatMap(({ problems }) => problems.list);
 
-function throwIfAny(problems: ConfigError['problems']): void {
+function throwIfAny(sources: Sources): void {
+  const problems = problemsIn(sources);
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
 function textOf(file: string): string {
-  const text = readText(file, largestFile);
+  const text = readText(file, mostBytes);
   if (text.ok) return text.value;
   throw new VsnatError('VSNAT_CONFIG_UNREADABLE', `${file}: cannot be read, got ${text.got}; ${text.hint}`, {
     cause: text.cause,

@@ -58,7 +58,7 @@ export function placesOf(
   const hint =
     rule === undefined || second === undefined
       ? `mark ${mark.value} has no rule for this address family under marks; write "${exampleRule(mark.value)}" there, or listen here`
-      : `${rule.at.label} and ${second.at.label} both fit a service without servers`;
+      : `${rule.at.labelFrom(listen)} and ${second.at.labelFrom(listen)} both fit a service without servers`;
   listen.refuse({ must: 'be given', hint });
   return [];
 }
@@ -87,12 +87,13 @@ function checkRulesApart(rules: readonly MarkDraft[]): void {
     for (const { at, value } of others) {
       if (familyOf(value.address) === family) continue;
       const hint = 'write a rule of its own, with the same mark';
-      at.refuse({ must: `be of the address family of ${place.at.label}`, hint });
+      at.refuse({ must: `be of the address family of ${place.at.labelFrom(at)}`, hint });
     }
     const key = `${family} ${mark.value}`;
     const other = first.get(key);
     if (other === undefined) first.set(key, mark.at);
-    else mark.at.refuse({ must: `differ from ${other.label}`, hint: 'list all of it in one rule' });
+    else
+      mark.at.refuse({ must: `differ from ${other.labelFrom(mark.at)}`, hint: 'list all of it in one rule' });
   }
 }
 
@@ -101,7 +102,7 @@ function checkPlacesApart(rules: readonly MarkDraft[]): void {
   for (const { at, value } of rules.flatMap(({ listen }) => listen)) {
     const other = first.get(formatListen(value));
     if (other === undefined) first.set(formatListen(value), at);
-    else at.refuse({ must: `differ from ${other.label}`, hint: 'a packet carries one mark' });
+    else at.refuse({ must: `differ from ${other.labelFrom(at)}`, hint: 'a packet carries one mark' });
   }
 }
 
@@ -117,7 +118,7 @@ function checkOwnPlaces({ at, mark, listen }: Marked, rules: readonly MarkDraft[
       if (stranger !== undefined)
         mark.at.refuse({
           must: `be ${rule.mark.value}`,
-          hint: `${stranger.at.label} gives the packets of this service that mark`,
+          hint: `${stranger.at.labelFrom(mark.at)} gives the packets of this service that mark`,
         });
       continue;
     }
@@ -126,7 +127,7 @@ function checkOwnPlaces({ at, mark, listen }: Marked, rules: readonly MarkDraft[
       own.size === rule.listen.length && rule.listen.every(({ value }) => own.has(formatListen(value)));
     if (!isSame)
       at.get('listen').refuse({
-        must: `be left out, or be what ${rule.at.label}.listen is`,
+        must: `be left out, or be what ${rule.at.get('listen').labelFrom(at)} is`,
         hint: `mark ${mark.value} is explained there`,
       });
   }

@@ -26,6 +26,13 @@ export interface Spots {
 
 const nothing: Spots = { value: undefined, start: nowhere, inside: new Map() };
 
+/** Of a value that is not what the file says, because it stands for something else: what the file says. */
+export interface Origin {
+  readonly text: string;
+  /** It stands for nothing, and that has been told. */
+  readonly isBad: boolean;
+}
+
 interface Offsets {
   readonly key: number;
   readonly value: number;
@@ -34,6 +41,7 @@ interface Offsets {
 export class Positions {
   #spots: Spots = nothing;
   #lineStarts: readonly number[] | undefined;
+  readonly #origins = new Map<unknown, Map<string | number, Origin>>();
 
   constructor(
     readonly file: string,
@@ -48,6 +56,23 @@ export class Positions {
   /** Whether the file itself has this path; a default has not. */
   has(path: Path): boolean {
     return this.#offsets(path) !== undefined;
+  }
+
+  /** The value of `key` in `container` was put in the place of a text. */
+  cameFrom(container: object, key: string | number, origin: Origin): void {
+    const inside = this.#origins.get(container) ?? new Map<string | number, Origin>();
+    this.#origins.set(container, inside.set(key, origin));
+  }
+
+  originOf(path: Path): Origin | undefined {
+    const key = path.at(-1);
+    if (this.#origins.size === 0 || key === undefined) return undefined;
+    let container = this.#spots.value;
+    for (const step of path.slice(0, -1)) {
+      if (typeof container !== 'object' || container === null) return undefined;
+      container = (container as Readonly<Record<string | number, unknown>>)[step];
+    }
+    return this.#origins.get(container)?.get(key);
   }
 
   /** A path that is not in the file (a default, a missing key) is placed at what would hold it. */

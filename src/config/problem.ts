@@ -4,7 +4,7 @@
  * `file:line:column: path: must …, got …; what to do`.
  */
 import { VsnatError } from '../errors.js';
-import type { Path, Positions } from './positions.js';
+import type { Origin, Path, Positions } from './positions.js';
 
 export interface Problem {
   readonly file: string;
@@ -41,8 +41,10 @@ export class Problems {
 
   /** At the value of `path`, or at its key. */
   add(path: Path, complaint: Complaint, at: 'value' | 'key' = 'value'): void {
+    const origin = at === 'value' ? this.positions.originOf(path) : undefined;
+    if (origin?.isBad === true) return;
     const { line, column } = this.positions.place(path, at);
-    this.#push(line, column, formatPath(path), complaint);
+    this.#push(line, column, formatPath(path), origin === undefined ? complaint : hidden(complaint, origin));
   }
 
   addAtOffset(offset: number, complaint: Complaint, path: Path = []): void {
@@ -50,20 +52,33 @@ export class Problems {
     this.#push(line, column, formatPath(path), complaint);
   }
 
+  /** A complaint that is not to count. */
+  describe(path: Path, complaint: Complaint): Problem {
+    const { line, column } = this.positions.place(path);
+    return this.#problem(line, column, formatPath(path), complaint);
+  }
+
   get list(): readonly Problem[] {
     return this.#found.toSorted((a, b) => a.line - b.line || a.column - b.column);
   }
 
-  throwIfAny(): void {
-    if (this.#found.length > 0) throw new ConfigError(this.list);
+  #push(line: number, column: number, path: string, complaint: Complaint): void {
+    this.#found.push(this.#problem(line, column, path, complaint));
   }
 
-  #push(line: number, column: number, path: string, { must, got, hint }: Complaint): void {
+  #problem(line: number, column: number, path: string, { must, got, hint }: Complaint): Problem {
     const message = `must ${must}${got === undefined ? '' : `, got ${got}`}${hint === undefined ? '' : `; ${hint}`}`;
     const { file } = this.positions;
-    this.#found.push({ file, line, column, path: printable(path), message: printable(message) });
+    return { file, line, column, path: printable(path), message: printable(message) };
   }
 }
+
+/** Of a value that the environment gave, what the file says: the value itself may be a secret, and so may a hint be. */
+const hidden = ({ must }: Complaint, { text }: Origin): Complaint => ({
+  must,
+  got: show(text),
+  hint: 'its value comes from the environment',
+});
 
 /** services[0].servers[2].weight; a key that is no plain word goes in brackets and quotes. */
 export function formatPath(path: Path): string {

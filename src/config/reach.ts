@@ -8,11 +8,18 @@
  * On a reload only servers that are new can make that mistake. One that is configured already was in a subnet once: its
  * interface is down, and refusing the file would forbid draining it just then.
  */
-import type { Model } from '../model/model.js';
 import { parsePrefix, prefixContains } from '../model/prefix.js';
 import { serverId, type RealServer } from '../model/service.js';
-import type { Path, Positions } from './positions.js';
-import { Problems, show, type Problem } from './problem.js';
+import type { ServerDraft } from './draft/server.js';
+import type { ServiceDraft } from './draft/service.js';
+import type { Field } from './field.js';
+import { show, type Complaint } from './problem.js';
+
+/** A complaint that is a mistake, or only worth knowing where it is about something that runs already. */
+export interface Remark {
+  readonly at: Field;
+  readonly complaint: Complaint;
+}
 
 /** An on-link subnet of an interface: what is in it is reached without a router. */
 export interface HostPrefix {
@@ -30,28 +37,30 @@ export interface HostNetwork {
   readonly addresses?: readonly string[];
 }
 
-/** Concerns every server, or those `concerns` picks. */
-export function validateReach(
-  model: Model,
-  positions: Positions,
+/** What there is to say of servers in no subnet of the host. */
+export function* reachComplaints(
+  services: readonly ServiceDraft[],
   host: HostNetwork,
-  concerns: (server: RealServer) => boolean = () => true,
-): readonly Problem[] {
-  const problems = new Problems(positions);
+): Generator<Remark & { readonly server: ServerDraft }> {
   const isNear = nearnessTo(host);
-  for (const { server, path } of serversOf(model)) {
-    if (!concerns(server) || server.routed || isNear(server)) continue;
-    const today =
-      host.defaultRoute === true ? 'it would go out by the default route' : 'no interface leads there';
-    problems.add(path, {
-      must: 'be in a subnet of this host',
-      got: show(serverId(server)),
-      hint:
-        `${today}, and VS/NAT needs the server's replies to come back through this director; ` +
-        'add the interface, or set routed: true if a router brings them back here',
-    });
+  const today =
+    host.defaultRoute === true ? 'it would go out by the default route' : 'no interface leads there';
+  for (const { servers, sorryServers } of services) {
+    for (const server of [...servers, ...sorryServers]) {
+      if (server.value.routed || isNear(server.value)) continue;
+      yield {
+        server,
+        at: server.at,
+        complaint: {
+          must: 'be in a subnet of this host',
+          got: show(server.id),
+          hint:
+            `${today}, and VS/NAT needs the server's replies to come back through this director; ` +
+            'add the interface, or set routed: true if a router brings them back here',
+        },
+      };
+    }
   }
-  return problems.list;
 }
 
 /** The servers in no subnet of this host, vouched for or not, each once. */
@@ -66,11 +75,4 @@ function nearnessTo({ prefixes }: HostNetwork): (server: RealServer) => boolean 
     return parsed.ok ? [parsed.value] : [];
   });
   return ({ address }) => subnets.some((subnet) => prefixContains(subnet, address));
-}
-
-function serversOf({ services }: Model): readonly { readonly server: RealServer; readonly path: Path }[] {
-  return services.flatMap(({ servers, sorryServers }, s) => [
-    ...servers.map((server, index) => ({ server, path: ['services', s, 'servers', index] })),
-    ...sorryServers.map((server, index) => ({ server, path: ['services', s, 'sorry_server', index] })),
-  ]);
 }

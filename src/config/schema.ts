@@ -15,22 +15,42 @@ import { map } from './schema/words.js';
 
 export type { SchemaNode } from './schema/words.js';
 
+const include = 'must be a path or a list of paths';
+
+/** What every file may have. */
+const shared = {
+  include: Type.Optional(
+    Type.Union([Type.String(), Type.Array(Type.String({ errorMessage: include }))], {
+      description:
+        'Further files, relative to this one, with `*`, `?` and `[…]` as in a shell: their `services` and `marks` are appended.',
+      default: [],
+      errorMessage: include,
+    }),
+  ),
+  marks: Type.Optional(
+    Type.Array(markRuleSchema, {
+      description:
+        "What a firewall's rules would mark, for `ipvsadm -A -f` and for services that have a `mark` and no `listen`; see persistence.md. A mark without a service does nothing.",
+      default: [],
+      errorMessage: 'must be a list; write [] for none',
+    }),
+  ),
+};
+
+const services = Type.Array(serviceSchema, {
+  description:
+    'The virtual services, 65536 at most. `[]` is valid: the director starts and waits for a reload.',
+  errorMessage: 'must be a list; write [] for none',
+  examples: [[]],
+});
+
+/** A file that is included: it is there to add, not to decide for all. */
+export const includedSchema = Type.Object({ ...shared, services: Type.Optional(services) }, map);
+
 export const configSchema = Type.Object(
   {
-    services: Type.Array(serviceSchema, {
-      description:
-        'The virtual services, 65536 at most. `[]` is valid: the director starts and waits for a reload.',
-      errorMessage: 'must be a list; write [] for none',
-      examples: [[]],
-    }),
-    marks: Type.Optional(
-      Type.Array(markRuleSchema, {
-        description:
-          "What a firewall's rules would mark, for `ipvsadm -A -f` and for services that have a `mark` and no `listen`; see persistence.md. A mark without a service does nothing.",
-        default: [],
-        errorMessage: 'must be a list; write [] for none',
-      }),
-    ),
+    services,
+    ...shared,
     health: healthSchema({
       description: '`health` of every service that has none of its own.',
       default: 'off',

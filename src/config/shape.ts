@@ -8,13 +8,14 @@ import { isMap } from './defaults.js';
 import { keyNotYet, valueNotYet } from './not-yet.js';
 import type { Path } from './positions.js';
 import { formatPath, show, type Problems } from './problem.js';
-import { configSchema, type SchemaNode } from './schema.js';
+import { configSchema, includedSchema, type SchemaNode } from './schema.js';
 import { didYouMean } from './suggest.js';
 
-let validate: ValidateFunction | undefined;
+const compiled = new Map<SchemaNode, ValidateFunction>();
 
-export function checkShape(value: unknown, problems: Problems): void {
-  validate ??= compile();
+export function checkShape(schema: SchemaNode, value: unknown, problems: Problems): void {
+  const validate = compiled.get(schema) ?? compile(schema);
+  compiled.set(schema, validate);
   if (validate(value)) return;
   const told = new Set<string>();
   for (const error of meant(validate.errors ?? [])) {
@@ -25,12 +26,12 @@ export function checkShape(value: unknown, problems: Problems): void {
   }
 }
 
-function compile(): ValidateFunction {
+function compile(schema: SchemaNode): ValidateFunction {
   const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: true, allowUnionTypes: true });
   ajv.addKeyword('errorMessage');
   ajv.addKeyword('otherwise');
   ajv.addKeyword('sameAs');
-  return ajv.compile(configSchema);
+  return ajv.compile(schema);
 }
 
 /**
@@ -93,6 +94,11 @@ function explainUnknownKey(error: ErrorObject, path: Path, schema: SchemaNode, p
   if (notYet !== undefined) {
     const got = show((error.data as Record<string, unknown>)[key]);
     problems.add(child, { must: 'be left out', got, hint: notYet }, 'key');
+    return;
+  }
+  if (schema === includedSchema && key in configSchema.properties) {
+    const hint = 'it belongs in the first file, the one that includes the others';
+    problems.add(child, { must: 'be left out of an included file', got: show(key), hint }, 'key');
     return;
   }
   const hint = didYouMean(key, known) ?? `known here: ${known.join(', ')}`;

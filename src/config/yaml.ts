@@ -59,13 +59,14 @@ function parse(text: string, problems: Problems): Document | undefined {
   }
 }
 
-/** Unquoted "[2001:db8::2]:8080" is a YAML list with something behind it: the likeliest slip with IPv6. */
+/** Unquoted "[2001:db8::2]:8080" is a list with something behind it, ${NAME} in brackets a map: the likeliest slips. */
 function hintAt(text: string, offset: number): string | undefined {
   const start = text.lastIndexOf('\n', offset - 1) + 1;
   const end = text.indexOf('\n', offset);
   const line = text.slice(start, end === -1 ? undefined : end);
   const endpoint = /(?:^|[\s,])(\[[0-9a-f:.]*:[0-9a-f:.]*\]:\d+)/i.exec(line)?.[1];
-  return endpoint === undefined ? undefined : `write IPv6 in quotes: "${endpoint}"`;
+  if (endpoint !== undefined) return `write IPv6 in quotes: "${endpoint}"`;
+  return /[[{].*\$\{/.test(line) ? 'within [ ] and { }, write what has ${…} in it in quotes' : undefined;
 }
 
 interface Read {

@@ -24,7 +24,7 @@ const marked = (rules: string, keys = 'mark: 7, servers: []'): string =>
 const timeoutHint = 'write 300s, 5m, 2h or a number of seconds';
 const endpointForm = 'must be address:port like 10.2.1.2:8080 or [2001:db8::2]:8080';
 const listenForm = 'must be protocol://address:port like tcp://10.9.0.1:80 or udp://[2001:db8::1]:53';
-const topKeys = 'services, marks, health, tun, flows, admin, metrics, log, ipvs';
+const topKeys = 'services, include, marks, health, tun, flows, admin, metrics, log, ipvs';
 const names = 'rr, wrr, lc, wlc, fo, ovf, lblc, lblcr, dh, sh, mh, sed, nq, twos';
 
 const tables: Readonly<Record<string, readonly Row[]>> = {

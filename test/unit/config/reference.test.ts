@@ -44,7 +44,7 @@ test('the defaults in the table are those of the model', () => {
   }
   const tops = [...merged].map(([top, keys]) => `${top}: { ${keys.join(', ')} }`);
   const lists = written.filter((one) => !one.includes('{'));
-  expect(lists).toEqual(['marks: []', 'health: off']);
+  expect(lists).toEqual(['include: []', 'marks: []', 'health: off']);
   expect(parseConfig([service, ...lists, ...tops].join('\n')).model).toEqual(parseConfig(service).model);
 });
 
