@@ -5,7 +5,9 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import { serverLimits } from '../metrics/bounded-server.js';
 import type { ErrorAnswer } from './api.js';
+import type { Admit } from './gate.js';
 import { isKnown, preconditionOf, revisionTag } from './conditions.js';
 import { checkBodyHeaders, parseJson, readBody } from './read-body.js';
 import { checkBody, readQuery } from './read-values.js';
@@ -16,18 +18,35 @@ import { routes } from './routes/index.js';
 
 const router = new Router(routes);
 
-/** Answers, whatever comes. `onFailure` hears of what is a bug. */
+export const nameOf = ({ method, path }: Route): string => `${method} ${path}`;
+
+/** As metrics name them. */
+export const routeNames: readonly string[] = [...routes.map(nameOf), 'none'];
+
+export interface Handling {
+  readonly admit: Admit;
+  /** Hears of what is a bug. */
+  readonly onFailure: (error: unknown) => void;
+  /** `route`: "GET /v1/status", or "none" for what is no route or was not let in. */
+  readonly onAnswered: (route: string, status: number, seconds: number) => void;
+}
+
+/** Answers, whatever comes. */
 export async function handleAdmin(
   source: AdminSource,
   request: IncomingMessage,
   response: ServerResponse,
-  onFailure: (error: unknown) => void,
+  { admit, onFailure, onAnswered }: Handling,
 ): Promise<void> {
+  const begun = performance.now();
+  let named = 'none';
   response.setHeader('cache-control', 'no-store');
   response.setHeader('x-content-type-options', 'nosniff');
   try {
+    await admit();
     const target = targetOf(request.url);
     const { route, parameters } = router.find(request.method ?? '', target.path);
+    named = nameOf(route);
     const reply = await ask(route, parameters, target, source, request);
     answer(reply, request, response);
   } catch (error) {
@@ -41,6 +60,8 @@ export async function handleAdmin(
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (!request.complete) response.setHeader('connection', 'close'); // what is left of it would pass for the next request
     send(response, status, jsonType, asJson(body));
+  } finally {
+    onAnswered(named, response.statusCode, (performance.now() - begun) / 1000);
   }
 }
 
@@ -77,7 +98,14 @@ async function ask(
     tagOf,
     lastEventId: request.headers['last-event-id']?.toString() ?? null,
   };
-  return route.handle(asked);
+  // Meanwhile the silence is ours: a host may take longer over a change than a peer may over a request.
+  const { timeout: idleMs = serverLimits.idleMs } = request.socket;
+  request.socket.setTimeout(0);
+  try {
+    return await route.handle(asked);
+  } finally {
+    request.socket.setTimeout(idleMs);
+  }
 }
 
 function bodyOf({ body: schema, readBody: read }: Route, text: string): unknown {

@@ -11,10 +11,16 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLong;
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > limit) throw tooLong;
-    chunks.push(chunk);
+  try {
+    // Left early the request must stay as it is: its connection has an answer to carry yet.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > limit) throw tooLong;
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error === tooLong) throw tooLong;
+    throw new HttpRefusal(400, 'body: must be whole, got one that was cut off', { connection: 'close' });
   }
   return Buffer.concat(chunks).toString('utf8');
 }

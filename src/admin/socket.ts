@@ -2,15 +2,15 @@
 /**
  * Owning a unix socket path. A socket file outlives a daemon that was killed, so it is replaced only by the holder of
  * the claim on its path (claim.ts), and only after a connection attempt has shown that nobody answers; a living owner is
- * named, never pushed out. The file is 0660 from its first moment: the umask is set around listen(), because a chmod
- * afterwards leaves a gap.
+ * named, never pushed out. The file is the daemon's alone from its first moment (the umask is set around listen()), then
+ * it is given its group, then its mode, and only then its name: nobody can be let in too early.
  *
  * The server binds a name of its own and the file is then renamed into place: there is no moment without a file, and
  * Node, which removes by name what it has bound when it closes, never removes what somebody else has put there since.
  */
 import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
-import { chmod, lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { basename, dirname } from 'node:path';
@@ -19,6 +19,7 @@ import { VsnatError } from '../errors.js';
 import type { StatusAnswer } from './api.js';
 import { claimPath } from './claim.js';
 import { getJson } from './client.js';
+import { groupId } from './group.js';
 
 /** sun_path holds 108 bytes with its final zero. */
 const maxPathBytes = 107;
@@ -28,7 +29,19 @@ export interface HeldSocket {
   release(): Promise<void>;
 }
 
-export async function listenOnSocket(server: Server, path: string): Promise<HeldSocket> {
+export interface SocketPermissions {
+  readonly mode: number;
+  /** null: the daemon's. */
+  readonly group: string | number | null;
+}
+
+export const usualPermissions: SocketPermissions = { mode: 0o660, group: null };
+
+export async function listenOnSocket(
+  server: Server,
+  path: string,
+  permissions: SocketPermissions = usualPermissions,
+): Promise<HeldSocket> {
   if (Buffer.byteLength(path) > maxPathBytes) {
     throw refused(
       path,
@@ -40,7 +53,7 @@ export async function listenOnSocket(server: Server, path: string): Promise<Held
   if (claim === null) throw await busy(path);
   try {
     await assertFree(path);
-    const file = await bind(server, path);
+    const file = await bind(server, path, permissions);
     const release = async (): Promise<void> => {
       const now = await lstat(path, { bigint: true }).catch(() => undefined);
       if (now?.ino === file.ino && now.dev === file.dev) await unlink(path);
@@ -55,24 +68,32 @@ export async function listenOnSocket(server: Server, path: string): Promise<Held
 }
 
 /** Puts the listening socket at `path`, in place of a stale one, and says which file that is. */
-async function bind(server: Server, path: string): Promise<{ readonly dev: bigint; readonly ino: bigint }> {
+async function bind(
+  server: Server,
+  path: string,
+  { mode, group }: SocketPermissions,
+): Promise<{ readonly dev: bigint; readonly ino: bigint }> {
+  const gid = group === null ? null : await groupId(group);
   const directory = await open(dirname(path), 'r');
   // By way of the open directory, a name that is longer than the wanted one still fits into sun_path.
   const own = `/proc/self/fd/${directory.fd}/.vsnat-${randomUUID()}`;
   const listening = once(server, 'listening');
   try {
-    const before = process.umask(0o117);
+    const before = process.umask(0o177);
     try {
       server.listen(own); // binds before it returns, so the umask needs to hold no longer than this call
     } finally {
       process.umask(before);
     }
     await listening;
+    if (gid !== null) await chown(own, -1, gid).catch((cause: unknown) => refuseGroup(group, cause));
+    await chmod(own, mode);
     const file = await lstat(own, { bigint: true });
     await rename(own, `/proc/self/fd/${directory.fd}/${basename(path)}`);
     return file;
   } catch (cause) {
     await new Promise((resolve) => server.close(resolve)); // removes `own` if it was made
+    if (cause instanceof VsnatError) throw cause;
     throw refused(
       path,
       `must be free to listen on, got ${codeOf(cause)}; choose another admin.socket`,
@@ -81,6 +102,15 @@ async function bind(server: Server, path: string): Promise<{ readonly dev: bigin
   } finally {
     await directory.close();
   }
+}
+
+function refuseGroup(group: string | number | null, cause: unknown): never {
+  throw new VsnatError(
+    'VSNAT_HOST_REFUSED',
+    `admin.group: must be a group that the daemon may give its socket to, got ${codeOf(cause)} for ${String(group)}; ` +
+      'run the daemon as root or as a member of it',
+    { cause },
+  );
 }
 
 /** Makes the directory itself, not the way to it: a misspelt path should fail, not grow a tree. */

@@ -96,7 +96,13 @@ export async function startDaemon<D extends Dataplane>(
       configFile: options.configFile,
       startedAt,
     };
-    const admin = await openAdmin({ socket, identity, onFailure });
+    const admin = await openAdmin({
+      socket,
+      settings: model.admin,
+      identity,
+      onFailure,
+      warn: (sentence) => log.warn(sentence),
+    });
     undos.push('the admin socket', () => admin.close());
     options.signal?.throwIfAborted();
 
@@ -114,13 +120,22 @@ export async function startDaemon<D extends Dataplane>(
 
     const runTime = new RunTime(director);
     undos.push('the rates', startTicking(runTime));
+    let useSecrets = (): void => undefined;
     const reloader = new Reloader({
-      load: () => parts.load((note) => log.warn(note), director.model),
-      apply: (wanted, precondition) => applyFile(wanted, runTime, log, precondition),
+      load: async () => {
+        const wanted = await parts.load((note) => log.warn(note), director.model);
+        useSecrets = await admin.renew();
+        return wanted;
+      },
+      apply: async (wanted, precondition) => {
+        const changes = await applyFile(wanted, runTime, log, precondition);
+        useSecrets();
+        return changes;
+      },
       now: parts.now,
     });
     const build = { version: options.version, node: process.versions.node, addonAbi: parts.addonAbi };
-    const metricsPort = await serveMetrics(director, reloader, build, undos, onFailure, (change) =>
+    const metricsPort = await serveMetrics(director, reloader, build, admin, undos, onFailure, (change) =>
       log.warn(change, detailText(change)),
     );
     options.signal?.throwIfAborted();
@@ -180,6 +195,7 @@ async function serveMetrics<D extends Dataplane>(
   director: Director<D>,
   reloader: Reloader,
   build: { readonly version: string; readonly node: string; readonly addonAbi: number },
+  admin: AdminServer,
   undos: UndoStack,
   onFailure: (error: unknown) => void,
   onDetail: (change: DetailChange) => void,
@@ -188,7 +204,7 @@ async function serveMetrics<D extends Dataplane>(
   if (listen === null) return null;
   const server = await openMetrics({
     listen,
-    registry: new MetricsRegistry(() => takeSample(director, reloader, build), { onDetail }),
+    registry: new MetricsRegistry(() => takeSample(director, reloader, build, admin.facts), { onDetail }),
     notReady: () =>
       adopted(director) ? director.hostTrouble() : 'a queue has not yet adopted the newest configuration',
     onFailure,

@@ -4,6 +4,7 @@ import type { DirectorStatus } from '../admin/api.js';
 import type { Counters } from '../dataplane/dataplane.js';
 import type { Director } from '../director/director.js';
 import type { Reloader } from '../director/reload.js';
+import type { AdminFacts } from '../metrics/admin.js';
 import type { BuildFacts, Sample } from '../metrics/definition.js';
 import { formatEndpoint } from '../model/index.js';
 
@@ -17,7 +18,12 @@ export function adopted(director: AnyDirector, counters: Counters = director.cou
   return counters.queues.every((queue) => queue.generation >= director.generation);
 }
 
-export function takeSample(director: AnyDirector, reloader: Reloader, build: BuildFacts): Sample {
+export function takeSample(
+  director: AnyDirector,
+  reloader: Reloader,
+  build: BuildFacts,
+  admin: AdminFacts,
+): Sample {
   const counters = director.counters();
   return {
     build,
@@ -30,6 +36,7 @@ export function takeSample(director: AnyDirector, reloader: Reloader, build: Bui
     services: director.services(counters),
     health: director.monitor?.facts() ?? null,
     settings: director.model.metrics,
+    admin,
   };
 }
 

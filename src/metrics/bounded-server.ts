@@ -5,6 +5,7 @@
  * be a way to hurt the daemon that moves the packets.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
@@ -12,25 +13,43 @@ export const serverLimits = {
   headerBytes: 8 * 1024,
   headersMs: 5_000,
   requestMs: 10_000,
+  handshakeMs: 5_000,
   /** Silence on a socket, also from a peer that does not read its answer. */
   idleMs: 15_000,
   connections: 64,
 } as const;
 
+export type ServerLimits = Readonly<Record<keyof typeof serverLimits, number>>;
+
+export interface BoundedOptions {
+  /** Certificates, and whom to ask for one; plain HTTP when left out. */
+  readonly tls?: ServerOptions;
+  /** Others than the usual ones, for tests. */
+  readonly limits?: Partial<ServerLimits>;
+}
+
 /** A server that is not listening yet. A handler that fails is answered with 500 and reported, never thrown. */
-export function boundedServer(handler: Handler, onFailure: (error: unknown) => void): Server {
-  const server = createServer(
-    {
-      maxHeaderSize: serverLimits.headerBytes,
-      headersTimeout: serverLimits.headersMs,
-      requestTimeout: serverLimits.requestMs,
-      keepAliveTimeout: 5_000,
-      connectionsCheckingInterval: 1_000,
-    },
-    (request, response) => void answer(handler, request, response, onFailure),
-  );
-  server.maxConnections = serverLimits.connections;
-  server.setTimeout(serverLimits.idleMs);
+export function boundedServer(
+  handler: Handler,
+  onFailure: (error: unknown) => void,
+  { tls, limits: others = {} }: BoundedOptions = {},
+): Server {
+  const limits: ServerLimits = { ...serverLimits, ...others };
+  const options = {
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: 5_000,
+    connectionsCheckingInterval: 1_000,
+  };
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
+    void answer(handler, request, response, onFailure);
+  const server =
+    tls === undefined
+      ? createServer(options, onRequest)
+      : createTlsServer({ ...options, ...tls, handshakeTimeout: limits.handshakeMs }, onRequest);
+  server.maxConnections = limits.connections;
+  server.setTimeout(limits.idleMs);
   return server;
 }
 

@@ -12,6 +12,7 @@ import type { ServiceReport } from '../director/report.js';
 import type { HealthFacts } from '../health/state.js';
 import type { MetricsSettings } from '../model/index.js';
 import type { Detail, View } from './detail.js';
+import type { AdminFacts } from './admin.js';
 
 export interface BuildFacts {
   readonly version: string;
@@ -32,6 +33,7 @@ export interface Sample {
   /** null: nobody checks anything. */
   readonly health: HealthFacts | null;
   readonly settings: Pick<MetricsSettings, 'maxSeries' | 'nodeIpvs'>;
+  readonly admin: AdminFacts;
 }
 
 /** A sample and how much of it is told (detail.ts). */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** All metrics, pulled at scrape time: one sample, as much detail of it as the limit allows, and the text of that. */
+import { adminMetrics } from './admin.js';
 import { configMetrics } from './config.js';
 import { defenceMetrics } from './defence.js';
 import { details, viewOf, type Detail, type View } from './detail.js';
@@ -25,6 +26,7 @@ export const metricDefinitions: readonly MetricDefinition[] = [
   ...defenceMetrics,
   ...deviceMetrics,
   ...detailMetrics,
+  ...adminMetrics,
 ];
 
 export const allDefinitions: readonly MetricDefinition[] = [...metricDefinitions, ...nodeIpvsMetrics];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Administration and metrics: not where services are, and not open to everybody. */
+import { scopeOf } from '../../model/address.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { DoorsDraft } from '../draft/doors.js';
 import type { ServiceDraft } from '../draft/service.js';
@@ -12,7 +13,7 @@ export function checkDoors(root: Field, doors: DoorsDraft, services: readonly Se
   if (adminListen !== undefined) {
     checkApart(adminListen, services);
     checkDoorsApart(adminListen, metricsListen);
-    checkGuarded(root.get('admin'));
+    checkGuarded(root.get('admin'), adminListen.value);
   }
   checkSocket(root.get('admin').get('socket'));
 }
@@ -33,14 +34,20 @@ function checkDoorsApart({ at, value }: Located<Endpoint>, metrics: Located<Endp
   at.refuse({ must: 'not be where metrics are served', hint: 'choose another port' });
 }
 
-/** Over TCP there are no file permissions. */
-function checkGuarded(admin: Field): void {
+/** Over TCP there are no file permissions, and what a wire carries in the clear is everybody's. */
+function checkGuarded(admin: Field, { address }: Endpoint): void {
   const guards = [admin.get('token_file'), admin.get('tls').get('client_ca')];
-  if (guards.some(({ value }) => value !== undefined)) return;
-  admin.get('listen').refuse({
-    must: 'come with token_file or tls.client_ca',
-    hint: 'whoever reaches it administers the director otherwise',
-  });
+  if (guards.every(({ value }) => value === undefined)) {
+    admin.get('listen').refuse({
+      must: 'come with token_file or tls.client_ca',
+      hint: 'whoever reaches it administers the director otherwise',
+    });
+  } else if (admin.get('tls').value === undefined && scopeOf(address) !== 'loopback') {
+    admin.get('listen').refuse({
+      must: 'be a loopback address where there is no tls',
+      hint: 'add tls: the token would travel in the clear',
+    });
+  }
 }
 
 /** The schema counts characters, the kernel bytes (struct sockaddr_un). */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -170,6 +170,28 @@ describe('the admin socket', () => {
     expect(statSync(socket).mode & 0o777).toBe(0o660);
     expect(statSync(join(directory, 'run')).mode & 0o777).toBe(0o755);
     expect(process.umask(before)).toBe(0o077);
+  });
+
+  it('has the mode and the group that are configured, by name or number', async () => {
+    const mine = String(process.getgid?.() ?? 0);
+    const name = readFileSync('/etc/group', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .find(([, , id]) => id === mine)?.[0];
+    for (const group of [Number(mine), name ?? Number(mine)]) {
+      const settings = { mode: 0o600, group, listen: null, tokenFile: null, tls: null };
+      const server = await openAdmin({ socket, settings, identity, onFailure: () => undefined });
+      expect([statSync(socket).mode & 0o777, statSync(socket).gid]).toEqual([0o600, Number(mine)]);
+      await server.close();
+    }
+  });
+
+  it('is not made for a group that is not there', async () => {
+    const settings = { mode: 0o660, group: 'no-such-group', listen: null, tokenFile: null, tls: null };
+    await expect(openAdmin({ socket, settings, identity, onFailure: () => undefined })).rejects.toThrow(
+      'admin.group: must be a group of this host, got "no-such-group"',
+    );
+    expect(existsSync(socket)).toBe(false);
   });
 
   it('is gone when the server is closed', async () => {

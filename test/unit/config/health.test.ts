@@ -336,6 +336,10 @@ describe('doors', () => {
       'admin.listen: must not be where metrics are served, got "127.0.0.1:9191"; choose another port',
     ],
     [
+      'listen: 192.0.2.1:9192, token_file: t',
+      'admin.listen: must be a loopback address where there is no tls, got "192.0.2.1:9192"; add tls: the token would travel in the clear',
+    ],
+    [
       'tls: { key: k }',
       'admin.tls.certificate: must be given, got nothing; write "certificate: /etc/vsnat/admin.pem"',
     ],
@@ -345,7 +349,7 @@ describe('doors', () => {
   });
 
   it('are not where a service is', () => {
-    const text = `${service('routed: true')}admin: { listen: 10.9.0.1:80, token_file: t }\n`;
+    const text = `${service('routed: true')}admin: { listen: 10.9.0.1:80, token_file: t, tls: { certificate: c, key: k } }\n`;
     expect(complaints(text)).toEqual([
       'admin.listen: must not be where services[0].listen listens, got "10.9.0.1:80"; choose another port',
     ]);

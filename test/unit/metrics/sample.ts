@@ -100,6 +100,13 @@ export function busySample(): Sample {
     publishes: { count: 9, lastSeconds: 0.0125 },
     generation: 4,
     counters: dataplane.counters(),
+    admin: {
+      requests: [{ route: 'GET /v1/status', code: 200, count: 3 }],
+      seconds: [{ route: 'GET /v1/status', seconds: 0.5 }],
+      rejected: [{ reason: 'token', count: 2 }],
+      streams: 1,
+      streamsDropped: 0,
+    },
     defence: {
       modes: { drop_entry: 0, drop_packet: 2, secure_tcp: 3 },
       dropRate: 4,
