@@ -134,6 +134,7 @@ class Monitor implements HealthMonitor {
       const soonest = this.#clock.now() + this.#random() * check.timing.fastIntervalMs;
       if (probe.place >= 0 && probe.at > soonest) this.#due.set(probe, soonest);
       this.#parts.onNotice?.({
+        what: 'suspicion',
         level: 'info',
         service,
         server,
@@ -247,6 +248,7 @@ class Monitor implements HealthMonitor {
     const { verdict, service, server: id } = server;
     const level = verdict === 'down' ? 'warn' : 'info';
     this.#parts.onNotice?.({
+      what: 'verdict',
       level,
       service,
       server: id,
@@ -261,7 +263,14 @@ class Monitor implements HealthMonitor {
     if (now - this.#skippedAt < skippedNoticeMs) return;
     this.#skippedAt = now;
     const { kind } = check.question;
-    this.#parts.onNotice?.({ level: 'warn', service, server, kind, text: `checks are skipped: ${message}` });
+    this.#parts.onNotice?.({
+      what: 'skipped',
+      level: 'warn',
+      service,
+      server,
+      kind,
+      text: `checks are skipped: ${message}`,
+    });
   }
 
   #end(probe: Probe): void {

@@ -117,6 +117,7 @@ export interface MonitorParts {
 }
 
 export interface HealthNotice {
+  readonly what: 'verdict' | 'suspicion' | 'skipped';
   readonly level: 'info' | 'warn';
   readonly service: string;
   readonly server: string;

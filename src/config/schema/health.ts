@@ -119,7 +119,7 @@ const check = Type.Object(
     through: Type.Optional(
       oneOf(['direct', 'vip'], {
         description:
-          '`vip`: the check goes in at the VIP and through the dataplane to this very server, as a client would.',
+          '`vip`: the check goes in at the VIP and through the dataplane to this very server, as a client would. Not in this version.',
         default: 'direct',
       }),
     ),

@@ -188,12 +188,8 @@ describe('mistakes', () => {
       `${h}.source: must be of the address family of services[0], got "2001:db8::1"; give that service checks of its own`,
     ],
     [
-      '{ type: icmp, through: vip }',
-      `${h}.through: must be direct with type: icmp, got "vip"; it is no connection that a client could make`,
-    ],
-    [
-      '{ type: tcp, through: vip, port: 81 }',
-      `${h}.port: must be left out with through: vip, got 81; the check goes where clients go`,
+      '{ type: tcp, through: vip }',
+      `${h}.through: must be direct, got "vip"; a check through the VIP is not supported in this version yet; docs/limits.md tells why`,
     ],
     [
       '{ type: http, path: "/a b" }',
