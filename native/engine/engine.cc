@@ -12,6 +12,9 @@
 namespace vsnat::engine {
 namespace {
 
+/** Hosts whose next hop is kept, 4 MiB of them; those of more clients at once take the ordinary way by turns. */
+constexpr uint32_t kHostsRemembered = 65536;
+
 std::array<uint8_t, 16> vip_key(const service::IpAddress& address) {
   std::array<uint8_t, 16> key{};
   if (address.family == 6) {
@@ -109,8 +112,32 @@ Result<std::unique_ptr<Engine>> Engine::open_tun(const EngineOptions& options, c
   Result<io::OpenedTun> opened = io::open_tun(tun.name, tun.queues, tun.offload);
   if (!opened) return opened.error();
   auto engine = open_queues(options, std::move(opened.value()));
-  if (engine) engine.value()->steer(tun);
+  if (!engine) return engine;
+  engine.value()->steer(tun);
+  if (tun.egress) {
+    if (const auto ready = engine.value()->open_egress(); !ready) {
+      engine.value()->direct_refusal_ = ready.error().operation + ": " + std::strerror(ready.error().error);
+      engine.value()->resolver_.reset();
+    }
+  }
   return engine;
+}
+
+Result<bool> Engine::open_egress() {
+  auto resolver = Resolver::open(unsigned(workers_.size()), facts_.index, kHostsRemembered);
+  if (!resolver) return resolver.error();
+  resolver_ = std::move(resolver.value());
+  for (auto& worker : workers_) {
+    if (auto opened = worker->open_egress(*resolver_); !opened) {
+      for (auto& other : workers_) other->close_egress();
+      return opened;
+    }
+  }
+  return true;
+}
+
+void Engine::set_direct(bool on) {
+  for (auto& worker : workers_) worker->set_direct(on);
 }
 
 Result<std::unique_ptr<Engine>> Engine::open_queues(const EngineOptions& options, io::OpenedTun opened) {
@@ -208,6 +235,9 @@ std::string Engine::publish(const service::SnapshotSpec& spec) {
 }
 
 Result<bool> Engine::start() {
+  if (resolver_) {
+    if (auto started = resolver_->start(); !started) return started;
+  }
   for (auto& worker : workers_) {
     if (auto started = worker->start(); !started) {
       stop();
@@ -220,6 +250,7 @@ Result<bool> Engine::start() {
 void Engine::stop() {
   for (auto& worker : workers_) worker->request_stop();
   for (auto& worker : workers_) worker->join();
+  if (resolver_) resolver_->stop();
 }
 
 nat::Outcome Engine::process(MemoryPacket& packet, Now now, std::vector<MemoryPacket>& out) {
@@ -228,10 +259,11 @@ nat::Outcome Engine::process(MemoryPacket& packet, Now now, std::vector<MemoryPa
   const size_t length = std::min<size_t>(packet.bytes.size(), io::TunQueue::kMaxPacket + 1);
   packet.bytes.resize(length + nat::kAnswerHeadroom);
   nat::Packet in{packet.bytes.data(), uint32_t(length), uint32_t(packet.bytes.size()), packet.vnet};
-  memory_lane_->run(*current_, now, &in, 1, &outcome, [&](nat::Packet& leaving, const nat::Pending&) {
-    out.push_back({{leaving.data, leaving.data + leaving.length}, leaving.vnet});
-    return true;
-  });
+  memory_lane_->run(*current_, now, &in, 1, &outcome,
+                    [&](nat::Packet& leaving, const nat::Pending&, nat::Verdict) {
+                      out.push_back({{leaving.data, leaving.data + leaving.length}, leaving.vnet});
+                      return Emitted::sent;
+                    });
   return outcome;
 }
 

@@ -34,6 +34,8 @@ struct TunOptions {
   unsigned queues = 1;
   io::Offload offload = io::Offload::automatic;
   SteeringChoice steering = SteeringChoice::automatic;
+  /** Make ready for set_direct(). Where the kernel refuses, direct_refusal() says why, and all else works. */
+  bool egress = false;
 };
 
 /** What a memory device takes and gives. */
@@ -69,6 +71,16 @@ class Engine {
   std::string publish(const service::SnapshotSpec& spec);
   /** What the defences are to do from now on; every worker sees it with its next packet. */
   void set_defence(const nat::DefenceSpec& spec) { defence_.set(spec); }
+  /** Whether packets may leave as frames (engine/egress.h). Has no effect where egress was not opened. */
+  void set_direct(bool on);
+  bool can_direct() const { return resolver_ != nullptr; }
+  /** Why frames cannot be sent, or empty. */
+  const std::string& direct_refusal() const { return direct_refusal_; }
+  const Resolver* resolver() const { return resolver_.get(); }
+  /** null: the queue never opened its egress. */
+  const EgressCounters* egress_counters(size_t queue) const {
+    return queue < workers_.size() ? workers_[queue]->egress_counters() : nullptr;
+  }
   uint64_t generation() const { return current_ ? current_->generation : 0; }
 
   /** Start a thread per queue, all or none. */
@@ -106,6 +118,7 @@ class Engine {
   /** Each lane draws from a sequence of its own, which the hash key fixes. */
   void add_lane(Lane& lane);
   void steer(const TunOptions& tun);
+  Result<bool> open_egress();
   void update_vips(const service::SnapshotSpec& spec);
   void forget_vips_but(const service::SnapshotSpec& spec);
   bool all_adopted(uint64_t generation) const;
@@ -132,6 +145,8 @@ class Engine {
   std::unique_ptr<Lane> memory_lane_;
   Culler memory_culler_{0, 1};
   Now memory_now_;  // of the last call
+  std::unique_ptr<Resolver> resolver_;
+  std::string direct_refusal_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Lane*> lanes_;
 };

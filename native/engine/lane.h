@@ -15,6 +15,8 @@ namespace vsnat::engine {
 
 inline constexpr unsigned kBurst = 32;
 
+enum class Emitted : uint8_t { sent, refused, later };
+
 class Lane {
  public:
   Lane(nat::FlowTables& tables, nat::Fragments& fragments, service::ServerLoad* loads, service::Limits limits,
@@ -25,9 +27,9 @@ class Lane {
   Lane& operator=(const Lane&) = delete;
 
   /**
-   * Run `count` (at most kBurst) packets through the director and `emit(packet, pending)` each that leaves,
-   * in order; emit returns false when the device would not take it. Outcomes go to `outcomes` when it is not
-   * null.
+   * Run `count` (at most kBurst) packets through the director and `emit(packet, pending, verdict)` each that leaves,
+   * in order; emit says whether the device took it, or that left() will say so later. Outcomes go to `outcomes` when it
+   * is not null.
    */
   template <class Emit>
   void run(const service::Snapshot& snapshot, Now now, nat::Packet* packets, unsigned count,
@@ -52,6 +54,16 @@ class Lane {
     }
   }
 
+  /** What became of a packet that emit() put off. */
+  void left(bool sent, uint32_t length) {
+    if (sent) {
+      counters.tx_packets.add(1);
+      counters.tx_bytes.add(length);
+    } else {
+      counters.tx_failed.add(1);
+    }
+  }
+
   /** Give up pieces of datagrams that waited too long for their first. */
   void expire_fragments(Now now) {
     const uint32_t gone = core.fragments.expire(now.tick());
@@ -68,12 +80,8 @@ class Lane {
     account(outcome);
     if (outcome.verdict == nat::Verdict::drop || outcome.verdict == nat::Verdict::held) return;
     const uint32_t length = packet.length;
-    if (emit(packet, pending)) {
-      counters.tx_packets.add(1);
-      counters.tx_bytes.add(length);
-    } else {
-      counters.tx_failed.add(1);
-    }
+    const Emitted emitted = emit(packet, pending, outcome.verdict);
+    if (emitted != Emitted::later) left(emitted == Emitted::sent, length);
   }
 
   void account(const nat::Outcome& outcome) {

@@ -2,13 +2,12 @@
 #include "engine/worker.h"
 
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
 #include <algorithm>
 
+#include "engine/native_thread.h"
 #include "io/segment.h"
 
 namespace vsnat::engine {
@@ -18,7 +17,8 @@ namespace {
 // keeps the first lines of 32 buffers out of the same cache sets.
 constexpr size_t kBufferBytes = io::TunQueue::kMaxPacket + 1 + nat::kAnswerHeadroom;
 constexpr size_t kFront = 64;  // a cache line, so that packets begin on one
-static_assert(kFront >= io::TunQueue::kHeadroom && nat::Fragments::kHeadroom >= io::TunQueue::kHeadroom);
+static_assert(kFront >= io::TunQueue::kHeadroom && kFront >= io::PacketSocket::kHeadroom &&
+              nat::Fragments::kHeadroom >= io::TunQueue::kHeadroom);
 constexpr size_t kBufferStride = (kFront + kBufferBytes + 64 + 63) / 64 * 64 + 192;
 
 uint64_t monotonic_ns() {
@@ -60,27 +60,18 @@ Result<bool> Worker::prepare() {
 }
 
 Result<bool> Worker::start() {
-  sigset_t all, before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
   running_.store(true, std::memory_order_release);
-  const auto body = [](void* self) -> void* {
+  char name[16];
+  std::snprintf(name, sizeof(name), "vsnat-q%u", index_);
+  const auto started = start_thread(thread_, name, this, [](void* self) -> void* {
     auto* worker = static_cast<Worker*>(self);
     worker->loop();
     worker->running_.store(false, std::memory_order_release);
     return nullptr;
-  };
-  const int error = ::pthread_create(&thread_, nullptr, body, this);
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (error != 0) {
-    running_.store(false, std::memory_order_release);
-    return SysError{error, "pthread_create"};
-  }
-  joinable_ = true;
-  char name[16];
-  std::snprintf(name, sizeof(name), "vsnat-q%u", index_);
-  ::pthread_setname_np(thread_, name);
-  return true;
+  });
+  joinable_ = bool(started);
+  if (!started) running_.store(false, std::memory_order_release);
+  return started;
 }
 
 void Worker::request_stop() {
@@ -133,24 +124,54 @@ Worker::Burst Worker::read_burst() {
   return burst;
 }
 
-bool Worker::emit(nat::Packet& packet, const nat::Pending& pending, Now now) {
+Result<bool> Worker::open_egress(Resolver& resolver) {
+  Result<io::PacketSocket> socket = io::PacketSocket::open();
+  if (!socket) return socket.error();
+  egress_ = std::make_unique<Egress>(resolver, std::move(socket.value()), index_);
+  return true;
+}
+
+Emitted Worker::emit(nat::Packet& packet, const nat::Pending& pending, nat::Verdict verdict, Now now) {
+  if (egress_) {
+    const bool may_leave_directly =
+        verdict == nat::Verdict::forward && direct_.load(std::memory_order_relaxed) && owns(packet);
+    if (may_leave_directly && egress_->take(packet, pending, now)) return Emitted::later;
+    flush_egress(now);
+  }
+  return write(packet, pending.view, now) ? Emitted::sent : Emitted::refused;
+}
+
+/** What waits must lie still until the burst is over; a piece that is set free lies in the hold, and does not. */
+bool Worker::owns(const nat::Packet& packet) const {
+  return &packet >= packets_ && &packet < packets_ + kBurst;
+}
+
+void Worker::flush_egress(Now now) {
+  if (egress_->is_empty()) return;
+  egress_->flush(
+      lane_.counters.writes,
+      [this, now](nat::Packet& packet, const wire::PacketView& view) { return write(packet, view, now); },
+      [this](bool sent, uint32_t length) { lane_.left(sent, length); });
+}
+
+bool Worker::write(nat::Packet& packet, const wire::PacketView& view, Now now) {
   const bool gso = packet.vnet.is_gso();
   if (gso && now.ms - first_refusal_ms_ > kRefusalWindowMs) gso_refusals_ = 0;
-  if (gso && gso_refusals_ >= kRefusalsBeforeSoftware) return write_segments(packet, pending);
+  if (gso && gso_refusals_ >= kRefusalsBeforeSoftware) return write_segments(packet, view);
   lane_.counters.writes.add(1);
   const int error = queue_.write(packet.vnet, {packet.data, packet.length});
   if (error == EINVAL && gso) {
     if (gso_refusals_++ == 0) first_refusal_ms_ = now.ms;
-    return write_segments(packet, pending);
+    return write_segments(packet, view);
   }
   return error == 0;
 }
 
-bool Worker::write_segments(const nat::Packet& packet, const nat::Pending& pending) {
+bool Worker::write_segments(const nat::Packet& packet, const wire::PacketView& view) {
   lane_.counters.gso_resegmented.add(1);
   bool all = true;
   const std::span memory(reinterpret_cast<uint8_t*>(scratch_.bytes().data()), scratch_.bytes().size());
-  io::segment(pending.view, packet.vnet, memory.subspan(kFront),
+  io::segment(view, packet.vnet, memory.subspan(kFront),
               [&](const wire::vnet_hdr& vnet, std::span<uint8_t> bytes) {
                 lane_.counters.writes.add(1);
                 all = queue_.write(vnet, bytes) == 0 && all;
@@ -193,9 +214,10 @@ void Worker::loop() {
     const Burst burst = read_burst();
     if (burst.count > 0) {
       lane_.run(*live_, now, packets_, burst.count, nullptr,
-                [this, now](nat::Packet& packet, const nat::Pending& pending) {
-                  return emit(packet, pending, now);
+                [this, now](nat::Packet& packet, const nat::Pending& pending, nat::Verdict verdict) {
+                  return emit(packet, pending, verdict, now);
                 });
+      if (egress_) flush_egress(now);
     }
     const bool culling = culler_.run(lane_.core, *live_, now);
     const bool sweeping = sweep(now) || culling;

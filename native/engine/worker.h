@@ -16,6 +16,7 @@
 
 #include "base/mapping.h"
 #include "engine/culler.h"
+#include "engine/egress.h"
 #include "engine/lane.h"
 #include "io/tun_queue.h"
 
@@ -33,6 +34,13 @@ class Worker {
   Result<bool> start();
   void request_stop();
   void join();
+
+  /** Control thread, once, before start(): packets may leave as frames, once that is switched on. */
+  Result<bool> open_egress(Resolver& resolver);
+  void close_egress() { egress_.reset(); }
+  void set_direct(bool on) { direct_.store(on, std::memory_order_relaxed); }
+  /** null when it was not opened. */
+  const EgressCounters* egress_counters() const { return egress_ ? &egress_->counters : nullptr; }
 
   /** The next snapshot to work with; it must live until adopted() says a later one is in use. */
   void offer(const service::Snapshot* snapshot);
@@ -64,8 +72,11 @@ class Worker {
   void loop();
   void adopt();
   Burst read_burst();
-  bool emit(nat::Packet& packet, const nat::Pending& pending, Now now);
-  bool write_segments(const nat::Packet& packet, const nat::Pending& pending);
+  Emitted emit(nat::Packet& packet, const nat::Pending& pending, nat::Verdict verdict, Now now);
+  bool write(nat::Packet& packet, const wire::PacketView& view, Now now);
+  bool write_segments(const nat::Packet& packet, const wire::PacketView& view);
+  void flush_egress(Now now);
+  bool owns(const nat::Packet& packet) const;
   /** True while a pass is under way. */
   bool sweep(Now now);
   void wait(bool sweeping, Now now);
@@ -79,10 +90,11 @@ class Worker {
   bool joinable_ = false;
   std::atomic<const service::Snapshot*> offered_{nullptr};
   std::atomic<uint64_t> adopted_{0};
-  std::atomic<bool> stop_{false}, running_{false};
+  std::atomic<bool> stop_{false}, running_{false}, direct_{false};
   std::atomic<int> failure_{0};
 
-  // Worker thread only.
+  // Worker thread only, once it runs.
+  std::unique_ptr<Egress> egress_;
   const service::Snapshot* live_ = nullptr;
   Mapping memory_;   // kBurst packet buffers
   Mapping scratch_;  // one segment

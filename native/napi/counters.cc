@@ -46,6 +46,10 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
   out.Set("orphansEnded", number(env, lane.tally.orphans_ended.read()));
   out.Set("ftpAnnounced", number(env, lane.tally.ftp_announced.read()));
   out.Set("ftpIgnored", number(env, lane.tally.ftp_ignored.read()));
+  const engine::EgressCounters* egress = engine.egress_counters(queue);
+  out.Set("directPackets", number(env, egress ? egress->direct.read() : 0));
+  out.Set("directUnresolved", number(env, egress ? egress->unresolved.read() : 0));
+  out.Set("directRefused", number(env, egress ? egress->refused.read() : 0));
   out.Set("busyNanoseconds", number(env, c.busy_ns.read()));
   out.Set("generation", number(env, engine.adopted_generation(queue)));
   return out;

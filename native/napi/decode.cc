@@ -360,6 +360,7 @@ std::string decode_options(Napi::Value value, OpenOptions& options) {
   constexpr engine::SteeringChoice kChoices[] = {engine::SteeringChoice::automatic,
                                                  engine::SteeringChoice::off, engine::SteeringChoice::random};
   options.device.steering = kChoices[fields.word("steering", {"auto", "off", "random"})];
+  if (!fields.get("egress").IsUndefined()) options.device.egress = fields.boolean("egress");
   return problem;
 }
 

@@ -70,6 +70,7 @@ Napi::Function EngineBinding::define(Napi::Env env) {
                          InstanceMethod<&EngineBinding::facts>("facts"),
                          InstanceMethod<&EngineBinding::publish>("publish"),
                          InstanceMethod<&EngineBinding::defend>("defend"),
+                         InstanceMethod<&EngineBinding::direct>("direct"),
                          InstanceMethod<&EngineBinding::counters>("counters"),
                          InstanceMethod<&EngineBinding::flows>("flows"),
                          InstanceMethod<&EngineBinding::start>("start"),
@@ -130,6 +131,9 @@ Napi::Value EngineBinding::facts(const Napi::CallbackInfo& info) {
   out.Set("uso6", Napi::Boolean::New(env, facts.uso6));
   constexpr const char* kSteering[] = {"none", "client-endpoint", "random"};
   out.Set("steering", Napi::String::New(env, kSteering[size_t(engine_->steering())]));
+  const std::string& refusal = engine_->direct_refusal();
+  out.Set("directEgress", Napi::Boolean::New(env, engine_->can_direct()));
+  out.Set("directRefusal", refusal.empty() ? env.Null() : Napi::String::New(env, refusal));
   return out;
 }
 
@@ -156,6 +160,17 @@ Napi::Value EngineBinding::defend(const Napi::CallbackInfo& info) {
     return {};
   }
   engine_->set_defence(spec);
+  return env.Undefined();
+}
+
+Napi::Value EngineBinding::direct(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  if (!info[0].IsBoolean()) {
+    throw_error(env, "VSNAT_DATAPLANE", "direct: needs true or false");
+    return {};
+  }
+  engine_->set_direct(info[0].As<Napi::Boolean>().Value());
   return env.Undefined();
 }
 

@@ -27,6 +27,7 @@ class EngineBinding : public Napi::ObjectWrap<EngineBinding> {
   Napi::Value facts(const Napi::CallbackInfo& info);
   Napi::Value publish(const Napi::CallbackInfo& info);
   Napi::Value defend(const Napi::CallbackInfo& info);
+  Napi::Value direct(const Napi::CallbackInfo& info);
   Napi::Value counters(const Napi::CallbackInfo& info);
   Napi::Value flows(const Napi::CallbackInfo& info);
   Napi::Value start(const Napi::CallbackInfo& info);

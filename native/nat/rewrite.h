@@ -28,6 +28,19 @@ inline void give_back_hop(const wire::PacketView& packet) {
   }
 }
 
+/** Take the hop that was given back, for a packet that does not cross the kernel's forwarding a second time. */
+inline void take_hop(const wire::PacketView& packet) {
+  if (packet.family == 4) {
+    wire::ipv4_hdr& ip = packet.v4();
+    wire::CsumDelta delta;
+    delta.replace16(uint16_t(ip.ttl << 8 | ip.protocol), uint16_t((ip.ttl - 1) << 8 | ip.protocol));
+    ip.check = wire::be16::from_host(delta.onto_check(ip.check.host()));
+    --ip.ttl;
+  } else {
+    --packet.v6().hop_limit;
+  }
+}
+
 /** Let the packet go no further than the next host. */
 inline void leave_one_hop(const wire::PacketView& packet) {
   if (packet.family == 4) {

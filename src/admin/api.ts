@@ -9,6 +9,7 @@ import type { ConnectionSelection } from '../director/connection-selection.js';
 import type { Change } from '../director/diff.js';
 import type { DirectorEvent } from '../director/events.js';
 import type { Explanation, Tuple } from '../director/explain.js';
+import type { EgressState } from '../director/egress.js';
 import type { Operation } from '../director/operation.js';
 import type { ConnectionRow, ServerReport, ServiceReport } from '../director/report.js';
 import type { ReloadFacts } from '../director/reload.js';
@@ -39,6 +40,8 @@ export interface DirectorStatus {
   readonly services: number;
   readonly servers: number;
   readonly device: DeviceFacts;
+  /** null where there is no device. */
+  readonly egress: EgressState | null;
   readonly flowTable: FlowTableCounters;
   readonly packets: {
     readonly received: number;

@@ -14,6 +14,7 @@ import type { AdminActions, DirectorStatus } from '../admin/api.js';
 import type { Dataplane, DeviceFacts, TunOptions } from '../dataplane/dataplane.js';
 import { describeChange } from '../director/diff.js';
 import type { MemoryWatch } from '../director/defence.js';
+import { describeEgress } from '../director/egress.js';
 import { Director, tunOptions, type HostPlumbing } from '../director/director.js';
 import { Reloader, type ReloadOutcome } from '../director/reload.js';
 import { VsnatError } from '../errors.js';
@@ -39,6 +40,8 @@ export interface DaemonParts<D extends Dataplane> {
   readonly unreachable: (servers: readonly RealServer[]) => Promise<readonly string[]>;
   /** What the defences look at in their automatic modes. */
   readonly memory: MemoryWatch;
+  /** What keeps packets of the device from leaving as frames. */
+  readonly egress: (device: string) => Promise<readonly string[]>;
   readonly createLogger: (settings: Model['log']) => Logger;
   readonly notifier: (onFailure: (error: unknown) => void) => Notifier;
   readonly addonAbi: number;
@@ -112,6 +115,7 @@ export async function startDaemon<D extends Dataplane>(
         start: parts.startDataplane,
         prepareHost: (running, facts) => parts.prepareHost(running, facts, hostLog),
         memory: parts.memory,
+        egress: () => parts.egress(model.tun.name),
       },
       model,
     );
@@ -280,6 +284,7 @@ function readyFields<D extends Dataplane>(
     device: facts.name,
     queues: facts.queues,
     steering: facts.steering,
+    egress: director.egress === null ? 'route' : describeEgress(director.egress),
     services: model.services.length,
     admin: socket,
     metrics: listen === null ? 'off' : formatEndpoint({ ...listen, port: metricsPort ?? listen.port }),

@@ -10,7 +10,7 @@ import { formatEndpoint } from '../model/index.js';
 
 type AnyDirector = Pick<
   Director,
-  'counters' | 'defence' | 'facts' | 'generation' | 'model' | 'monitor' | 'publishes' | 'services'
+  'counters' | 'defence' | 'egress' | 'facts' | 'generation' | 'model' | 'monitor' | 'publishes' | 'services'
 >;
 
 /** Whether every queue works with the snapshot published last. */
@@ -52,6 +52,7 @@ export function directorStatus(director: AnyDirector, reloader: Reloader): Direc
     services: model.services.length,
     servers: model.services.reduce((total, service) => total + service.servers.length, 0),
     device: director.facts,
+    egress: director.egress,
     flowTable: counters.flowTable,
     packets: {
       received: sum((queue) => queue.rxPackets),

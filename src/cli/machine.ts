@@ -9,6 +9,7 @@ import {
   preflight,
   prepareHost,
   realSystem,
+  egressHindrances,
 } from '../host/index.js';
 import { hostMemory } from '../director/director.js';
 import type { Model } from '../model/index.js';
@@ -53,6 +54,7 @@ export function realParts(configFile: string): DaemonParts<TunDataplane> {
       return host === null ? [] : unreachable(servers, host);
     },
     memory: hostMemory,
+    egress: (device) => egressHindrances(realSystem, device),
     createLogger,
     notifier: (onFailure) => createNotifier(process.env['NOTIFY_SOCKET'], sender(), onFailure),
     addonAbi,

@@ -2,6 +2,7 @@
 /** `vsnat status` and `vsnat services` as text. Pure: an answer and a clock in, lines out. */
 import type { ServicesAnswer, StatusAnswer } from '../admin/api.js';
 import type { DeviceFacts } from '../dataplane/dataplane.js';
+import { describeEgress } from '../director/egress.js';
 import { familyOf, formatListen, formatNetmask, isWholeClient, type Listen } from '../model/index.js';
 import { formatBytes, formatDuration, plural, table, type Column } from './table.js';
 
@@ -25,6 +26,7 @@ export function statusLines(status: StatusAnswer, now: number): string[] {
     field('reload', reloadText(reloads, now)),
     field('device', `${device.name}, ${plural(device.queues, 'queue')}, steering ${device.steering}`),
     field('', `offload ${offloads(device)}`),
+    ...(director.egress === null ? [] : [field('egress', describeEgress(director.egress))]),
     field(
       'flows',
       `${flowTable.flows} of ${flowTable.capacity}, ${flowTable.expired} expired, ${flowTable.evicted} evicted`,

@@ -194,6 +194,10 @@ export interface QueueCounters {
   readonly ftpAnnounced: number;
   /** Lines about data connections, and whole control connections, that FTP helpers could do nothing with. */
   readonly ftpIgnored: number;
+  /** Packets that left as frames; that would have, had their next hop been known; that the interface refused. */
+  readonly directPackets: number;
+  readonly directUnresolved: number;
+  readonly directRefused: number;
   readonly busyNanoseconds: number;
   /** Generation of the snapshot this queue works with. */
   readonly generation: number;
@@ -279,6 +283,10 @@ export interface DeviceFacts {
   readonly uso6: boolean;
   /** client-endpoint: eBPF; none: any queue may see any packet, the table is shared. */
   readonly steering: 'client-endpoint' | 'random' | 'none';
+  /** Whether direct() has an effect. */
+  readonly directEgress: boolean;
+  /** Why it was asked for and cannot be had; else null. */
+  readonly directRefusal: string | null;
 }
 
 export interface Limits {
@@ -304,6 +312,8 @@ export interface Dataplane {
   endFlows(selection: FlowSelection, ending: Ending): Promise<number>;
   /** Turn the defences on or off; takes effect with the next packet, without a new snapshot. */
   defend(defence: DefenceSpec): void;
+  /** Whether translated packets may leave as frames, past the kernel's second routing; from the next packet on. */
+  direct(on: boolean): void;
   counters(): Counters;
   /** Walk the flow table, then the templates, a page at a time; rows are copied shard by shard, so the walk never stops traffic. */
   flows(cursor: number, limit: number): FlowPage;
@@ -321,6 +331,8 @@ export interface TunOptions {
   readonly flowCapacity: number;
   /** 'auto': eBPF where bpf() allows. 'off' and 'random' exist for machines without it and for tests. */
   readonly steering: 'auto' | 'off' | 'random';
+  /** Whether packets may leave as frames, once direct() says so. */
+  readonly egress: boolean;
   /** Fixed for the dataplane's life; native.ts has a default. */
   readonly limits?: Limits;
 }

@@ -45,6 +45,7 @@ export class FakeDataplane implements Dataplane {
   flowsToEnd = 0;
   /** Every order to the defences, oldest first. */
   readonly defended: DefenceSpec[] = [];
+  isDirect = false;
   /** What flows() walks. */
   rows: FlowRow[] = [];
   /** Thrown by the next publish(), once. */
@@ -78,6 +79,8 @@ export class FakeDataplane implements Dataplane {
       uso4: false,
       uso6: false,
       steering: 'none',
+      directEgress: true,
+      directRefusal: null,
     };
     this.#queues = Array.from({ length: queues }, (_, queue) => emptyQueue(queue));
     this.#flowTable = { capacity, flows: 0, expired: 0, evicted: 0, bytes: capacity * 128, templates: 0 };
@@ -127,6 +130,11 @@ export class FakeDataplane implements Dataplane {
     this.#assertOpen();
     this.ended.push({ selection, ending });
     return Promise.resolve(this.flowsToEnd);
+  }
+
+  direct(on: boolean): void {
+    this.#assertOpen();
+    this.isDirect = on;
   }
 
   defend(defence: DefenceSpec): void {
@@ -248,6 +256,9 @@ function emptyQueue(queue: number): QueueCounters {
     orphansEnded: 0,
     ftpAnnounced: 0,
     ftpIgnored: 0,
+    directPackets: 0,
+    directUnresolved: 0,
+    directRefused: 0,
     busyNanoseconds: 0,
     generation: 0,
   };

@@ -35,6 +35,7 @@ interface EngineOptions {
   readonly queues: number;
   readonly offload: 'auto' | 'off';
   readonly steering: 'auto' | 'off' | 'random';
+  readonly egress?: boolean;
   readonly flowCapacity: number;
   readonly hashKey?: Uint8Array;
   readonly serverSlots: number;
@@ -47,6 +48,7 @@ export interface Engine {
   facts(): DeviceFacts;
   publish(snapshot: SnapshotSpec): number;
   defend(defence: DefenceSpec): void;
+  direct(on: boolean): void;
   counters(): RawCounters;
   flows(cursor: number, limit: number): FlowPage;
   start(): void;
@@ -195,6 +197,10 @@ class NativeDataplane implements Dataplane {
 
   defend(defence: DefenceSpec): void {
     translated(() => this.engine.defend(defence));
+  }
+
+  direct(on: boolean): void {
+    translated(() => this.engine.direct(on));
   }
 
   counters(): Counters {

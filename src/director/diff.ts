@@ -80,6 +80,7 @@ const settings: readonly (readonly [
   ['tun.offload', 'restart', ({ tun }) => tun.offload],
   ['tun.mtu', 'restart', ({ tun }) => String(tun.mtu)],
   ['tun.steering', 'restart', ({ tun }) => tun.steering],
+  ['tun.egress', 'restart', ({ tun }) => tun.egress],
   ['flows.capacity', 'restart', ({ flows }) => String(flows.capacity)],
   ['admin.socket', 'restart', ({ admin }) => admin.socket],
   ['admin.mode', 'restart', ({ admin }) => `0${admin.mode.toString(8)}`],

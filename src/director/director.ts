@@ -21,6 +21,7 @@ import {
 } from '../dataplane/packet-stream.js';
 import {
   availablePages,
+  egressHindrances,
   everySecond,
   hostWatchMs,
   preflight,
@@ -35,6 +36,7 @@ import { Caretaker } from './caretaker.js';
 import { selectionOf, type ConnectionSelection } from './connection-selection.js';
 import { Defender, watchMemory, type DefenceState, type MemoryWatch } from './defence.js';
 import type { Change } from './diff.js';
+import { describeEgress, EgressChooser, type EgressLook, type EgressState } from './egress.js';
 import { Events } from './events.js';
 import { explainRunning } from './explain-running.js';
 import type { Explanation, Tuple } from './explain.js';
@@ -69,6 +71,8 @@ export interface DirectorParts<D extends Dataplane> {
   readonly start?: (dataplane: D) => void;
   /** What the automatic modes of the defences look at; without it memory counts as plenty. */
   readonly memory?: MemoryWatch;
+  /** Finds what keeps packets from leaving as frames; without it the kernel routes them. */
+  readonly egress?: EgressLook;
   /** Makes what checks the servers, and calls `onChange` with what it finds; without it all of them count as up. */
   readonly health?: MakeMonitor;
   readonly clock?: Clock;
@@ -84,6 +88,7 @@ export class Director<D extends Dataplane = Dataplane> {
   readonly #defender: Defender;
   #stopWatching: () => void = () => undefined;
   #host: HostPlumbing | undefined;
+  #egress: EgressChooser | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -113,6 +118,7 @@ export class Director<D extends Dataplane = Dataplane> {
         start: (dataplane) => dataplane.start(),
         prepareHost: (running, facts) => prepareHost(running, facts, { log, watchMs: hostWatchMs }),
         memory: hostMemory,
+        egress: () => egressHindrances(realSystem, model.tun.name),
       },
       model,
     );
@@ -140,6 +146,7 @@ export class Director<D extends Dataplane = Dataplane> {
       const director = new Director(dataplane, model, parts.clock);
       parts.start?.(dataplane);
       director.#host = await parts.prepareHost?.(model, dataplane.facts);
+      if (parts.egress !== undefined) await director.#chooseEgress(parts.egress);
       if (parts.health !== undefined) director.#caretaker.employ(parts.health);
       if (parts.memory !== undefined) director.#stopWatching = watchMemory(director.#defender, parts.memory);
       return director;
@@ -147,6 +154,15 @@ export class Director<D extends Dataplane = Dataplane> {
       dataplane.close();
       throw error;
     }
+  }
+
+  async #chooseEgress(look: EgressLook): Promise<void> {
+    const chooser = new EgressChooser(this.dataplane, this.model.tun.egress, look, (state) => {
+      this.events.record({ kind: 'device', text: `egress is ${describeEgress(state)}` });
+    });
+    this.#egress = chooser;
+    await chooser.choose();
+    chooser.watch();
   }
 
   get facts(): DeviceFacts {
@@ -188,6 +204,7 @@ export class Director<D extends Dataplane = Dataplane> {
     }
     this.#caretaker.attend();
     this.#defender.configure(this.model.ipvs.sysctls);
+    await this.#egress?.choose();
     return changes;
   }
 
@@ -232,6 +249,11 @@ export class Director<D extends Dataplane = Dataplane> {
     return this.#defender.state;
   }
 
+  /** How translated packets leave, and why; null where there is no device. */
+  get egress(): EgressState | null {
+    return this.#egress?.state ?? null;
+  }
+
   /** Why packets are no longer moved, or null while all is well. There is no way back but a new director. */
   failure(): string | null {
     return this.dataplane.failure();
@@ -265,6 +287,7 @@ export class Director<D extends Dataplane = Dataplane> {
   close(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
     this.#stopWatching();
+    this.#egress?.close();
     this.#closing = this.#turn.then(async () => {
       try {
         await this.#caretaker.close();
@@ -313,6 +336,7 @@ export function tunOptions(model: Model, cpus: number = availableParallelism()):
     offload: tun.offload,
     flowCapacity: flows.capacity,
     steering: tun.steering,
+    egress: tun.egress !== 'route',
     limits: limitsFor(slotsNeeded(model)),
   };
 }

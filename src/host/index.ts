@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The host's plumbing: what must be so, what is set, and how it is undone. docs/host.md is the story. */
+export { egressHindrances } from './egress.js';
 export { Host, hostWatchMs, prepareHost, type HostOptions } from './host.js';
 export { availablePages, everySecond } from './memory.js';
 export { planHost } from './plan.js';

@@ -120,9 +120,23 @@ async function readNftTables(system: System): Promise<readonly string[] | null> 
   return probe.status === 0 ? tables : null;
 }
 
+/** The routing rules of these IP versions. */
+export async function readRules(
+  system: System,
+  versions: readonly IpVersion[],
+): Promise<readonly RuleState[]> {
+  const rules: RuleState[] = [];
+  for (const version of versions)
+    for (const row of await ipJson(system, `-${version}`, 'rule', 'show')) rules.push(ruleOf(version, row));
+  return rules;
+}
+
+export const versionsOf = async (system: System): Promise<readonly IpVersion[]> =>
+  (await system.read('/proc/sys/net/ipv6/conf/all/forwarding')) === null ? [4] : [4, 6];
+
 export async function readHostState(system: System): Promise<HostState> {
-  const hasIpv6 = (await system.read('/proc/sys/net/ipv6/conf/all/forwarding')) !== null;
-  const versions: readonly IpVersion[] = hasIpv6 ? [4, 6] : [4];
+  const versions = await versionsOf(system);
+  const hasIpv6 = versions.includes(6);
   const owned = ['route', 'show', 'table', 'main', 'proto', String(protocolNumber)];
 
   const [links, addresses, proxies, nftTables] = await Promise.all([
@@ -131,10 +145,9 @@ export async function readHostState(system: System): Promise<HostState> {
     ipJson(system, 'neigh', 'show', 'proxy'),
     readNftTables(system),
   ]);
-  const rules: RuleState[] = [];
+  const rules = await readRules(system, versions);
   const ownedRoutes: RouteState[] = [];
   for (const version of versions) {
-    for (const row of await ipJson(system, `-${version}`, 'rule', 'show')) rules.push(ruleOf(version, row));
     for (const row of await ipJson(system, `-${version}`, ...owned))
       ownedRoutes.push({ version, destination: text(row['dst']) ?? '', interface: text(row['dev']) ?? '' });
   }

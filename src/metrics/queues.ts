@@ -103,6 +103,21 @@ export const queueMetrics: readonly MetricDefinition[] = [
     poll: queue.syscallsPoll,
   })),
   counter(
+    'vsnat_queue_direct_packets_total',
+    'Packets that left as frames, past the kernel’s second routing; part of those transmitted.',
+    (queue) => queue.directPackets,
+  ),
+  counter(
+    'vsnat_queue_direct_unresolved_total',
+    'Packets that would have left as frames, had their next hop been known; the kernel routed them.',
+    (queue) => queue.directUnresolved,
+  ),
+  counter(
+    'vsnat_queue_direct_refused_total',
+    'Frames the interface did not take; the kernel routed the packets.',
+    (queue) => queue.directRefused,
+  ),
+  counter(
     'vsnat_queue_foreign_flows_total',
     'Packets whose connection was opened by another queue; 0 while steering holds.',
     (queue) => queue.foreignFlows,

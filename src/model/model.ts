@@ -7,6 +7,9 @@ import type { IpvsSettings } from './sysctls.js';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
+/** How translated packets leave: by the kernel's routing, as frames, or as frames where that makes no difference. */
+export type EgressSetting = 'auto' | 'route' | 'direct';
+
 export interface TunSettings {
   readonly name: string;
   /** 'auto': one per CPU. */
@@ -14,6 +17,7 @@ export interface TunSettings {
   readonly offload: 'auto' | 'off';
   readonly mtu: number;
   readonly steering: 'auto' | 'off' | 'random';
+  readonly egress: EgressSetting;
   /** The device does not outlive the daemon in this version. */
   readonly persist: false;
 }

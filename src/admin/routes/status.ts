@@ -16,6 +16,14 @@ const device = Type.Object({
   uso4: flag,
   uso6: flag,
   steering: oneOf(['client-endpoint', 'random', 'none']),
+  directEgress: flag,
+  directRefusal: orNull(text),
+});
+
+const egress = Type.Object({
+  setting: oneOf(['auto', 'route', 'direct']),
+  way: oneOf(['route', 'direct']),
+  reasons: Type.Array(text),
 });
 
 const director = Type.Object({
@@ -24,6 +32,7 @@ const director = Type.Object({
   services: count,
   servers: count,
   device,
+  egress: orNull(egress),
   flowTable: Type.Object({
     capacity: count,
     flows: count,

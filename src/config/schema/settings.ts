@@ -56,6 +56,13 @@ export const tunSchema = Type.Optional(
           default: 'auto',
         }),
       ),
+      egress: Type.Optional(
+        oneOf(['auto', 'route', 'direct'], {
+          description:
+            "How translated packets leave. `route`: the kernel routes them. `direct`: as frames, faster, and past this host's FORWARD and POSTROUTING rules. `auto`: direct while nobody has rules there; see egress.md.",
+          default: 'auto',
+        }),
+      ),
     },
     { ...optionalMap, description: 'The device packets come through.' },
   ),

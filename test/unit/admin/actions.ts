@@ -22,7 +22,10 @@ export const status: DirectorStatus = {
     uso4: false,
     uso6: false,
     steering: 'client-endpoint',
+    directEgress: true,
+    directRefusal: null,
   },
+  egress: { setting: 'auto', way: 'direct', reasons: [] },
   flowTable: { capacity: 1024, flows: 3, expired: 0, evicted: 0, bytes: 131_072, templates: 0 },
   packets: { received: 9, forwarded: 7, passed: 1, generated: 0, dropped: { no_server: 1 } },
   reloads: {

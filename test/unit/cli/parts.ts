@@ -72,6 +72,7 @@ export function fakeMachine(fail: Readonly<Record<string, Error>> = {}): FakeMac
         return { update: () => step('update host'), trouble: () => null, close: () => step('close host') };
       },
       unreachable: () => Promise.resolve([]),
+      egress: () => Promise.resolve([]),
       memory: { availablePages: () => Promise.resolve(null), everySecond: () => () => undefined },
       createLogger: (settings) => createLogger(settings, { write: (line) => log.push(line) }),
       notifier: () => ({

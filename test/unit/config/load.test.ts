@@ -46,7 +46,15 @@ describe('a good file', () => {
     expect(parseConfig('services: []').model).toEqual({
       services: [],
       marks: [],
-      tun: { name: 'vsnat0', queues: 'auto', offload: 'auto', mtu: 65535, steering: 'auto', persist: false },
+      tun: {
+        name: 'vsnat0',
+        queues: 'auto',
+        offload: 'auto',
+        mtu: 65535,
+        steering: 'auto',
+        egress: 'auto',
+        persist: false,
+      },
       flows: { capacity: 262144 },
       admin: {
         socket: '/run/vsnat/vsnat.sock',
@@ -97,7 +105,7 @@ services:
     servers: []
   - { name: whole, listen: "tcp://[2001:db8::2]", persistence: {}, servers: [] }
 marks: [{ mark: 7, listen: [tcp://10.9.0.4:80, udp://10.9.0.4:53] }, { mark: 7, listen: "tcp://[2001:db8::4]" }]
-tun: { name: v0, queues: 2, offload: off, persist: false, mtu: 1500, steering: random }
+tun: { name: v0, queues: 2, offload: off, persist: false, mtu: 1500, steering: random, egress: direct }
 flows: { capacity: 1M }
 admin: { socket: /tmp/v.sock, mode: "0600", group: adm, listen: 127.0.0.1:9192, token_file: /etc/vsnat/token,
          tls: { certificate: /a.pem, key: /a.key, client_ca: /ca.pem }, run_time_changes: keep }
@@ -219,7 +227,15 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
         },
         { mark: 7, listen: [{ protocol: 'tcp', address: '2001:db8::4', port: 0 }] },
       ],
-      tun: { name: 'v0', queues: 2, offload: 'off', mtu: 1500, steering: 'random', persist: false },
+      tun: {
+        name: 'v0',
+        queues: 2,
+        offload: 'off',
+        mtu: 1500,
+        steering: 'random',
+        egress: 'direct',
+        persist: false,
+      },
       flows: { capacity: 1048576 },
       admin: {
         socket: '/tmp/v.sock',

@@ -44,6 +44,9 @@ function fakeAddon(failWith?: Error): { addon: Addon; calls: unknown[][] } {
     defend(defence: unknown): void {
       calls.push(['defend', defence]);
     }
+    direct(on: boolean): void {
+      calls.push(['direct', on]);
+    }
     start(): void {
       calls.push(['start']);
     }
@@ -78,6 +81,7 @@ const tunOptions = {
   offload: 'auto',
   flowCapacity: 64,
   steering: 'auto',
+  egress: false,
 } as const;
 
 describe('the loader', () => {

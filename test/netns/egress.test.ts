@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Direct egress: packets that leave as frames arrive as those the kernel routes, and give way wherever it matters. */
+import { expect, test } from 'vitest';
+import { vip, at, families } from './support/lab.js';
+import { suite, useLab } from './support/suite.js';
+import { until } from './support/until.js';
+
+const direct = 'vsnat_queue_direct_packets_total';
+const bytes = 2 ** 26;
+
+suite('Direct egress', () => {
+  const lab = useLab({ config: { tun: { egress: 'auto' } } });
+  const status = async (): Promise<string> => (await lab().daemon.installation.vsnat('status')).stdout;
+  const directPackets = async (): Promise<number> => (await lab().daemon.metrics()).sum(direct);
+  const requests = (count: number, family: (typeof families)[number] = 'v4') =>
+    lab().load('http', { to: at(vip[family], vip.http), mode: 'connect', requests: count, seconds: 20 });
+
+  /** What part of the packets forwarded meanwhile left as frames. */
+  async function shareWhile(work: () => Promise<unknown>): Promise<number> {
+    const numbers = async (): Promise<readonly [number, number]> => {
+      const metrics = await lab().daemon.metrics();
+      return [metrics.sum(direct), metrics.sum('vsnat_queue_forwarded_total')];
+    };
+    const before = await numbers();
+    await work();
+    const after = await numbers();
+    return (after[0] - before[0]) / (after[1] - before[1]);
+  }
+
+  test('is what a director without firewall rules does, and says so', async () => {
+    expect(await status()).toMatch(/^egress +direct$/m);
+  });
+
+  for (const family of families) {
+    test(`carries nearly every ${family} packet, byte for byte, offloads included`, async () => {
+      await requests(3, family);
+      const share = await shareWhile(async () => {
+        const to = at(vip[family], vip.stream);
+        const result = await lab().load('stream', { to, bytes, streams: 2, direction: 'both', seconds: 60 });
+        expect(result).toMatchObject({ failed: 0, badBytes: 0, bytesUp: 2 * bytes, bytesDown: 2 * bytes });
+      });
+      expect(share).toBeGreaterThan(0.95);
+    }, 90_000);
+
+    test(`every ${family} connection of a thousand succeeds`, async () => {
+      expect(await requests(1000, family)).toMatchObject({ answered: 1000, failed: 0 });
+    }, 60_000);
+  }
+
+  test('leaves the director one hop', async () => {
+    const { client } = lab();
+    const capture = await lab().captureAtClient('tcp and src host 10.9.0.1');
+    await client.must(['curl', '-s', '-m', '5', `http://${at(vip.v4, vip.http)}/`]);
+    const packets = await capture.stop();
+    expect(packets.length).toBeGreaterThan(3);
+    expect(new Set(packets.map(({ hopLimit }) => hopLimit))).toEqual(new Set([63]));
+  });
+
+  test('gives way to a rule at FORWARD with the next reload, and comes back when it is gone', async () => {
+    const { namespace } = lab().topology.director;
+    await namespace.must(['nft', '-f', '-'], {
+      input:
+        'table inet fw {\n chain before {\n type filter hook forward priority 0;\n counter accept\n }\n}\n',
+    });
+    await lab().daemon.installation.vsnat('reload');
+    expect(await status()).toMatch(/^egress +route: chain before of table inet fw has rules at forward$/m);
+    const before = await directPackets();
+    await requests(20);
+    expect(await directPackets()).toBe(before);
+    expect(await namespace.must(['nft', 'list', 'chain', 'inet', 'fw', 'before'])).toMatch(
+      /packets [1-9]\d{2}/,
+    );
+
+    await namespace.must(['nft', 'delete', 'table', 'inet', 'fw']);
+    await lab().daemon.installation.vsnat('reload');
+    expect(await status()).toMatch(/^egress +direct$/m);
+    await requests(20);
+    expect(await directPackets()).toBeGreaterThan(before);
+  });
+
+  test('gives way to a rule that nobody told it of', async () => {
+    const { namespace } = lab().topology.director;
+    await namespace.ip(['rule add from 10.1.1.2 lookup main']);
+    await until(
+      'egress is route',
+      async () => /^egress +route: there is a routing rule/m.test(await status()),
+      { timeoutMs: 20_000 },
+    );
+    await namespace.ip(['rule del from 10.1.1.2 lookup main']);
+    await until('egress is direct', async () => /^egress +direct$/m.test(await status()), {
+      timeoutMs: 20_000,
+    });
+  }, 60_000);
+
+  test('follows a server that comes back with another MAC address', async () => {
+    const server = lab().server(0);
+    await requests(10);
+    await server.namespace.sysctl({ 'net.ipv4.conf.up0.arp_notify': 1 }); // as hosts do that take an address over
+    await server.namespace.ip([
+      'link set up0 down',
+      'link set up0 address 02:00:00:00:77:01',
+      'link set up0 up',
+      'route replace default via 10.2.1.1',
+    ]);
+    await until('every request is answered again', async () => (await requests(9)).failed === 0, {
+      timeoutMs: 60_000,
+    });
+    expect(await directPackets()).toBeGreaterThan(0);
+  }, 90_000);
+
+  test('follows a route that changes under it', async () => {
+    const { namespace } = lab().topology.director;
+    await requests(5);
+    const share = await shareWhile(async () => {
+      await namespace.ip(['route add 10.2.2.2/32 dev srv2']);
+      expect(await requests(60)).toMatchObject({ failed: 0 });
+      await namespace.ip(['route del 10.2.2.2/32 dev srv2']);
+      expect(await requests(60)).toMatchObject({ failed: 0 });
+    });
+    expect(share).toBeGreaterThan(0.5);
+  }, 60_000);
+
+  test('leaves what is too big for the link to the kernel, which says so to the sender', async () => {
+    const { namespace } = lab().topology.director;
+    await namespace.ip([`link set ${lab().topology.clientDevice} mtu 1300`]);
+    const result = await lab().load('stream', {
+      to: at(vip.v4, vip.stream),
+      bytes: 2 ** 22,
+      seconds: 30,
+    });
+    expect(result).toMatchObject({ failed: 0, badBytes: 0 });
+    await namespace.ip([`link set ${lab().topology.clientDevice} mtu 1500`]);
+  }, 60_000);
+});
+
+suite('Egress by routes', () => {
+  const lab = useLab({ config: { tun: { egress: 'route' } } });
+
+  test('sends no frames', async () => {
+    const to = at(vip.v4, vip.http);
+    expect(await lab().load('http', { to, mode: 'connect', requests: 50 })).toMatchObject({ failed: 0 });
+    const metrics = await lab().daemon.metrics();
+    expect(metrics.sum(direct)).toBe(0);
+    expect((await lab().daemon.installation.vsnat('status')).stdout).toMatch(
+      /^egress +route: the configuration says so$/m,
+    );
+  });
+});
