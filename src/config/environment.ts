@@ -83,4 +83,4 @@ function readTyped(text: string): string | number | boolean {
 }
 
 /** A text as it must be written to be read as it is. */
-export const withoutReferences = (text: string): string => text.replaceAll('${', '$${');
+export const withoutReferences = (text: string): string => text.replaceAll('${', () => '$${');

@@ -27,6 +27,7 @@ import { checkShape } from './shape.js';
 export { ConfigError, formatProblem, type Problem } from './problem.js';
 export { documentOf } from './document.js';
 export { healthDocument, isSecret, standingDocument } from './health-document.js';
+export { printableDocument, printModel } from './print.js';
 export { unreachable, type HostNetwork, type HostPrefix } from './reach.js';
 export type { Environment } from './environment.js';
 export type { ConfigDocument } from './schema.js';

@@ -13,6 +13,8 @@ import { startDaemon, type Daemon } from '../../../src/cli/daemon.js';
 import { laterCommands } from '../../../src/cli/later.js';
 import { splitAtIpvsadm } from '../../../src/cli/split-at-ipvsadm.js';
 import { row } from '../admin/rows.js';
+import { parseConfig } from '../../../src/config/index.js';
+import { schemaText } from '../../../src/config/schema.js';
 import { vsnat } from './capture.js';
 import { fakeMachine, webConfig, type FakeMachine } from './parts.js';
 
@@ -156,6 +158,51 @@ describe('vsnat check', () => {
     expect(
       (JSON.parse(json.out) as { problems: { text: string }[] }).problems.map(({ text }) => text),
     ).toEqual(lines);
+  });
+
+  const watched = (secret: string, more = ''): string =>
+    `services:\n  - name: web\n    listen: tcp://10.9.0.1:80\n    servers: []\n    drain: { deadline: 90s }\n    health: { type: http, path: "/a$\${b}", headers: { X-Token: ${secret} }${more} }\n`;
+
+  it('prints what a file says with every default, and keeps its secrets', async () => {
+    const path = file(watched('hunter2'));
+    const { code, out } = await vsnat(['check', path, '--print']);
+    expect(code).toBe(0);
+    expect(out).toContain('X-Token: (redacted)');
+    expect(out).toContain('interval: 2s');
+    expect(out).toContain('deadline: 90s');
+    expect(out).not.toContain('hunter2');
+    const printed = parseConfig(out).model;
+    expect(printed).toEqual(parseConfig(watched('(redacted)')).model);
+    const json = await vsnat(['check', path, '--print', '--json']);
+    expect(json.out).not.toContain('hunter2');
+    expect(parseConfig(json.out).model).toEqual(printed);
+  });
+
+  it('tells what a reload would change, another file given', async () => {
+    const other = join(directory, 'other.yaml');
+    writeFileSync(other, watched('one'));
+    const path = file(watched('two', ', rise: 5'));
+    expect(await vsnat(['check', path, '--from', path])).toMatchObject({ code: 0, out: 'unchanged\n' });
+    expect(await vsnat(['check', path, '--from', other])).toMatchObject({
+      code: 0,
+      out: '~ service web health.headers (one) -> (another)\n~ service web health.rise 2 -> 5\n',
+    });
+    const json = await vsnat(['check', path, '--from', other, '--json']);
+    expect(JSON.parse(json.out)).toMatchObject({ changes: [{ kind: 'changed' }, { kind: 'changed' }] });
+  });
+
+  it('prints the schema, and one thing at a time', async () => {
+    const { code, out } = await vsnat(['check', '--schema']);
+    expect([code, out]).toEqual([0, schemaText()]);
+    expect(await vsnat(['check', '--schema', '--print'])).toMatchObject({ code: 2 });
+  });
+
+  it('counts the files where there are several', async () => {
+    writeFileSync(join(directory, 'more.yaml'), routed);
+    const path = file('include: more.yaml\nservices: []\n');
+    expect(await vsnat(['check', path])).toMatchObject({
+      out: `${path}: ok, 1 service, 1 real server, 2 files\n`,
+    });
   });
 
   it('ends with 3 when there is no file', async () => {

@@ -129,7 +129,7 @@ describe('a mistake', () => {
 it('any text of a model comes back when its references are written as what they are', () => {
   fc.assert(
     fc.property(
-      fc.string().filter((text) => !text.includes('\0')),
+      fc.string({ unit: fc.constantFrom('$', '{', '}', 'a', ' ', '"', 'ä', ':', '\n') }),
       (text) => {
         const before = model(
           service(`health: { type: agent, port: 1, send: ${JSON.stringify(withoutReferences(text))} }`),
