@@ -17,7 +17,10 @@ import { twos } from './twos.js';
 import { wlc } from './wlc.js';
 import { wrr } from './wrr.js';
 
+export { carryPlan, servesAnybody } from './carry-plan.js';
+export { leftOut, planProblem } from './check-plan.js';
 export { withLastWeights, type Past, type Scheduler, type SchedulerServer } from './scheduler.js';
+export { shippedNames, shippedProgram, shippedScheduler, type ShippedName } from './shipped.js';
 
 type Factory = (flags: readonly SchedulerFlag[]) => Scheduler;
 
@@ -39,6 +42,8 @@ const factories: Readonly<Record<SchedulerName, Factory>> = {
 };
 
 export const schedulerNames = Object.keys(factories) as readonly SchedulerName[];
+
+export const isSchedulerName = (text: string): text is SchedulerName => Object.hasOwn(factories, text);
 
 export const schedulerFlags: readonly SchedulerFlag[] = ['sh-port', 'sh-fallback', 'mh-port', 'mh-fallback'];
 
