@@ -2,6 +2,7 @@
 /** What one key cannot say about another: duplicates, address families, addresses that cannot be, flags that do not fit. */
 import { familyOf, scopeOf, type Family, type IpAddress } from '../model/address.js';
 import { formatListen, type Listen } from '../model/endpoint.js';
+import { schedulerNameOf } from '../model/service.js';
 import { mostServersOfMh } from '../scheduler/index.js';
 import { checkDoors } from './checks/doors.js';
 import { checkHealth } from './checks/health.js';
@@ -186,7 +187,7 @@ function checkFlags({ scheduler, flags }: ServiceDraft): void {
     const [owner, what = ''] = value.split('-');
     if (owner === scheduler) continue;
     const hint = scheduler === 'sh' || scheduler === 'mh' ? `write ${scheduler}-${what}` : 'leave it out';
-    at.refuse({ must: `be a flag of the scheduler ${scheduler}`, hint });
+    at.refuse({ must: `be a flag of the scheduler ${schedulerNameOf({ scheduler })}`, hint });
   }
 }
 

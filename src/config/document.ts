@@ -37,7 +37,9 @@ function serviceDocument(service: VirtualService) {
   return {
     name,
     listen: listen.map(formatListen),
-    scheduler: typeof scheduler === 'string' ? scheduler : ('wlc' as const), // custom ones have no key yet
+    ...(typeof scheduler === 'string'
+      ? { scheduler }
+      : { scheduler: scheduler.reference, scheduler_options: { ...scheduler.options } }),
     flags: [...flags],
     servers: servers.map(serverDocument),
     timeouts: {

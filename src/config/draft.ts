@@ -12,6 +12,7 @@ import type { Field } from './field.js';
 import type { Files } from './files.js';
 import { ipvsSettings } from './ipvs.js';
 import { draftMarks, markRuleOf, type MarkDraft } from './marks.js';
+import type { FindScheduler } from './schedulers.js';
 import { parseSize } from './units.js';
 
 export type { ServiceDraft } from './draft/service.js';
@@ -27,7 +28,7 @@ export interface Draft {
 }
 
 /** `root` is the first file; `others` have services and marks alone. */
-export function draft(root: Field, others: readonly Field[], files: Files): Draft {
+export function draft(root: Field, others: readonly Field[], files: Files, find: FindScheduler): Draft {
   const all = [root, ...others];
   const marks = all.flatMap((file) => draftMarks(file.get('marks')));
   const health = draftHealth(root.get('health'), files);
@@ -37,7 +38,7 @@ export function draft(root: Field, others: readonly Field[], files: Files): Draf
       file
         .get('services')
         .items()
-        .map((service) => draftService(service, { marks, health, files })),
+        .map((service) => draftService(service, { marks, health, files, find })),
     ),
     marks,
     health,

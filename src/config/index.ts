@@ -22,9 +22,17 @@ import { Positions } from './positions.js';
 import { ConfigError, formatProblem, Problems, type Problem } from './problem.js';
 import { reachComplaints, type HostNetwork, type Remark } from './reach.js';
 import { configSchema } from './schema.js';
+import {
+  noModules,
+  readWithModules,
+  runningSchedulers,
+  type FindScheduler,
+  type SchedulerSource,
+} from './schedulers.js';
 import { checkShape } from './shape.js';
 
 export { ConfigError, formatProblem, type Problem } from './problem.js';
+export type { FindScheduler, LoadedScheduler, SchedulerSource } from './schedulers.js';
 export { documentOf } from './document.js';
 export { healthDocument, isSecret, standingDocument } from './health-document.js';
 export { printableDocument, printModel } from './print.js';
@@ -42,6 +50,8 @@ export interface ConfigOptions {
   readonly running?: Model;
   /** What ${NAME} stands for; the environment of this process unless given. */
   readonly environment?: Environment;
+  /** Left out: a service that names a scheduler module is a mistake. */
+  readonly schedulers?: FindScheduler;
 }
 
 export interface Config {
@@ -57,10 +67,19 @@ export function loadConfig(file: string, options: ConfigOptions = {}): Config {
   return parseConfig(textOf(file), { ...options, file });
 }
 
+/** The same for a configuration that may name scheduler modules, which `source` imports. */
+export function loadConfigWithModules(
+  file: string,
+  source: SchedulerSource,
+  options: ConfigOptions = {},
+): Promise<Config> {
+  return readWithModules(source, (schedulers) => loadConfig(file, { ...options, schedulers }));
+}
+
 /** The same from text. `file` is the name in messages, and what it includes is relative to it. */
 export function parseConfig(text: string, options: ConfigOptions & { readonly file?: string } = {}): Config {
   const sources = readSources(text, options.file ?? 'vsnat.yaml', options.environment ?? process.env);
-  const drafted = check(sources);
+  const drafted = check(sources, options.schedulers ?? noModules);
   const notes = checkHost(drafted, options);
   throwIfAny(sources);
   return {
@@ -71,7 +90,7 @@ export function parseConfig(text: string, options: ConfigOptions & { readonly fi
 }
 
 /** Throws what makes further checks pointless. */
-function check(sources: Sources): Draft {
+function check(sources: Sources, find: FindScheduler): Draft {
   const roots = sources.files.flatMap(({ root, schema, problems }) => {
     if (root === undefined) return [];
     checkShape(schema, root.value, problems);
@@ -79,7 +98,7 @@ function check(sources: Sources): Draft {
   });
   const [first, ...others] = roots;
   if (first === undefined || sources.files[0]?.root === undefined) throw new ConfigError(problemsIn(sources));
-  const drafted = draft(first, others, filesOnDisk);
+  const drafted = draft(first, others, filesOnDisk, find);
   checkBetweenKeys(drafted);
   return drafted;
 }
@@ -113,7 +132,9 @@ export function problemsOf(model: Model): readonly Problem[] {
   const problems = new Problems(new Positions('running configuration', ''));
   const document = documentOf(model);
   checkShape(configSchema, document, problems);
-  checkBetweenKeys(draft(Field.root(document, problems, configSchema), [], filesThere));
+  checkBetweenKeys(
+    draft(Field.root(document, problems, configSchema), [], filesThere, runningSchedulers(model)),
+  );
   return problems.list;
 }
 

@@ -24,9 +24,6 @@ export function keyNotYet(where: string, key: string): string | undefined {
   return known !== undefined && Object.hasOwn(known, key) ? known[key] : undefined;
 }
 
-export function valueNotYet(where: string, value: unknown, allowed: readonly string[]): string | undefined {
-  if (where === 'tun.persist' && value === true) return later('a device that outlives the daemon');
-  if (where !== 'services[].scheduler' || typeof value !== 'string') return undefined;
-  if (/[./]/.test(value)) return `${later('a scheduler of your own')}; use one of ${allowed.join(', ')}`;
-  return undefined;
+export function valueNotYet(where: string, value: unknown): string | undefined {
+  return where === 'tun.persist' && value === true ? later('a device that outlives the daemon') : undefined;
 }

@@ -75,7 +75,7 @@ function explain(error: ErrorObject, path: Path, problems: Problems): void {
       .replace(/^must /, '')
       .split('; ');
     const allowed = schema.enum ?? [];
-    const notYet = valueNotYet(withoutNumbers(path), error.data, allowed);
+    const notYet = valueNotYet(withoutNumbers(path), error.data);
     const near = typeof error.data === 'string' ? didYouMean(error.data, allowed) : undefined;
     const hint =
       notYet ??

@@ -97,7 +97,7 @@ export interface CustomScheduler<Options = Readonly<Record<string, unknown>>> {
 
 /** A custom scheduler in use: which, and with what options. */
 export interface SchedulerProgram {
-  /** As the configuration names it: `peak-ewma`, `./my-scheduler.js`; the scheduler's own name where code made it. */
+  /** As the configuration names it: `peak-ewma`, `./my-scheduler.js`; `code:` and its name where code made it. */
   readonly reference: string;
   /** Another one whenever the code may be another. */
   readonly version: string;
@@ -110,7 +110,7 @@ export function schedulerProgram(
   scheduler: CustomScheduler,
   options: SchedulerProgram['options'] = {},
 ): SchedulerProgram {
-  return { reference: scheduler.name, version: versionOf(scheduler), options, scheduler };
+  return { reference: `code:${scheduler.name}`, version: versionOf(scheduler), options, scheduler };
 }
 
 /** Functions cannot be compared, so each scheduler object counts as a version of its own. */

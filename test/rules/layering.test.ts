@@ -14,6 +14,7 @@ const sourceRanks: Ranks = {
   errors: 0,
   model: 1,
   scheduler: 2,
+  modules: 2, // runs what users wrote
   config: 3, // asks scheduler for its names
   dataplane: 3,
   ipvsadm: 3, // knows which schedulers there are

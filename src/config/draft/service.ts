@@ -13,17 +13,18 @@ import {
   helperNames,
   type HelperName,
   type SchedulerFlag,
-  type SchedulerName,
   type VirtualService,
 } from '../../model/service.js';
 import { kernelTimeouts, type Timeouts } from '../../model/timeouts.js';
-import { schedulerFlags, schedulerNames } from '../../scheduler/index.js';
+import { schedulerFlags } from '../../scheduler/index.js';
 import type { Field } from '../field.js';
 import type { Files } from '../files.js';
 import { locate, several, type Located } from '../located.js';
 import { placesOf, type MarkDraft } from '../marks.js';
 import { draftHealth, type CheckDraft } from './health.js';
+import type { FindScheduler } from '../schedulers.js';
 import { readSeconds } from './read.js';
+import { readScheduler } from './scheduler.js';
 import { draftServers, draftSorryServers, type ServerDraft } from './server.js';
 import { readDrain, readQuorum, readSlowStart } from './standing.js';
 
@@ -31,7 +32,7 @@ export interface ServiceDraft {
   readonly at: Field;
   readonly name: Located<string> | undefined;
   readonly listen: readonly Located<Listen>[];
-  readonly scheduler: SchedulerName | undefined;
+  readonly scheduler: VirtualService['scheduler'] | undefined;
   readonly flags: readonly Located<SchedulerFlag>[];
   readonly servers: readonly ServerDraft[];
   readonly timeouts: Timeouts;
@@ -52,9 +53,10 @@ export interface Surroundings {
   /** For services without checks of their own. */
   readonly health: readonly CheckDraft[];
   readonly files: Files;
+  readonly find: FindScheduler;
 }
 
-export function draftService(at: Field, { marks, health, files }: Surroundings): ServiceDraft {
+export function draftService(at: Field, { marks, health, files, find }: Surroundings): ServiceDraft {
   const name = at.get('name');
   const routed = at.get('routed').isTrue();
   const mark = locate(at.get('mark'), at.get('mark').integer(1, 0xffffffff));
@@ -67,7 +69,11 @@ export function draftService(at: Field, { marks, health, files }: Surroundings):
     at,
     name: locate(name, name.text()),
     listen: places,
-    scheduler: at.get('scheduler').word(...schedulerNames),
+    scheduler: readScheduler(at, find, {
+      service: name.text() ?? '',
+      protocols: [...new Set(places.map(({ value }) => value.protocol))],
+      servers: servers.map(({ value }) => value),
+    }),
     flags: at
       .get('flags')
       .items()

@@ -4,7 +4,7 @@ import { Type } from '@sinclair/typebox';
 import { helperNames } from '../../model/service.js';
 import { kernelPersistenceSeconds } from '../../model/persistence.js';
 import { kernelTimeouts } from '../../model/timeouts.js';
-import { schedulerFlags, schedulerNames } from '../../scheduler/index.js';
+import { schedulerFlags, schedulerNames, shippedNames } from '../../scheduler/index.js';
 import { healthSchema } from './health.js';
 import { serversSchema, sorrySchema } from './server.js';
 import { drainSchema, quorumSchema, slowStartSchema } from './standing.js';
@@ -86,9 +86,20 @@ export const serviceSchema = Type.Object(
       }),
     ),
     scheduler: Type.Optional(
-      oneOf(schedulerNames, {
-        description: 'How a server is chosen for a new connection; see schedulers.md.',
+      Type.Unsafe<string>({
+        // The names are for editors; draft/scheduler.ts tells what is none.
+        anyOf: [{ type: 'string', enum: [...schedulerNames, ...shippedNames] }, { type: 'string' }],
+        errorMessage: `must be one of ${[...schedulerNames, ...shippedNames].join(', ')} or a module like ./my-scheduler.js`,
+        description:
+          'How a server is chosen for a new connection; see schedulers.md. A module is a file beside this one or a package.',
         default: 'wlc',
+      }),
+    ),
+    scheduler_options: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description: 'What the scheduler may be told; each module, `peak-ewma` and `bounded-hash` say what.',
+        errorMessage: 'must be a map',
+        otherwise: 'none',
       }),
     ),
     flags: Type.Optional(

@@ -150,17 +150,17 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
     row(
       'an unknown scheduler',
       service('    scheduler: wlcc\n    servers: []'),
-      `4:16: services[0].scheduler: must be one of ${names}, got "wlcc"; did you mean "wlc"?`,
+      `4:16: services[0].scheduler: must be one of ${names}, peak-ewma, bounded-hash or a module like ./my-scheduler.js, got "wlcc"; did you mean "wlc"?`,
     ),
     row(
-      'a scheduler of your own',
+      'a scheduler module, read without modules',
       service('    scheduler: ./mine.js\n    servers: []'),
-      `4:16: services[0].scheduler: must be one of ${names}, got "./mine.js"; a scheduler of your own is not supported in this version yet; use one of ${names}`,
+      `4:16: services[0].scheduler: must be one that needs no module here, got "./mine.js"; read the configuration with loadConfigWithModules, or give virtualService the scheduler itself`,
     ),
     row(
       'a scheduler that is a number',
       service('    scheduler: 1\n    servers: []'),
-      `4:16: services[0].scheduler: must be one of ${names}, got 1`,
+      `4:16: services[0].scheduler: must be one of ${names}, peak-ewma, bounded-hash or a module like ./my-scheduler.js, got 1`,
     ),
     row(
       'a flag of another scheduler',

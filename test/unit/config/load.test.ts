@@ -11,6 +11,7 @@ import { checkCounts, maxima } from '../../../src/config/checks.js';
 import { draft } from '../../../src/config/draft.js';
 import { Field } from '../../../src/config/field.js';
 import { filesThere } from '../../../src/config/files.js';
+import { noModules } from '../../../src/config/schedulers.js';
 import {
   ConfigError,
   formatProblem,
@@ -573,7 +574,7 @@ describe('how much there may be', () => {
 `;
   const complaints = (most: Readonly<Record<'services' | 'servers', number>>): readonly string[] => {
     const { value, problems } = readYaml(text, 'f');
-    const { services } = draft(Field.root(value, problems, configSchema), [], filesThere);
+    const { services } = draft(Field.root(value, problems, configSchema), [], filesThere, noModules);
     checkCounts(services, most);
     return problems.list.map(formatProblem);
   };
