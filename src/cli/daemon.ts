@@ -32,6 +32,8 @@ import { UndoStack } from './undo.js';
 export interface DaemonParts<D extends Dataplane> {
   /** Reads and validates the file, against this host's subnets; `running` on a reload. */
   readonly load: (note: (sentence: string) => void, running?: Model) => Promise<Model>;
+  /** Ends what ran scheduler modules that this model, which runs now, has no use for. */
+  readonly retainModules?: (model: Model) => Promise<void>;
   readonly preflight: (model: Model, log: HostLog) => Promise<void>;
   readonly openDataplane: (options: TunOptions) => D;
   readonly startDataplane: (dataplane: D) => void;
@@ -134,6 +136,7 @@ export async function startDaemon<D extends Dataplane>(
       apply: async (wanted, precondition) => {
         const changes = await applyFile(wanted, runTime, log, precondition);
         useSecrets();
+        await parts.retainModules?.(director.model);
         return changes;
       },
       now: parts.now,

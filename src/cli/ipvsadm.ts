@@ -33,6 +33,7 @@ import {
   type TableConnection,
   type TableService,
 } from '../ipvsadm/index.js';
+import { isSchedulerName, shippedScheduler } from '../scheduler/index.js';
 import type { Io } from './io.js';
 import { operationOf } from './ipvsadm-operation.js';
 import { version } from './version.js';
@@ -157,6 +158,14 @@ async function save(numeric: boolean, { daemon, io, names }: IpvsadmParts): Prom
   const nameOf = numeric ? inNumbers : await byName(addressesOf(services), names);
   const lines = ruleLines(services, nameOf);
   if (lines.length > 0) io.out(lines.join('\n'));
+  for (const { key, scheduler } of services) {
+    if (isSchedulerName(scheduler)) continue;
+    const what =
+      shippedScheduler(scheduler) === undefined ? 'it cannot be restored' : 'its options are not saved';
+    io.complain(
+      `vsnat: note: service ${formatKey(key)}: no kernel has the scheduler ${scheduler}, and ${what}`,
+    );
+  }
   return exitCodes.ok;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The daemon's parts on a real machine: files, the host, the addon, the TUN device, the service manager. */
-import { loadConfig, unreachable, type Config, type HostNetwork } from '../config/index.js';
+import { loadConfigWithModules, unreachable, type Config, type HostNetwork } from '../config/index.js';
 import { addonAbi, loadAddon, TunDataplane } from '../dataplane/native.js';
 import {
   hostAddresses,
@@ -13,14 +13,19 @@ import {
 } from '../host/index.js';
 import { hostMemory } from '../director/director.js';
 import type { Model } from '../model/index.js';
+import { SchedulerModules } from '../modules/scheduler-modules.js';
 import type { DaemonParts } from './daemon.js';
 import { createLogger } from './log.js';
 import { createNotifier, type SendDatagram } from './notify.js';
 
 /** Reads a configuration and checks it against the subnets of this host; on a reload `running` is what runs now. */
-export async function loadForThisHost(file: string, running?: Model): Promise<Config> {
+export async function loadForThisHost(
+  file: string,
+  running?: Model,
+  modules = new SchedulerModules(),
+): Promise<Config> {
   const host = await hostNetwork();
-  return loadConfig(file, running === undefined ? { host } : { host, running });
+  return loadConfigWithModules(file, modules, running === undefined ? { host } : { host, running });
 }
 
 /** null where the host cannot be asked (no iproute2): `vsnat check` works on machines that never run the daemon. */
@@ -36,12 +41,15 @@ async function hasDefaultRoute(): Promise<boolean> {
 }
 
 export function realParts(configFile: string): DaemonParts<TunDataplane> {
+  const modules = new SchedulerModules();
   return {
     load: async (note, running) => {
-      const { model, notes } = await loadForThisHost(configFile, running);
+      const { model, notes } = await loadForThisHost(configFile, running, modules);
       notes.forEach(note);
       return model;
     },
+    retainModules: ({ services }) =>
+      modules.retain(services.flatMap(({ scheduler: it }) => (typeof it === 'string' ? [] : [it.scheduler]))),
     preflight: async (model, log) => {
       loadAddon(); // a missing binary is told before the host is looked at: it is the first thing to mend
       await preflight(model, { log });

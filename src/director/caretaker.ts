@@ -15,6 +15,9 @@ import type { Observed } from './standing.js';
 /** How often a server that is drained is asked whether it is empty. */
 const emptyMs = 1_000;
 
+/** However late it is: plans must not follow each other without a pause. */
+const shortestPlanMs = 10;
+
 /** setTimeout() takes no more than 24 days. */
 const longestMs = 3_600_000;
 
@@ -33,6 +36,7 @@ export class Caretaker {
   #draining: readonly Drained[] = [];
   #cancel: () => void = () => undefined;
   #cancelLook: () => void = () => undefined;
+  #cancelPlanning: () => void = () => undefined;
   #isClosed = false;
 
   constructor(dataplane: Dataplane, events: Events, clock: Clock) {
@@ -43,6 +47,7 @@ export class Caretaker {
       observe: (service, server) => this.#observe(service, server),
       now: () => clock.now(),
       onTransitions: (transitions) => this.#hear(transitions),
+      onPlanning: (service, failure) => this.#hearOfPlan(service, failure),
     });
   }
 
@@ -60,6 +65,7 @@ export class Caretaker {
   attend(): void {
     this.#monitor?.update(this.reconciler.model);
     this.#wait();
+    this.#waitToPlan();
   }
 
   /** Ends checks and timers. */
@@ -67,6 +73,7 @@ export class Caretaker {
     this.#isClosed = true;
     this.#cancel();
     this.#cancelLook();
+    this.#cancelPlanning();
     await this.#monitor?.close();
   }
 
@@ -92,6 +99,34 @@ export class Caretaker {
     if (next === null) return;
     const delay = Math.min(longestMs, Math.max(1, next - this.#clock.now()));
     this.#cancel = this.#clock.after(delay, () => this.#judge('due'));
+  }
+
+  #waitToPlan(): void {
+    this.#cancelPlanning();
+    const next = this.#isClosed ? null : this.reconciler.nextPlanAt;
+    if (next === null) return;
+    const delay = Math.min(longestMs, Math.max(shortestPlanMs, next - this.#clock.now()));
+    this.#cancelPlanning = this.#clock.after(delay, () => this.#plan());
+  }
+
+  #plan(): void {
+    if (this.#isClosed) return;
+    try {
+      this.reconciler.replan();
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.#events.record({ kind: 'device', text: `a new plan was refused: ${text}` });
+    }
+    this.#waitToPlan();
+  }
+
+  /** Once a trouble, however often it is met. */
+  #hearOfPlan(service: string, failure: string | null): void {
+    const text =
+      failure === null
+        ? `the scheduler of ${service} plans again`
+        : `the scheduler of ${service} made no plan, so the last one stays: ${failure}`;
+    this.#events.record({ kind: 'scheduler', service, text, detail: { failure } });
   }
 
   #hear(transitions: readonly Transition[]): void {

@@ -21,11 +21,10 @@ import {
   type MarkRule,
   type Model,
   type RealServer,
-  type SchedulerName,
   type Timeouts,
   type VirtualService,
 } from '../model/index.js';
-import { schedulerNames } from '../scheduler/index.js';
+import { isSchedulerName, schedulerNames, shippedNames, shippedProgram } from '../scheduler/index.js';
 import { ChangeRefused } from './change-refused.js';
 import { adjustedServer } from './adjust-server.js';
 import type { Operation } from './operation.js';
@@ -315,12 +314,13 @@ export const noSuchService = (text: string): ChangeRefused =>
 const noSuchServer = (text: string): ChangeRefused =>
   new ChangeRefused('no-such-server', `server ${text}: must exist in this service`);
 
-function knownScheduler(text: string): SchedulerName {
-  const name = schedulerNames.find((one) => one === text);
-  if (name !== undefined) return name;
+function knownScheduler(text: string): VirtualService['scheduler'] {
+  if (isSchedulerName(text)) return text;
+  const program = shippedProgram(text, {});
+  if (program !== undefined) return program;
   throw new ChangeRefused(
     'unknown-scheduler',
-    `scheduler: must be one of ${schedulerNames.join(', ')}, got ${text}`,
+    `scheduler: must be one of ${[...schedulerNames, ...shippedNames].join(', ')}, got ${text}`,
   );
 }
 

@@ -19,18 +19,20 @@ import type {
   SnapshotSettings,
   SnapshotSpec,
 } from '../dataplane/dataplane.js';
-import type { Model, Plan, RealServer, Sysctls, VirtualService } from '../model/index.js';
-import { noLoad, schedulerNameOf, serverId } from '../model/index.js';
-import { schedulerFor, withLastWeights, type Past, type SchedulerServer } from '../scheduler/index.js';
+import type { Model, Sysctls, VirtualService } from '../model/index.js';
+import { schedulerNameOf, serverId } from '../model/index.js';
+import { countersBySlot } from './custom-plan.js';
 import { policyOf, withExpiration } from './policy.js';
 import { noSlotPast, pastOf, type SlotPast } from './past.js';
 import type { PlacedService } from './report.js';
+import {
+  planService,
+  sameServers,
+  type Asking,
+  type CompilableService,
+  type Planned,
+} from './plan-service.js';
 import { assignSlots, noSlots, type Slots } from './slots.js';
-
-/** A service as it is to be published. */
-export interface CompilableService extends VirtualService {
-  readonly servers: readonly (RealServer & { readonly withdrawn?: boolean })[];
-}
 
 export interface Compilable {
   readonly services: readonly CompilableService[];
@@ -58,15 +60,6 @@ export interface Compilation {
   readonly delta: SnapshotDelta;
 }
 
-/** A service's plan as the scheduler made it. */
-interface Planned {
-  readonly service: CompilableService;
-  readonly servers: readonly SchedulerServer[];
-  readonly plan: Plan;
-  /** It was in use before, and the connections meanwhile go on taking steps of it. */
-  readonly continues: boolean;
-}
-
 export const nothingCompiled: Compiled = {
   ipvs: null,
   services: new Map(),
@@ -78,20 +71,47 @@ export const nothingCompiled: Compiled = {
 /** What of the dataplane a compilation asks. All counters are dear, so they are read only when slots run short. */
 export type CompileFacts = Pick<Dataplane, 'counters' | 'cursor' | 'limits'>;
 
-export function compile(model: Compilable, before: Compiled, facts: CompileFacts): Compilation {
+/** When it is, for schedulers that care. */
+export interface Occasion {
+  /** Monotonic milliseconds. */
+  readonly nowMs: number;
+  /** Services whose custom scheduler is to plan again though nothing has changed. */
+  readonly due: ReadonlySet<string>;
+}
+
+const noOccasion: Occasion = { nowMs: 0, due: new Set() };
+
+export function compile(
+  model: Compilable,
+  before: Compiled,
+  facts: CompileFacts,
+  { nowMs, due }: Occasion = noOccasion,
+): Compilation {
   const counters = once(() => facts.counters());
+  const countedAt = countersBySlot(counters);
   const { serverSlots, serviceSlots } = slotsFor(model.services, before, facts, counters);
   const remembersAsBefore = before.ipvs !== null && sameMemory(before.ipvs.sysctls, model.ipvs.sysctls);
   const services = new Map<string, CompiledService>();
   const changed: ServiceSpec[] = [];
   for (const service of model.services) {
     const old = before.services.get(service.name);
-    if (old?.planned.service === service && (old.planned.plan.kind !== 'local' || remembersAsBefore)) {
+    const isDue = due.has(service.name);
+    if (
+      !isDue &&
+      old?.planned.service === service &&
+      (old.planned.plan.kind !== 'local' || remembersAsBefore)
+    ) {
       services.set(service.name, old);
       continue;
     }
     const cursor = once(() => facts.cursor(before.serviceSlots.live.get(service.name) ?? -1));
-    const planned = planService(service, old?.planned, cursor);
+    const counted: Asking['counted'] = (servers) =>
+      servers.map((server) => countedAt(slotOf(serverSlots, serverKey(service, serverId(server)))));
+    const planned = planService(service, old?.planned, { cursor, counted, nowMs, isDue });
+    if (isDue && old?.planned.service === service && old.planned.plan === planned.plan) {
+      services.set(service.name, { ...old, planned });
+      continue;
+    }
     const spec = specOf(planned, serviceSlots, serverSlots, model.ipvs.sysctls);
     services.set(service.name, { planned, spec, placed: placeOf(service, spec) });
     changed.push(spec);
@@ -176,45 +196,6 @@ const hasSameMembers = (services: readonly CompilableService[], before: Compiled
     const old = before.get(service.name)?.planned.service;
     return old === service || (old !== undefined && sameServers(old.servers, service.servers));
   });
-
-const sameServers = (a: readonly RealServer[], b: readonly RealServer[]): boolean =>
-  a.length === b.length &&
-  a.every(({ address, port }, index) => address === b[index]?.address && port === b[index].port);
-
-function planService(service: CompilableService, before: Planned | undefined, cursor: () => number): Planned {
-  if (before !== undefined && before.service.scheduler === service.scheduler) {
-    if (sameInput(before.service, service)) return { ...before, service, continues: true };
-    return planAfter(service, { plan: before.plan, servers: before.servers, cursor: cursor() });
-  }
-  return planAfter(service, undefined);
-}
-
-function planAfter(service: CompilableService, past: Past | undefined): Planned {
-  const servers = withLastWeights(service.servers, past?.servers);
-  return { service, servers, plan: planOf(service, servers, past), continues: false };
-}
-
-function planOf(service: VirtualService, servers: readonly SchedulerServer[], past: Past | undefined): Plan {
-  const { name, scheduler, flags, listen } = service;
-  if (typeof scheduler === 'string') return schedulerFor(scheduler, flags).plan(servers, past);
-  return scheduler.scheduler.plan(
-    servers,
-    servers.map(() => noLoad),
-    {
-      service: name,
-      protocols: [...new Set(listen.map(({ protocol }) => protocol))],
-      options: scheduler.options,
-      nowMs: 0,
-      ...(past !== undefined && { past }),
-      memory: new Map(),
-    },
-  );
-}
-
-const sameInput = (before: CompilableService, after: CompilableService): boolean =>
-  before.flags.join() === after.flags.join() &&
-  sameServers(before.servers, after.servers) &&
-  before.servers.every(({ weight }, index) => weight === after.servers[index]?.weight);
 
 function specOf(
   { service, plan, continues }: Planned,

@@ -61,7 +61,10 @@ export interface TunDirectorOptions {
   readonly log?: HostLog;
 }
 
-export type MemoryDirectorOptions = Omit<MemoryOptions, 'flowCapacity'>;
+export interface MemoryDirectorOptions extends Omit<MemoryOptions, 'flowCapacity'> {
+  /** What slow starts, drains and custom schedulers go by; the machine's when left out. Packets carry their own time. */
+  readonly clock?: Clock;
+}
 
 export interface DirectorParts<D extends Dataplane> {
   readonly dataplane: D;
@@ -125,14 +128,17 @@ export class Director<D extends Dataplane = Dataplane> {
   }
 
   /** The same director over arrays of bytes: no device, no root, no threads, and time is an argument. */
-  static memory(configuration: Configuration, options: MemoryDirectorOptions = {}): MemoryDirector {
+  static memory(
+    configuration: Configuration,
+    { clock, ...options }: MemoryDirectorOptions = {},
+  ): MemoryDirector {
     const model = modelOf(configuration);
     const dataplane = new MemoryDataplane(
       { ...options, flowCapacity: model.flows.capacity },
       limitsFor(slotsNeeded(model)),
     );
     try {
-      return new MemoryDirector(dataplane, model);
+      return new MemoryDirector(dataplane, model, clock);
     } catch (error) {
       dataplane.close();
       throw error;

@@ -9,6 +9,8 @@ export const eventKinds = [
   'health',
   /** What a service does about it: quorum lost and regained, sorry and backup servers in use. */
   'standing',
+  /** A custom scheduler fails to plan, or plans again. */
+  'scheduler',
   /** A server begins to be drained, is empty, or has reached its deadline. */
   'drain',
   /** Changed at run time: by the API, a command or ipvsadm. */

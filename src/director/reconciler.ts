@@ -10,6 +10,7 @@ import type { Counters, Dataplane } from '../dataplane/dataplane.js';
 import { VsnatError } from '../errors.js';
 import type { Model, VirtualService } from '../model/index.js';
 import { compile, nothingCompiled, snapshotOf, type Compiled } from './compile.js';
+import { nextPlanAt } from './custom-plan.js';
 import { diffModels, withoutRestart, type Change } from './diff.js';
 import type { ExplainedService } from './explain.js';
 import { sincePast } from './past.js';
@@ -31,6 +32,8 @@ export interface Watch {
   readonly now: () => number;
   /** Told after the publish, of all that one call has changed. */
   readonly onTransitions: (transitions: readonly Transition[]) => void;
+  /** A custom scheduler fails, for another reason than before; or plans again (null). */
+  readonly onPlanning?: (service: string, failure: string | null) => void;
 }
 
 interface Running {
@@ -77,6 +80,31 @@ export class Reconciler {
     for (const { nextAt } of this.#now().standings.values())
       if (nextAt !== null && (next === null || nextAt < next)) next = nextAt;
     return next;
+  }
+
+  /** When a custom scheduler wants to plan again; null: never. */
+  get nextPlanAt(): number | null {
+    let next: number | null = null;
+    for (const [, at] of this.#plansWanted()) if (next === null || at < next) next = at;
+    return next;
+  }
+
+  /** Has the custom schedulers plan whose time has come, and publishes what they say. */
+  replan(): void {
+    const before = this.#now();
+    const now = this.#watch.now();
+    const due = new Set([...this.#plansWanted()].flatMap(([name, at]) => (at <= now ? [name] : [])));
+    if (due.size === 0) return;
+    const { model, standings } = before;
+    const services = [...standings.values()].map(({ effective }) => effective);
+    this.#running = { model, standings, ...this.#swap({ ipvs: model.ipvs, services }, before, due) };
+  }
+
+  *#plansWanted(): Generator<readonly [service: string, at: number]> {
+    for (const [name, { planned }] of this.#now().compiled.services) {
+      const at = planned.custom === null ? null : nextPlanAt(planned.custom);
+      if (at !== null) yield [name, at];
+    }
   }
 
   standing(service: string): ServiceStanding | undefined {
@@ -154,21 +182,41 @@ export class Reconciler {
   #swap(
     wanted: Parameters<typeof compile>[0],
     before: Running | undefined,
+    due: ReadonlySet<string> = new Set(),
   ): Pick<Running, 'compiled' | 'generation'> {
     const began = performance.now();
-    const { compiled, delta } = compile(wanted, before?.compiled ?? nothingCompiled, this.#dataplane);
+    const occasion = { nowMs: this.#watch.now(), due };
+    const old = before?.compiled ?? nothingCompiled;
+    const { compiled, delta } = compile(wanted, old, this.#dataplane, occasion);
+    if (before !== undefined && due.size > 0 && delta.services.length === 0) {
+      this.#tellPlanning(old, compiled);
+      return { compiled, generation: before.generation };
+    }
     const generation =
       before === undefined ? this.#dataplane.publish(snapshotOf(compiled)) : this.#dataplane.update(delta);
     this.#publishes = {
       count: this.#publishes.count + 1,
       lastSeconds: (performance.now() - began) / 1000,
     };
+    this.#tellPlanning(old, compiled);
     return { compiled, generation };
+  }
+
+  #tellPlanning(before: Compiled, after: Compiled): void {
+    for (const [name, { planned }] of after.services) {
+      const then = before.services.get(name)?.planned.custom;
+      const failure = planned.custom?.failure ?? null;
+      if (planned.custom !== then && failure !== (then?.failure ?? null))
+        this.#watch.onPlanning?.(name, failure);
+    }
   }
 
   services(counters: Counters): readonly ServiceReport[] {
     const { compiled, standings } = this.#now();
-    const placed = [...compiled.services.values()].map((service) => service.placed);
+    const placed = [...compiled.services.values()].map(({ placed, planned }) => ({
+      ...placed,
+      planFailures: planned.custom?.failures ?? null,
+    }));
     return reportServices(placed, sincePast(counters, compiled.past), standings, this.#watch.now());
   }
 

@@ -53,6 +53,8 @@ export interface ServiceReport {
   readonly onePacket: boolean;
   readonly connections: number;
   readonly scheduleFailures: number;
+  /** Plans of a custom scheduler that failed; the last good one stayed. null: the scheduler is one of the kernel's. */
+  readonly planFailures: number | null;
   /** lost: the sorry servers serve, where there are any. */
   readonly quorum: 'met' | 'lost';
   readonly servers: readonly ServerReport[];
@@ -70,9 +72,11 @@ export interface PlacedService {
   readonly servers: readonly { readonly server: string; readonly slot: number; readonly weight: number }[];
 }
 
+export type ReportedService = PlacedService & Pick<ServiceReport, 'planFailures'>;
+
 /** A slot the counters do not mention yet counts as zero: the snapshot may be younger than they are. */
 export function reportServices(
-  placed: readonly PlacedService[],
+  placed: readonly ReportedService[],
   counters: Counters,
   standings: ReadonlyMap<string, ServiceStanding>,
   now: number,
@@ -92,6 +96,7 @@ export function reportServices(
       onePacket: place.onePacket,
       connections: counted?.connections ?? 0,
       scheduleFailures: counted?.scheduleFailures ?? 0,
+      planFailures: place.planFailures,
       quorum: standing?.quorum ?? 'met',
       servers: members.map((member, index) => {
         const numbers = servers.get(member.slot);

@@ -43,6 +43,14 @@ export const serviceMetrics: readonly MetricDefinition[] = [
   ),
   numberOf(
     'services',
+    'vsnat_scheduler_failures_total',
+    'Plans that a custom scheduler failed to make; the last good plan stayed.',
+    'counter',
+    ofService,
+    ({ planFailures }) => planFailures ?? 0,
+  ),
+  numberOf(
+    'services',
     'vsnat_service_quorum_lost',
     '1 while too few servers can serve and the sorry servers, where there are any, do it.',
     'gauge',

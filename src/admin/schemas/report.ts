@@ -68,6 +68,7 @@ export const serviceReport = Type.Object({
   onePacket: flag,
   connections: count,
   scheduleFailures: count,
+  planFailures: orNull(count),
   quorum: oneOf(['met', 'lost']),
   servers: Type.Array(serverReport),
 });

@@ -282,6 +282,27 @@ describe('ipvsadm', () => {
     expect(lines).toHaveLength(1_502);
     expect(lines[2]).toBe('TCP 14:57  ESTABLISHED 192.0.2.7:10000    10.9.0.1:80        10.2.1.2:8080');
   });
+
+  it("lists a scheduler of vsnat's own, makes services with it, and says that no kernel will have what is saved", async () => {
+    machine.text =
+      'services: [{ name: web, listen: tcp://10.9.0.1:80, scheduler: bounded-hash, scheduler_options: { bound: 2 }, servers: [10.2.1.2:80] }]';
+    expect((await run(['reload'])).code).toBe(0);
+    await must('-A -t 10.9.0.2:80 -s peak-ewma', '-a -t 10.9.0.2:80 -r 10.2.1.3:80 -m');
+    expect((await listing()).filter((line) => line.startsWith('TCP'))).toEqual([
+      'TCP  10.9.0.1:80 bounded-hash',
+      'TCP  10.9.0.2:80 peak-ewma',
+    ]);
+    const saved = await run(['save']);
+    expect(saved.out.split('\n')[0]).toBe('-A -t 10.9.0.1:80 -s bounded-hash');
+    expect(saved.err.split('\n')[0]).toBe(
+      'vsnat: note: service tcp://10.9.0.1:80: no kernel has the scheduler bounded-hash, and its options are not saved',
+    );
+    expect(await run(['restore'], saved.out)).toEqual({
+      ...fine,
+      out: '~ service web scheduler bounded-hash {"bound":2} -> bounded-hash\n',
+    });
+    expect(await ipvsadm('-E -t 10.9.0.1:80 -s mine')).toMatchObject({ code: 255 });
+  });
 });
 
 describe('ipvsadm -R', () => {

@@ -249,6 +249,7 @@ describe('commands to a daemon', () => {
       connections: 0,
       scheduleFailures: 0,
       quorum: 'met' as const,
+      planFailures: null,
       servers: [],
     };
     const title = (more: Partial<ServiceReport>): string | undefined =>
