@@ -55,7 +55,7 @@ function wantedProbe(
     key = JSON.stringify(check, bytesAsText);
     keys.set(check, key);
   }
-  const port = check.port ?? portOf(service, server);
+  const port = check.question.kind === 'icmp' ? 0 : (check.port ?? portOf(service, server));
   const id = serverId(server);
   const own = tellsServicesApart(check) ? ` ${JSON.stringify(service.name)} ${id}` : '';
   return {

@@ -120,6 +120,14 @@ describe('the monitor', () => {
     expect(monitor.facts().probes).toBe(2);
   });
 
+  it('pings a server once, whatever the ports of its services', () => {
+    const { monitor } = setUp();
+    const icmp = [check({ kind: 'icmp' })];
+    const other = { name: 'b', listen: 'tcp://10.9.0.2:80', servers: ['10.2.1.97:9000'], health: icmp };
+    monitor.update(modelWith(checked('a', { health: icmp }), checked('', other)));
+    expect(monitor.facts().probes).toBe(1);
+  });
+
   it('leaves alone what is not to be checked', () => {
     const { monitor } = setUp();
     monitor.update(
