@@ -26,7 +26,7 @@ export interface Refused {
 export function refusedWith(error: unknown): Refused | undefined {
   if (error instanceof HttpRefusal) {
     const { status, message, headers } = error;
-    return { status, answer: { error: { code: 'HTTP', message } }, headers };
+    return { status, answer: { error: { code: 'HTTP', message: printable(message) } }, headers };
   }
   if (error instanceof VsnatError)
     return { status: statusOf(error), answer: errorAnswer(error), headers: {} };
@@ -40,12 +40,16 @@ export function errorAnswer(error: Error): ErrorAnswer {
   return {
     error: {
       code,
-      message: error.message,
-      ...(isConfig ? { problems: error.message.split('\n') } : {}),
+      message: printable(error.message),
+      ...(isConfig ? { problems: printable(error.message).split('\n') } : {}),
       ...(error instanceof ChangeRefused ? { reason: error.reason } : {}),
     },
   };
 }
+
+/** Some of it is what somebody sent; nothing of that moves the cursor of whoever reads it. Mistakes stand on lines. */
+const printable = (text: string): string =>
+  text.replace(/[^\P{Cc}\n]/gu, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** The asker's mistake, a change that does not fit what runs, a file to mend, or trouble on this side. */
 function statusOf(error: VsnatError): number {

@@ -10,6 +10,7 @@ export const debianPackages = {
   ethtool: 'ethtool',
   tcpdump: 'tcpdump',
   curl: 'curl',
+  openssl: 'openssl',
   python3: 'python3',
   promtool: 'prometheus',
   prometheus: 'prometheus',

@@ -2,6 +2,7 @@
 import { Type } from '@sinclair/typebox';
 
 import { operationNames, operationSchemas, readOperations } from '../../director/operation.js';
+import { usage } from '../refusal.js';
 import { route } from '../route.js';
 import { changes, revision } from '../schemas/change.js';
 import { flag, text } from '../schemas/words.js';
@@ -31,7 +32,11 @@ export const changeRoute = route({
     { additionalProperties: false },
   ),
   // By the word in `op`: of a union of all of them the first mistake would be that of another operation.
-  readBody: (body) => ({ operations: [...readOperations(body)] }),
+  readBody: (body) => {
+    const operations = readOperations(body);
+    if (Object.keys(body as object).length > 1) throw usage('body', 'be {"operations": […]} and no more');
+    return { operations: [...operations] };
+  },
   refusals: [409, 412, 503],
   answer: changeAnswer,
   handle: async ({ actions, query, body, precondition, tagOf }) => {

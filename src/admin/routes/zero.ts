@@ -10,7 +10,10 @@ export const zeroRoute = route({
   summary: 'draws a new line for totals and rates',
   body: Type.Object(
     { service: orNull(Type.String({ maxLength: 255 })) },
-    { must: 'be {"service": "tcp://10.9.0.1:80"}, or null for all' },
+    {
+      additionalProperties: false,
+      must: 'be {"service": "tcp://10.9.0.1:80"}, or null for all',
+    },
   ),
   refusals: [409, 503],
   answer: Type.Object({ result: Type.Literal('zeroed') }),

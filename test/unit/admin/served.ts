@@ -62,11 +62,17 @@ export function ask(
       { socketPath, method, path, headers: { host: 'vsnat', ...length, ...headers } },
       (response) => {
         const chunks: Buffer[] = [];
+        const type = response.headers['content-type'] ?? '';
+        if (type === 'text/event-stream' && method !== 'HEAD') {
+          // It would not end.
+          response.destroy();
+          const { statusCode = 0, headers: heads } = response;
+          return resolve({ status: statusCode, headers: heads, type, text: '', body: undefined });
+        }
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('error', reject);
         response.on('end', () => {
           const text = Buffer.concat(chunks).toString('utf8');
-          const type = response.headers['content-type'] ?? '';
           resolve({
             status: response.statusCode ?? 0,
             headers: response.headers,
