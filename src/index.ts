@@ -68,4 +68,7 @@ export {
   type Tuntap2Device,
 } from './dataplane/packet-stream.js';
 
+export type { CheckedState, CheckReport, CheckTarget, CustomCheck, Verdict } from './health/index.js';
+export type { CheckTiming, HealthCheck, Question } from './model/index.js';
+
 export { errorCodes, exitCodeFor, exitCodes, VsnatError, type ErrorCode } from './errors.js';
