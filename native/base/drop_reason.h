@@ -50,6 +50,7 @@
   X(no_service,    "no_service",    "no virtual service owns this address, protocol and port")                  \
   X(no_flow,       "no_flow",       "not the beginning of a connection, and no connection is known")            \
   X(no_server,     "no_server",     "the virtual service has no usable real server")                            \
+  X(no_call_id,    "no_call_id",    "a packet to a service that persists by SIP call, without a Call-ID")         \
   X(drop_packet,   "drop_packet",   "a new connection given up by the drop_packet defence")                     \
   X(server_gone,   "server_gone",   "the real server of this connection left the configuration")                \
   X(stray_reply,   "stray_reply",   "a packet of a real server that belongs to no connection (nat_icmp_send)")  \

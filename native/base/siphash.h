@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 namespace vsnat {
 
@@ -59,6 +60,20 @@ class SipHash13 {
 
   uint64_t v0_, v1_, v2_, v3_;
 };
+
+/** Of any bytes. */
+inline uint64_t siphash13(HashKey key, std::string_view bytes) {
+  SipHash13 hash(key);
+  size_t at = 0;
+  uint64_t word = 0;
+  for (; bytes.size() - at >= sizeof(word); at += sizeof(word)) {
+    std::memcpy(&word, bytes.data() + at, sizeof(word));
+    hash.word(word);
+  }
+  uint64_t tail = 0;
+  std::memcpy(&tail, bytes.data() + at, bytes.size() - at);
+  return hash.finish(tail, uint8_t(bytes.size()));
+}
 
 /** The kernel's hsiphash_1u32 on 64-bit machines: SipHash-1-3 of four bytes, cut to 32 bits (lib/siphash.c).
  */

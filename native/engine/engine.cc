@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include "base/check.h"
 
@@ -94,6 +95,24 @@ Result<bool> Engine::map_tables(flow::Sharing sharing) {
   if (!pieces) return pieces.error();
   fragment_memory_ = std::move(pieces.value());
   fragments_.format(fragment_memory_.bytes(), limits, key_, sharing);
+  return true;
+}
+
+/** 256 bytes for each template that may ever be are for those alone who have services by SIP call. */
+Result<bool> Engine::keep_words_for(const service::SnapshotSpec& spec) {
+  const bool wanted = std::any_of(spec.services.begin(), spec.services.end(), [](const auto& service) {
+    return service.persistence.together == service::Together::sip_call;
+  });
+  if (!wanted || tables_.templates4.keeps_words()) return true;
+  const uint32_t capacity = options_.flow_capacity;
+  auto four = Mapping::anonymous(flow::Templates<wire::Addr4>::word_bytes_for(capacity), "the IPv4 Call-IDs");
+  if (!four) return four.error();
+  auto six = Mapping::anonymous(flow::Templates<wire::Addr6>::word_bytes_for(capacity), "the IPv6 Call-IDs");
+  if (!six) return six.error();
+  words4_ = std::move(four.value());
+  words6_ = std::move(six.value());
+  tables_.templates4.keep_words_in(words4_.bytes());
+  tables_.templates6.keep_words_in(words6_.bytes());
   return true;
 }
 
@@ -211,6 +230,7 @@ std::string Engine::publish(const service::SnapshotSpec& spec) {
   auto built = service::Snapshot::build(spec, options_.limits, next_generation_);
   if (auto* wrong = std::get_if<std::string>(&built)) return *wrong;
   auto next = std::move(*std::get_if<0>(&built));
+  if (auto kept = keep_words_for(spec); !kept) return kept.error().operation + " failed";
   ++next_generation_;
   for (const service::Server& server : next->servers) {
     loads_[server.slot].reevaluate(server.upper_threshold, server.lower_threshold);
@@ -316,6 +336,11 @@ void set_address(service::IpAddress& to, const wire::Addr6& from) {
   to.v6 = from;
 }
 
+void set_call_id(FlowRow& row, std::string_view call_id) {
+  row.call_id_length = uint8_t(call_id.size());
+  std::copy(call_id.begin(), call_id.end(), row.call_id.begin());
+}
+
 template <class Addr>
 FlowRow row_of(const flow::Flow<Addr>& flow, Now now, bool is_template) {
   FlowRow row{};
@@ -342,15 +367,21 @@ uint64_t Engine::walk(uint64_t cursor, uint32_t limit, Now now, std::vector<Flow
   rows.reserve(rows.size() + limit);  // not while a shard is locked
   // The upper half of a cursor numbers the table, the lower the record.
   const uint64_t table = cursor >> 32;
-  const auto walk_table = [&](auto& records, bool is_template) {
+  const auto walk_flows = [&](auto& records) {
     return records.walk(uint32_t(cursor), limit,
-                        [&](const auto& flow) { rows.push_back(row_of(flow, now, is_template)); });
+                        [&](const auto& flow) { rows.push_back(row_of(flow, now, false)); });
+  };
+  const auto walk_templates = [&](auto& templates) {
+    return templates.table().walk(uint32_t(cursor), limit, [&](const auto& record) {
+      rows.push_back(row_of(record, now, true));
+      set_call_id(rows.back(), templates.word_of(record));
+    });
   };
   uint32_t next = flow::kNoFlow;
-  if (table == 0) next = walk_table(tables_.v4, false);
-  if (table == 1) next = walk_table(tables_.v6, false);
-  if (table == 2) next = walk_table(tables_.templates4.table(), true);
-  if (table == 3) next = walk_table(tables_.templates6.table(), true);
+  if (table == 0) next = walk_flows(tables_.v4);
+  if (table == 1) next = walk_flows(tables_.v6);
+  if (table == 2) next = walk_templates(tables_.templates4);
+  if (table == 3) next = walk_templates(tables_.templates6);
   if (next != flow::kNoFlow) return table << 32 | next;
   return table < 3 ? (table + 1) << 32 : kWalkEnd;
 }

@@ -9,6 +9,7 @@
 // snapshot then stays until a later publish finds it unused.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,6 +56,9 @@ struct FlowRow {
   uint16_t client_port, virtual_port, real_port;
   uint32_t service_slot, server_slot;
   uint8_t queue;
+  /** A template's Call-ID, as far as call_id_length. Not a string: rows are filled in while a shard is locked. */
+  uint8_t call_id_length;
+  std::array<char, 255> call_id;
 };
 
 class Engine {
@@ -115,6 +119,7 @@ class Engine {
  private:
   explicit Engine(const EngineOptions& options);
   Result<bool> map_tables(flow::Sharing sharing);
+  Result<bool> keep_words_for(const service::SnapshotSpec& spec);
   /** Each lane draws from a sequence of its own, which the hash key fixes. */
   void add_lane(Lane& lane);
   void steer(const TunOptions& tun);
@@ -132,6 +137,8 @@ class Engine {
 
   // Before the workers, so that it goes after them.
   Mapping memory4_, memory6_, template_memory4_, template_memory6_, fragment_memory_, ftp_memory_;
+  Mapping words4_, words6_;  // of templates; empty until a service wants them
+
   nat::FlowTables tables_;
   nat::Fragments fragments_;
   nat::FtpState ftp_;

@@ -47,6 +47,12 @@ size_t Table<Addr>::bytes_for(uint32_t capacity) {
 }
 
 template <class Addr>
+size_t Table<Addr>::records_for(uint32_t capacity) {
+  const Geometry g = geometry(capacity);
+  return size_t(g.shards) * g.records_per_shard;
+}
+
+template <class Addr>
 uint64_t Table<Addr>::seal_of(const Header& header) {
   SipHash13 hash(HashKey{kMagic, kLayoutVersion});
   uint64_t words[offsetof(Header, seal) / 8];

@@ -134,6 +134,8 @@ class Table {
 
   /** Bytes of memory a table for at least `capacity` flows needs. */
   static size_t bytes_for(uint32_t capacity);
+  /** How many records it has then, which index_of() numbers. */
+  static size_t records_for(uint32_t capacity);
 
   /** Make an empty table in `memory` (zeroed, 64-byte aligned, at least bytes_for(capacity) long). */
   void format(std::span<std::byte> memory, uint32_t capacity, HashKey key, Sharing sharing);
@@ -213,6 +215,8 @@ class Table {
   }
 
   uint32_t shard_count() const { return shards_; }
+  /** For what hangs on the table and must be as hard to guess. */
+  HashKey key() const { return key_; }
 
   /**
    * Look at up to `budget` records of one shard and remove the expired, telling `on_expire(flow)` first.

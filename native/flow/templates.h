@@ -20,9 +20,15 @@
 // the virtual endpoint, so that one network's templates for many services do not crowd one bucket. Protocol 0 marks a free
 // record, so the templates of a mark, which have no protocol, are under kAnyProtocol.
 //
+// A persistence engine remembers a word as well: a SIP call's Call-ID (ip_vs_pe_sip.c), which is compared like the rest of the
+// key. The words lie in memory of their own, a place for each record, mapped when the first service asks for it.
+//
 // Threads: as the flow table. Locks are taken in one order, a flow's shard and then a template's; nobody who holds a
 // template's shard asks for a flow's.
 #pragma once
+
+#include <atomic>
+#include <string_view>
 
 #include "flow/table.h"
 
@@ -47,7 +53,16 @@ class Templates {
     Addr virt{};
     wire::be16 virtual_port{};
     uint32_t service_slot = 0;
+    /** Of a SIP call, its Call-ID; otherwise empty. */
+    std::string_view word{};
   };
+
+  /** One place for a word: its length and up to 255 bytes. */
+  static constexpr size_t kWordBytes = 256;
+  static size_t word_bytes_for(uint32_t capacity) { return Table<Addr>::records_for(capacity) * kWordBytes; }
+  /** Zeroed memory for the words; before the first snapshot whose services have any, while workers may be at work. */
+  void keep_words_in(std::span<std::byte> memory) { words_.store(memory.data(), std::memory_order_release); }
+  bool keeps_words() const { return words_.load(std::memory_order_acquire) != nullptr; }
 
   Table<Addr>& table() { return table_; }
   const Table<Addr>& table() const { return table_; }
@@ -61,7 +76,8 @@ class Templates {
   Record* find(uint64_t hash, const Key& key, Tick now, Gone&& gone) {
     Record* record = table_.find(hash, [&](const Record& r) {
       return r.client == key.client && r.virt == key.virt && r.virtual_port == key.virtual_port &&
-             r.protocol == key.protocol && r.service_slot == key.service_slot && !is_stale(r);
+             r.protocol == key.protocol && r.service_slot == key.service_slot && !is_stale(r) &&
+             word_of(r) == key.word;
     });
     if (record == nullptr) return nullptr;
     settle(*record, now);
@@ -80,6 +96,7 @@ class Templates {
     record->virt = key.virt;
     record->virtual_port = key.virtual_port;
     record->service_slot = uint16_t(key.service_slot);
+    remember(*record, key.word);
     record->seq_end[1] = timeout_ticks;
     table_.touch(record, now.plus(timeout_ticks));
     return record;
@@ -145,6 +162,10 @@ class Templates {
   static uint32_t timeout_ticks(const Record& record) { return record.seq_end[1]; }
   static bool is_assured(const Record& record) { return (record.flags & kAssured) != 0; }
   static bool is_stale(const Record& record) { return (record.flags & kStale) != 0; }
+  std::string_view word_of(const Record& record) const {
+    const auto* place = reinterpret_cast<const char*>(place_of(record));
+    return place == nullptr ? std::string_view{} : std::string_view{place + 1, uint8_t(place[0])};
+  }
 
  private:
   static constexpr uint8_t kAssured = Record::kReplied, kStale = Record::kConfirmed;
@@ -154,9 +175,23 @@ class Templates {
     return children(record) != 0 || (is_assured(record) && record.expires_at.after(now));
   }
 
-  static wire::be16 spread(const Key& key) {
-    const uint32_t mixed =
+  std::byte* place_of(const Record& record) const {
+    std::byte* const words = words_.load(std::memory_order_acquire);
+    return words == nullptr ? nullptr : words + size_t{table_.index_of(&record)} * kWordBytes;
+  }
+
+  void remember(const Record& record, std::string_view word) {
+    std::byte* place = place_of(record);
+    if (place == nullptr) return;
+    place[0] = std::byte(word.size());
+    std::memcpy(place + 1, word.data(), word.size());
+  }
+
+  wire::be16 spread(const Key& key) const {
+    uint32_t mixed =
         (key.virt.fold() * 0x9e3779b1u ^ key.virtual_port.host()) * 0x85ebca6bu + key.service_slot;
+    // Strangers choose the words, so which bucket they fall into is for nobody to know.
+    if (!key.word.empty()) mixed ^= uint32_t(siphash13(table_.key(), key.word));
     return wire::be16::from_host(uint16_t(mixed ^ mixed >> 16));
   }
 
@@ -169,6 +204,7 @@ class Templates {
   }
 
   Table<Addr> table_;
+  std::atomic<std::byte*> words_{nullptr};
 };
 
 }  // namespace vsnat::flow

@@ -243,6 +243,8 @@ void decode_grouping(Fields& service, service::ServiceSpec& out, std::string& pr
       if (fields.ok() && mask.family != 4) fields.complain("mask", "must be an IPv4 mask");
       out.persistence.mask = mask.v4;
     }
+    constexpr service::Together kEngines[] = {service::Together::sip_call};
+    if (fields.has("engine")) out.persistence.together = kEngines[fields.word("engine", {"sip"})];
   }
   if (service.has("mark")) out.mark = service.u32("mark", 1, 0xffffffff);
   if (service.has("onePacket")) out.one_packet = service.boolean("onePacket");

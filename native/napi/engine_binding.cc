@@ -43,6 +43,11 @@ Napi::Object encode_row(Napi::Env env, const engine::FlowRow& row) {
   out.Set("serviceSlot", number(env, row.service_slot));
   out.Set("serverSlot", number(env, row.server_slot));
   out.Set("queue", number(env, row.queue));
+  if (row.call_id_length != 0) {
+    napi_value call_id;
+    napi_create_string_latin1(env, row.call_id.data(), row.call_id_length, &call_id);
+    out.Set("callId", Napi::Value(env, call_id));
+  }
   return out;
 }
 

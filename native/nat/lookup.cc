@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nat/lookup.h"
 
+#include "nat/call_out.h"
 #include "nat/ftp_data.h"
 #include "nat/one_packet.h"
 #include "nat/schedule.h"
@@ -49,10 +50,11 @@ Outcome stray_reply(Context& c) {
   });
 }
 
-/** From a real server to a client without a flow: not ours, unless it may be from a one-packet service. */
+/** From a real server to a client without a flow: not ours, unless it is a call or may be from a one-packet service. */
 template <class Addr>
 Outcome reply_without_flow(Context& c) {
   const PacketView& view = c.view();
+  if (const auto called = call_out<Addr>(c)) return *called;
   const auto* found = one_packet_reply<Addr>(c, view.protocol, saddr<Addr>(view), source_port(view));
   if (found == nullptr) return stray_reply<Addr>(c);
   ServerTally& tally = c.core.tally.server(found->server_slot);

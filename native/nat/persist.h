@@ -9,6 +9,8 @@
 //   on every port, or FTP's (21)    protocol, network, VIP:0          0
 //   of a mark                       any protocol, network, mark:0     0
 //
+// and the call's Call-ID, where that is what connections belong together by.
+//
 // Weight and thresholds do not matter to a network that has a server; only one that has left the service, or is drained
 // while expire_quiescent_template is set, is exchanged for another.
 #pragma once
@@ -36,7 +38,8 @@ inline wire::Addr6 network_of(const wire::Addr6& address, const service::Service
 
 template <class Addr>
 typename flow::Templates<Addr>::Key template_key(const service::Listener& at, uint8_t protocol,
-                                                 const Addr& client, const Addr& virt) {
+                                                 const Addr& client, const Addr& virt,
+                                                 std::string_view call_id) {
   constexpr uint16_t kFtp = 21;
   const service::Service& service = *at.service;
   typename flow::Templates<Addr>::Key key;
@@ -45,6 +48,7 @@ typename flow::Templates<Addr>::Key template_key(const service::Listener& at, ui
   key.virt = virt;
   key.virtual_port = wire::be16::from_host(at.port == kFtp ? 0 : at.port);
   key.service_slot = service.slot;
+  key.word = call_id;
   if (service.mark != 0) {
     // Where an address would be, its first four bytes, as the kernel keeps and shows it.
     const auto mark = wire::be32::from_host(service.mark);
@@ -73,13 +77,13 @@ template <class Addr>
 class Persistence {
  public:
   Persistence(Core& core, const service::Snapshot& snapshot, const service::Listener& at, uint8_t protocol,
-              const Addr& client, const Addr& virt, Tick now)
+              const Addr& client, const Addr& virt, std::string_view call_id, Tick now)
       : core_(core),
         snapshot_(snapshot),
         at_(at),
         now_(now),
         templates_(core.tables.templates_of<Addr>()),
-        key_(template_key(at, protocol, client, virt)),
+        key_(template_key(at, protocol, client, virt, call_id)),
         hash_(templates_.hash(key_)) {}
 
   /** The server this client's network has; null when it has none, or none it may go on with. */
@@ -96,8 +100,26 @@ class Persistence {
    */
   uint32_t join(const service::Server*& server) {
     typename flow::Table<Addr>::Guard guard(templates_.table(), hash_);
+    return enter(server, nullptr);
+  }
+
+  /** As join(), for a connection that this very server begins: what was remembered of another is past. */
+  uint32_t join_for(const service::Server* server) {
+    typename flow::Table<Addr>::Guard guard(templates_.table(), hash_);
+    return enter(server, server);
+  }
+
+  /** Whether this server is the one remembered. */
+  bool leads_to(uint32_t server_slot) {
+    typename flow::Table<Addr>::Guard guard(templates_.table(), hash_);
+    const auto* record = templates_.find(hash_, key_, now_, template_gone(core_));
+    return record != nullptr && record->server_slot == server_slot;
+  }
+
+ private:
+  uint32_t enter(const service::Server*& server, const service::Server* only) {
     const service::Server* remembered = nullptr;
-    auto* record = look(remembered);
+    auto* record = look(remembered, only);
     if (record == nullptr) {
       record = templates_.create(hash_, key_, now_, at_.service->persistence_ticks, template_gone(core_));
       if (record == nullptr) return flow::kNoFlow;
@@ -112,13 +134,14 @@ class Persistence {
     return templates_.adopt(*record, now_);
   }
 
- private:
-  /** A template that may be followed, and its server. */
-  typename flow::Templates<Addr>::Record* look(const service::Server*& server) {
+  /** A template that may be followed, if to `only` when that is given, and its server. */
+  typename flow::Templates<Addr>::Record* look(const service::Server*& server,
+                                               const service::Server* only = nullptr) {
     auto* record = templates_.find(hash_, key_, now_, template_gone(core_));
     if (record == nullptr) return nullptr;
     server = snapshot_.server_of(*at_.service, record->server_slot);
-    if (server != nullptr && !(snapshot_.expire_quiescent_template && server->weight == 0)) return record;
+    const bool is_usable = server != nullptr && !(snapshot_.expire_quiescent_template && server->weight == 0);
+    if (is_usable && (only == nullptr || server == only)) return record;
     server = nullptr;
     flow::Templates<Addr>::invalidate(*record);
     return nullptr;

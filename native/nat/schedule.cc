@@ -4,14 +4,14 @@
 #include <optional>
 
 #include "nat/ftp_data.h"
-#include "nat/one_packet.h"
+#include "nat/opening.h"
+#include "nat/sip_text.h"
 #include "nat/translate.h"
 
 namespace vsnat::nat {
 
 using namespace wire;
 using flow::Ended;
-using flow::State;
 using service::Listener;
 using service::Server;
 using service::Service;
@@ -80,14 +80,10 @@ template <class Addr>
 Outcome forward_once(Context& c, const Listener& at, const Server& server) {
   flow::Flow<Addr> flow{};
   lead_flow(flow, at, server, daddr<Addr>(c.view()), destination_port(c.view()));
-  service::ServerLoad& load = c.core.loads[server.slot];
-  load.bound(server.upper_threshold);
-  load.unbound(false, server.upper_threshold, server.lower_threshold);
+  count_once(c.core, at, server);
   ServerTally& tally = c.core.tally.server(server.slot);
-  tally.connections.add(1);
   tally.in_packets.add(1);
   tally.in_bytes.add(c.view().length);
-  c.core.tally.service(at.service->slot).connections.add(1);
   c.fragment_server = server.slot;
   rewrite_request(c.view(), flow);
   return c.forward();
@@ -99,27 +95,6 @@ Outcome await_client(Context& c, flow::Flow<Addr>& flow) {
   constexpr uint32_t kProvisionalSeconds = 3;
   c.core.tables.of<Addr>().touch(&flow, c.now.tick().plus(ticks_from_seconds(kProvisionalSeconds)));
   return {Verdict::forward, kNoDrop, Generated::count};
-}
-
-/** A flow to this server, linked in and counted; null when there is no room. */
-template <class Addr>
-flow::Flow<Addr>* open_flow(Context& c, const Listener& at, const Server& server, uint32_t parent) {
-  const PacketView& view = c.view();
-  auto* flow =
-      c.core.tables.of<Addr>().insert(c.pending.hash, view.protocol, saddr<Addr>(view), source_port(view),
-                                      c.now.tick(), [&](const flow::Flow<Addr>& evicted) {
-                                        forget(c.core, c.snapshot, evicted, c.now.tick(), Ended::given_up);
-                                      });
-  if (flow == nullptr) return nullptr;
-  lead_flow(*flow, at, server, daddr<Addr>(view), destination_port(view));
-  flow->state = view.is_tcp() ? State::none : view.is_sctp() ? State::sctp_none : State::udp;
-  flow->parent = parent;
-  flow->queue = c.core.queue;
-  if (!c.by_error) expect_to_measure(*flow, view);
-  c.core.loads[server.slot].bound(server.upper_threshold);
-  c.core.tally.service(at.service->slot).connections.add(1);
-  c.core.tally.server(server.slot).connections.add(1);
-  return flow;
 }
 
 }  // namespace
@@ -152,7 +127,12 @@ Outcome schedule(Context& c, flow::Flow<Addr>* replaced) {
 
   std::optional<Persistence<Addr>> persistence;
   if (service->persistent()) {
-    persistence.emplace(c.core, c.snapshot, at, view.protocol, saddr<Addr>(view), daddr<Addr>(view),
+    std::string_view call_id;
+    if (service->together == service::Together::sip_call) {
+      if (view.is_udp() && !c.by_error) call_id = find_call_id(payload_of(view));
+      if (call_id.empty()) return dropped(DropReason::no_call_id);
+    }
+    persistence.emplace(c.core, c.snapshot, at, view.protocol, saddr<Addr>(view), daddr<Addr>(view), call_id,
                         c.now.tick());
   }
   const Server* server = persistence ? persistence->find() : nullptr;
@@ -189,11 +169,13 @@ Outcome schedule(Context& c, flow::Flow<Addr>* replaced) {
     if (c.by_error) return dropped(DropReason::no_flow);  // there is no flow to translate it by
     return forward_once<Addr>(c, at, *server);
   }
-  auto* flow = open_flow<Addr>(c, at, *server, parent);
+  const Ends<Addr> ends{saddr<Addr>(view), source_port(view), daddr<Addr>(view), destination_port(view)};
+  auto* flow = open_flow(c, at, *server, ends, parent);
   if (flow == nullptr) {
     leave_template<Addr>(c.core, parent, c.now.tick(), Ended::given_up);
     return dropped(DropReason::table_full);
   }
+  if (!c.by_error) expect_to_measure(*flow, view);
   if (with_ftp) {
     flow->helper = c.core.ftp->open();
     if (flow->helper == 0) c.core.tally.ftp_ignored.add(1);  // it works, but for active and passive transfers

@@ -63,6 +63,9 @@ std::string check_grouping(const ServiceSpec& spec, size_t s) {
       return at(s, "listen", i, "port: every port (0) is for services with persistence or a mark");
     if (spec.one_packet && spec.mark == 0 && listen.protocol != wire::kProtoUdp)
       return at(s, "listen", i, "protocol: a one-packet service is UDP");
+    if (spec.persistence.together == Together::sip_call && spec.mark == 0 &&
+        listen.protocol != wire::kProtoUdp)
+      return at(s, "listen", i, "protocol: a service that persists by SIP call is UDP");
   }
   return {};
 }
@@ -89,27 +92,7 @@ std::vector<Locality::Address> destinations_of(const ServiceSpec& spec) {
 }  // namespace
 
 template <class Addr>
-void Snapshot::Listeners<Addr>::reserve(size_t listeners) {
-  // Each listener needs its own entry and, at worst, one for its address.
-  const size_t size = std::bit_ceil(listeners * 4 + 2);
-  entries.assign(size, Entry{});
-  mask = uint32_t(size - 1);
-}
-
-template <class Addr>
-bool Snapshot::Listeners<Addr>::insert(const Addr& address, uint8_t protocol, uint16_t port,
-                                       uint32_t service) {
-  for (uint32_t i = hash(address, protocol, port) & mask;; i = (i + 1) & mask) {
-    Entry& e = entries[i];
-    if (e.used && e.port == port && e.protocol == protocol && e.address == address) return false;
-    if (e.used) continue;
-    e = Entry{address, port, protocol, true, service};
-    return true;
-  }
-}
-
-template <class Addr>
-bool Snapshot::listen_at(Listeners<Addr>& listeners, const ListenSpec& place, const SnapshotSpec& spec,
+bool Snapshot::listen_at(Places<Addr>& listeners, const ListenSpec& place, const SnapshotSpec& spec,
                          uint32_t service) {
   const Addr& address = place.address.get<Addr>();
   listeners.insert(address, kVipMark, 0, 0);
@@ -177,6 +160,7 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
     service.persistence_ticks = ticks_from_seconds(from.persistence.seconds);
     service.persistence_bits = from.persistence.prefix_bits;
     service.persistence_mask = mask_of(from.persistence);
+    service.together = from.persistence.together;
     service.mark = from.mark;
     service.one_packet = from.one_packet;
     if (std::string wrong = check_plan(from.plan, from.servers.size(), s); !wrong.empty()) return wrong;
@@ -209,12 +193,13 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
     snapshot->services.push_back(std::move(service));
   }
   snapshot->place_one_packet_replies(spec);
+  snapshot->calling_servers.build(spec);
   if (spec.policy.nat_icmp_send) snapshot->index_real_endpoints(spec);
   return snapshot;
 }
 
 template <class Addr>
-void Snapshot::place_one_packet_reply(Listeners<Addr>& places, const Addr& server, uint16_t port,
+void Snapshot::place_one_packet_reply(Places<Addr>& places, const Addr& server, uint16_t port,
                                       const OnePacketReply& reply) {
   if (places.insert(server, wire::kProtoUdp, port, uint32_t(one_packet_replies_.size()))) {
     one_packet_replies_.push_back(reply);

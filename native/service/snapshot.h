@@ -15,30 +15,16 @@
 #include <vector>
 
 #include "flow/tcp_state.h"
+#include "service/calling_servers.h"
 #include "service/load.h"
 #include "service/locality.h"
+#include "service/places.h"
 #include "service/policy.h"
 #include "wire/address.h"
 #include "wire/endian.h"
 #include "wire/headers.h"
 
 namespace vsnat::service {
-
-/** An address of either family. */
-struct IpAddress {
-  uint8_t family = 0;  // 4 or 6
-  wire::Addr4 v4{};
-  wire::Addr6 v6{};
-
-  template <class Addr>
-  const Addr& get() const {
-    if constexpr (Addr::kFamily == 4) {
-      return v4;
-    } else {
-      return v6;
-    }
-  }
-};
 
 // ---- what the control side says ----
 
@@ -90,12 +76,16 @@ struct Plan {
   Counted counted = Counted::active;
 };
 
+/** What besides the client's network says that connections belong together (IPVS: persistence engine). */
+enum class Together : uint8_t { network, sip_call };
+
 /** New connections of a client's network go where its last one went. */
 struct PersistenceSpec {
   uint32_t seconds = 0;     // 0: not persistent
   uint8_t prefix_bits = 0;  // of the client's address
   /** IPv4 only: which bits of the address count, in the place of prefix_bits. */
   std::optional<wire::Addr4> mask;
+  Together together = Together::network;
 };
 
 /** Who reads the service's control connections (nat/ftp_helper.h). */
@@ -159,6 +149,7 @@ struct Service {
   uint32_t persistence_ticks = 0;  // 0: not persistent
   uint8_t persistence_bits = 0;    // IPv6
   uint32_t persistence_mask = 0;   // IPv4, host order
+  Together together = Together::network;
   uint32_t mark = 0;
   bool one_packet = false;
   Helper helper = Helper::none;
@@ -245,6 +236,7 @@ class Snapshot {
   Policy policy;
   std::vector<Service> services;
   std::vector<Server> servers;
+  CallingServers calling_servers;
 
   /**
    * Ticks an idle flow of this service stays in `state`. By service slot, so that a flow keeps its service's timeouts
@@ -260,37 +252,6 @@ class Snapshot {
   // Protocol numbers no service can have (RFC 5237: 253, 254 are for experiments).
   static constexpr uint8_t kVipMark = 253, kRealServerMark = 254;
 
-  /** Open addressing, at most half full; keys are configured, not chosen by strangers. */
-  template <class Addr>
-  struct Listeners {
-    struct Entry {
-      Addr address{};
-      uint16_t port =
-          0;  // host order; 0: every port, and in the two marks above, which speak of an address alone
-      uint8_t protocol = 0;
-      bool used = false;
-      uint32_t service = 0;
-    };
-    std::vector<Entry> entries;
-    uint32_t mask = 0;
-
-    void reserve(size_t listeners);
-    static uint32_t hash(const Addr& address, uint8_t protocol, uint16_t port) {
-      uint32_t h = address.fold() * 0x9e3779b1u;
-      h ^= (uint32_t(port) << 8 | protocol) * 0x85ebca6bu;
-      return h ^ h >> 15;
-    }
-    const Entry* find(const Addr& address, uint8_t protocol, uint16_t port) const {
-      for (uint32_t i = hash(address, protocol, port) & mask;; i = (i + 1) & mask) {
-        const Entry& e = entries[i];
-        if (!e.used) return nullptr;
-        if (e.port == port && e.protocol == protocol && e.address == address) return &e;
-      }
-    }
-    /** False when the key is already there. */
-    bool insert(const Addr& address, uint8_t protocol, uint16_t port, uint32_t service);
-  };
-
   /** For each server of `service`, its index within `next`, or Locality::kGone. */
   std::vector<uint32_t> moved_servers(const Snapshot& before, const Service& service,
                                       const Service& next) const;
@@ -302,11 +263,11 @@ class Snapshot {
    * where two of one kind do.
    */
   template <class Addr>
-  static bool listen_at(Listeners<Addr>& listeners, const ListenSpec& place, const SnapshotSpec& spec,
+  static bool listen_at(Places<Addr>& listeners, const ListenSpec& place, const SnapshotSpec& spec,
                         uint32_t service);
 
   template <class Addr>
-  const Listeners<Addr>& listeners() const {
+  const Places<Addr>& listeners() const {
     if constexpr (Addr::kFamily == 4) {
       return listeners4_;
     } else {
@@ -316,10 +277,10 @@ class Snapshot {
 
   void place_one_packet_replies(const SnapshotSpec& spec);
   template <class Addr>
-  void place_one_packet_reply(Listeners<Addr>& places, const Addr& server, uint16_t port,
+  void place_one_packet_reply(Places<Addr>& places, const Addr& server, uint16_t port,
                               const OnePacketReply& reply);
   template <class Addr>
-  const Listeners<Addr>& one_packet_places() const {
+  const Places<Addr>& one_packet_places() const {
     if constexpr (Addr::kFamily == 4) {
       return one_packet_places4_;
     } else {
@@ -327,16 +288,16 @@ class Snapshot {
     }
   }
 
-  Listeners<wire::Addr4> listeners4_;
-  Listeners<wire::Addr6> listeners6_;
+  Places<wire::Addr4> listeners4_;
+  Places<wire::Addr6> listeners6_;
   /** Whether anybody listens on every port; with a mark, and without. */
   bool any_port_of_mark_ = false, any_port_ = false;
-  Listeners<wire::Addr4> one_packet_places4_;
-  Listeners<wire::Addr6> one_packet_places6_;
+  Places<wire::Addr4> one_packet_places4_;
+  Places<wire::Addr6> one_packet_places6_;
   std::vector<OnePacketReply> one_packet_replies_;
   /** Real servers by protocol, address and port; empty without nat_icmp_send. */
-  Listeners<wire::Addr4> real_endpoints4_;
-  Listeners<wire::Addr6> real_endpoints6_;
+  Places<wire::Addr4> real_endpoints4_;
+  Places<wire::Addr6> real_endpoints6_;
   std::vector<uint32_t> server_at_;
   std::vector<uint8_t> service_present_;
   /** Services with equal timeouts share a class; class 0 is the kernel's defaults. */
@@ -383,7 +344,7 @@ const OnePacketReply* Snapshot::find_one_packet_reply(const Addr& address, wire:
 template <class Addr>
 const Service* Snapshot::find_service_of_server(uint8_t protocol, const Addr& address,
                                                 wire::be16 port) const {
-  const Listeners<Addr>* endpoints;
+  const Places<Addr>* endpoints;
   if constexpr (Addr::kFamily == 4) {
     endpoints = &real_endpoints4_;
   } else {

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <map>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -30,6 +31,7 @@ class Model {
 
   Model(uint32_t start, Random& random) : now_{start}, memory_(4096), random_(random) {
     templates_.table().attach(memory_.memory(), flow::Sharing::exclusive);
+    templates_.keep_words_in(words_);
   }
 
   bool run(int operations) {
@@ -69,10 +71,15 @@ class Model {
     uint32_t number;  // of the Known
   };
 
+  /** The last service knows one client alone, by its words. */
   Key key(uint32_t network, uint32_t service) const {
+    static const std::string words[kNetworks] = {"", "a", "b", std::string(255, 'x'),
+                                                 std::string(254, 'x') + "y"};
+    const bool by_word = service == kServices - 1;
     Key k;
     k.protocol = 6;
-    k.client = numbered<Addr>(network);
+    k.client = numbered<Addr>(by_word ? 0 : network);
+    if (by_word) k.word = words[network];
     k.virt = virtual_numbered<Addr>(service);
     k.virtual_port = wire::be16::from_host(uint16_t(service == 0 ? 0xffff : 80 + service));
     k.service_slot = service;
@@ -183,6 +190,7 @@ class Model {
 
   Tick now_;
   Lab<Addr> memory_;
+  std::vector<std::byte> words_ = std::vector<std::byte>(Templates::word_bytes_for(4096));
   Templates templates_;
   Random& random_;
   std::map<uint32_t, Known> known_;

@@ -61,11 +61,18 @@ Endpoint endpoint_of(const Packet& packet, bool destination) {
 }
 
 NatLab::NatLab(uint32_t capacity)
-    : v4_(capacity, kKey), templates4_(capacity, kKey), v6_(capacity, kKey), templates6_(capacity, kKey) {
+    : v4_(capacity, kKey),
+      templates4_(capacity, kKey),
+      v6_(capacity, kKey),
+      templates6_(capacity, kKey),
+      words4_(flow::Templates<wire::Addr4>::word_bytes_for(capacity)),
+      words6_(flow::Templates<wire::Addr6>::word_bytes_for(capacity)) {
   tables->v4.attach(v4_.memory(), flow::Sharing::exclusive);
   tables->v6.attach(v6_.memory(), flow::Sharing::exclusive);
   tables->templates4.table().attach(templates4_.memory(), flow::Sharing::exclusive);
   tables->templates6.table().attach(templates6_.memory(), flow::Sharing::exclusive);
+  tables->templates4.keep_words_in(words4_);
+  tables->templates6.keep_words_in(words6_);
   const nat::FragmentLimits limits;
   auto pieces = Mapping::anonymous(nat::Fragments::bytes_for(limits), "test");
   VSNAT_CHECK(bool(pieces), "a test has the memory it needs");

@@ -8,6 +8,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/mapping.h"
 #include "nat/step.h"
@@ -96,6 +97,7 @@ class NatLab {
 
   Lab<wire::Addr4> v4_, templates4_;
   Lab<wire::Addr6> v6_, templates6_;
+  std::vector<std::byte> words4_, words6_;
   static constexpr uint16_t kFtpRecords = 4;
   alignas(nat::FtpRecord) std::byte ftp_memory_[kFtpRecords * (sizeof(nat::FtpRecord) + 2)]{};
   uint64_t generation_ = 0;
