@@ -9,16 +9,17 @@ export function operationOf(request: Request): Operation | undefined {
   switch (request.command) {
     case 'add-service':
     case 'edit-service': {
-      const { scheduler, flags, persistence, netmask, onePacket } = request.settings;
+      const { scheduler, flags, persistence, netmask, engine, onePacket } = request.settings;
       const network = parseNetmask(netmask, familyOfKey(request.service));
       return {
         op: request.command,
         service: formatKey(request.service),
         scheduler,
-        // A flag without a name has been refused by notYet(), or goes with a scheduler that does not exist.
+        // A flag without a name has been refused by refusedByDesign(), or goes with a scheduler that does not exist.
         flags: flags.flatMap((flag) => flagOf(scheduler, flag) ?? []),
         persistence:
           persistence === null || !network.ok ? null : { timeoutSeconds: persistence, ...network.value },
+        engine,
         onePacket,
       };
     }

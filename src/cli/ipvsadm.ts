@@ -20,7 +20,7 @@ import {
   inNumbers,
   listingLines,
   minusOne,
-  notYet,
+  refusedByDesign,
   parseCommandLine,
   Refusal,
   ruleLines,
@@ -66,7 +66,7 @@ export async function runIpvsadm(words: readonly string[], parts: IpvsadmParts):
 
 async function obey(request: Request, parts: IpvsadmParts): Promise<number> {
   const { daemon, io } = parts;
-  const refusal = notYet(request);
+  const refusal = refusedByDesign(request);
   if (refusal !== undefined) {
     io.complain(`vsnat: ${refusal}`);
     return exitCodes.failed;
@@ -148,7 +148,7 @@ async function listConnections(
   connectionTitles(withEngine).forEach((line) => io.out(line));
   for await (const rows of daemon.connections()) {
     const nameOf = numeric ? inNumbers : await byName(rows.flatMap(addressesOfConnection), names);
-    rows.forEach((row) => io.out(connectionLine(row, nameOf)));
+    rows.forEach((row) => io.out(connectionLine(row, nameOf, withEngine)));
   }
   return exitCodes.ok;
 }

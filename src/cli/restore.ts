@@ -5,7 +5,7 @@
  */
 import type { Operation } from '../director/operation.js';
 import { VsnatError } from '../errors.js';
-import { notYet, parseCommandLine, Refusal, wordsOfRule, type Names } from '../ipvsadm/index.js';
+import { refusedByDesign, parseCommandLine, Refusal, wordsOfRule, type Names } from '../ipvsadm/index.js';
 import { operationOf } from './ipvsadm-operation.js';
 
 /** The operations of a saved table, "clear" first. Throws at the first line that cannot be obeyed. */
@@ -22,7 +22,7 @@ export async function restoreOperations(text: string, names: Names): Promise<rea
 async function operationOfLine(words: readonly string[], where: string, names: Names): Promise<Operation> {
   try {
     const request = await parseCommandLine(words, names);
-    const refusal = notYet(request);
+    const refusal = refusedByDesign(request);
     if (refusal !== undefined) throw new VsnatError('VSNAT_CHANGE_REFUSED', `${where}: ${refusal}`);
     const operation = operationOf(request);
     if (operation !== undefined) return operation;

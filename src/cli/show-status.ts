@@ -124,6 +124,7 @@ function flagsOf({
     ...(mark === null ? [] : [`mark ${mark}`]),
     ...(persistence === null ? [] : [`persistent ${persistence.timeoutSeconds}`]),
     ...(hasMask ? [`mask ${formatNetmask(persistence, family)}`] : []),
+    ...(persistence?.engine === undefined ? [] : [`pe ${persistence.engine}`]),
     ...(onePacket ? ['ops'] : []),
   ];
 }

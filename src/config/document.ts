@@ -60,6 +60,7 @@ function serviceDocument(service: VirtualService) {
           persistence: {
             timeout: persistence.timeoutSeconds,
             netmask: persistence.mask ?? persistence.prefixLength,
+            engine: persistence.engine ?? ('none' as const),
           },
         }),
     mark: mark ?? 0,

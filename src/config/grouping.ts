@@ -8,6 +8,7 @@ export function checkGrouping(services: readonly ServiceDraft[]): void {
   for (const service of services) {
     checkEveryPort(service);
     checkOnePacket(service);
+    checkEngine(service);
   }
   checkMarksApart(services);
 }
@@ -43,6 +44,20 @@ function checkOnePacket({ listen, mark, onePacket }: ServiceDraft): void {
     must: `be false while ${other.at.labelFrom(onePacket.at)} is not udp://`,
     hint: 'make a service of its own for UDP',
   });
+}
+
+/** A call is UDP, and the kernel drops everything else. What a mark stands for may be mixed, but not without any UDP. */
+function checkEngine({ at, listen, mark, persistence }: ServiceDraft): void {
+  if (persistence?.engine === undefined || listen.length === 0) return;
+  const others = listen.filter(({ value }) => value.protocol !== 'udp');
+  const [other] = others;
+  if (other === undefined || (mark !== undefined && others.length < listen.length)) return;
+  at.get('persistence')
+    .get('engine')
+    .refuse({
+      must: `be none while ${other.at.label} is not udp://`,
+      hint: 'make a service of its own for UDP',
+    });
 }
 
 /** One service per mark and address family, as in the kernel. */

@@ -68,6 +68,8 @@ export interface ServiceSpec {
     readonly prefixLength: number;
     /** IPv4 only: counts in the place of the length. */
     readonly mask?: string;
+    /** Left out: the network alone tells what belongs together. */
+    readonly engine?: 'sip';
   };
   /** All listeners are one service: persistence holds over every one of them. 1..2^32-1, once per address family. */
   readonly mark?: number;
@@ -262,6 +264,8 @@ export interface FlowRow {
   readonly serviceSlot: number;
   readonly serverSlot: number;
   readonly queue: number;
+  /** Of the template of a SIP call. */
+  readonly callId?: string;
 }
 
 export interface FlowPage {

@@ -12,6 +12,7 @@ import {
   parseServer,
   parseWeight,
   patientDrain,
+  persistenceEngines,
   ruleFamily,
   scopeOf,
   serverId,
@@ -20,6 +21,7 @@ import {
   type Listen,
   type MarkRule,
   type Model,
+  type Persistence,
   type RealServer,
   type Timeouts,
   type VirtualService,
@@ -302,11 +304,30 @@ const settingsOf = ({
   scheduler,
   flags,
   persistence = null,
+  engine = null,
   onePacket = false,
 }: OperationOf<'add-service' | 'edit-service'>): Pick<
   VirtualService,
   'scheduler' | 'flags' | 'persistence' | 'onePacket'
-> => ({ scheduler: knownScheduler(scheduler), flags, persistence, onePacket });
+> => ({
+  scheduler: knownScheduler(scheduler),
+  flags,
+  persistence: withEngine(persistence, engine),
+  onePacket,
+});
+
+function withEngine(persistence: Persistence | null, text: string | null): Persistence | null {
+  if (text === null) return persistence;
+  const engine = persistenceEngines.find((one) => one === text);
+  if (engine === undefined)
+    throw new ChangeRefused(
+      'unknown-scheduler',
+      `persistence engine: must be one of ${persistenceEngines.join(', ')}, got ${text}`,
+    );
+  if (persistence === null)
+    throw new ChangeRefused('other', `persistence engine ${engine}: must come with persistence (-p)`);
+  return { ...persistence, engine };
+}
 
 export const noSuchService = (text: string): ChangeRefused =>
   new ChangeRefused('no-such-service', `service ${text}: must exist`);

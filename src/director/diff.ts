@@ -256,4 +256,4 @@ function scheduling({ scheduler, flags }: VirtualService): string {
 const persistenceText = ({ persistence }: VirtualService): string =>
   persistence === null
     ? 'none'
-    : `${persistence.timeoutSeconds}s/${persistence.mask ?? persistence.prefixLength}`;
+    : `${persistence.timeoutSeconds}s/${persistence.mask ?? persistence.prefixLength}${persistence.engine === undefined ? '' : ` ${persistence.engine}`}`;

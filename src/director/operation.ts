@@ -35,6 +35,8 @@ const serviceSettings = {
       ),
     ]),
   ),
+  /** A persistence engine, by its name. Left out or null: none. */
+  engine: Type.Optional(Type.Union([Type.Null(), Type.String({ maxLength: 16 })])),
   onePacket: Type.Optional(Type.Boolean()),
 };
 

@@ -183,5 +183,6 @@ export function connectionOf(row: FlowRow, service: string | null): ConnectionRo
     realAddress: row.realAddress,
     realPort: row.realPort,
     queue: row.queue,
+    ...(row.callId !== undefined && { callId: row.callId }),
   };
 }

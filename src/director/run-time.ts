@@ -210,7 +210,7 @@ export class RunTime {
       flags: service.flags.map(flagNumber).sort(),
       persistence: persistence?.timeoutSeconds ?? null,
       netmask: persistence === null ? wholeClient(key) : netmaskOf(key, persistence),
-      engine: null,
+      engine: persistence?.engine ?? null,
       onePacket: service.onePacket,
       ...this.#ledger.ofService(service.name),
       servers: service.servers

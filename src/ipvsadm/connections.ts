@@ -13,9 +13,11 @@ export interface TableConnection {
   readonly virtualPort: number;
   readonly realAddress: string;
   readonly realPort: number;
+  /** What the persistence engine `sip` keeps. */
+  readonly callId?: string;
 }
 
-/** With --persistent-conn there are columns for what a persistence engine keeps, which no connection here has. */
+/** With --persistent-conn there are columns for what a persistence engine keeps. */
 export const connectionTitles = (withEngine: boolean): readonly string[] => [
   'IPVS connection entries',
   withEngine
@@ -23,15 +25,16 @@ export const connectionTitles = (withEngine: boolean): readonly string[] => [
     : 'pro expire state       source             virtual            destination',
 ];
 
-export function connectionLine(row: TableConnection, nameOf: EndpointName): string {
+export function connectionLine(row: TableConnection, nameOf: EndpointName, withEngine = false): string {
   const name = (address: string, port: number): string => nameOf(address as IpAddress, port, row.protocol);
+  const real = name(row.realAddress, row.realPort);
   return [
     row.protocol.toUpperCase().padEnd(3),
     expiry(row.expiresInSeconds).padEnd(6),
     row.state.padEnd(11),
     name(row.clientAddress, row.clientPort).padEnd(18),
     name(row.virtualAddress, row.virtualPort).padEnd(18),
-    name(row.realAddress, row.realPort),
+    ...(withEngine && row.callId !== undefined ? [real.padEnd(16), 'sip'.padEnd(18), row.callId] : [real]),
   ].join(' ');
 }
 

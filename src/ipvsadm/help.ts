@@ -30,4 +30,4 @@ persistent services.
   --sort             -h --help           -v --version
 
 An edit replaces every setting: -E without -s makes the scheduler wlc, -e without -w the weight 1.
-Refused in this version of vsnat: -g, -i and tunnels (-m is needed), --pe, --start-daemon.`;
+Refused by vsnat: -g, -i and tunnels (-m is needed), --start-daemon.`;

@@ -16,7 +16,7 @@ export { helpText, versionText } from './help.js';
 export { addressesOf, listingLines } from './listing.js';
 export { byName, inNumbers, type EndpointName } from './name.js';
 export { options } from './options.js';
-export { notYet } from './not-yet.js';
+export { refusedByDesign } from './by-design.js';
 export { parseCommandLine } from './parse.js';
 export { minusOne, misuse, Refusal, seeHelp } from './refusal.js';
 export { familyOfKey, formatKey, type Request, type ServiceKey } from './request.js';

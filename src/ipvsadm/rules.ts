@@ -32,7 +32,7 @@ function settings({ scheduler, flags, persistence, netmask, engine, onePacket }:
   return [
     persistence === null ? '' : ` -p ${persistence}`,
     persistence === null || isWholeClient ? '' : ` -M ${netmask}`,
-    persistence === null || engine === null ? '' : ` --pe ${engine}`,
+    engine === null ? '' : ` --pe ${engine}`,
     onePacket ? ' -o' : '',
     flags.length === 0 ? '' : ` -b ${formatFlags(scheduler, flags)}`,
   ].join('');

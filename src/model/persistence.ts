@@ -13,9 +13,15 @@ export interface ClientNetwork {
   readonly mask?: IpAddress;
 }
 
+/** What besides the client's network says that connections belong together: sip, the Call-ID of a SIP call. */
+export const persistenceEngines = ['sip'] as const;
+export type PersistenceEngine = (typeof persistenceEngines)[number];
+
 export interface Persistence extends ClientNetwork {
   /** How long a client's network is remembered after its last new connection. */
   readonly timeoutSeconds: number;
+  /** Left out: none, as in the kernel. */
+  readonly engine?: PersistenceEngine;
 }
 
 /** What `ipvsadm -p` without a number gives; its manual page says 300. */
@@ -27,6 +33,7 @@ export const persistenceOf = (family: Family, given: Partial<Persistence>): Pers
   timeoutSeconds: given.timeoutSeconds ?? kernelPersistenceSeconds,
   prefixLength: given.prefixLength ?? longestPrefix(family),
   ...(given.mask !== undefined && { mask: given.mask }),
+  ...(given.engine !== undefined && { engine: given.engine }),
 });
 
 export function parseNetmask(value: string | number, family: Family): Parsed<ClientNetwork> {

@@ -6,6 +6,7 @@ import type { DrainPolicy, Quorum, SlowStart } from '../../model/health.js';
 import {
   longestPrefix,
   parseNetmask,
+  persistenceEngines,
   type ClientNetwork,
   type Persistence,
 } from '../../model/persistence.js';
@@ -103,7 +104,12 @@ function readPersistence(at: Field, family: Family = 'ipv6'): Persistence | null
     if (parsed.ok) network = parsed.value;
     else netmask.refuse(parsed);
   }
-  return { timeoutSeconds: readSeconds(at.get('timeout')), ...network };
+  const engine = at.get('engine').word(...persistenceEngines);
+  return {
+    timeoutSeconds: readSeconds(at.get('timeout')),
+    ...network,
+    ...(engine !== undefined && { engine }),
+  };
 }
 
 function readTimeouts(at: Field): Timeouts {

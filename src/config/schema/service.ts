@@ -2,7 +2,7 @@
 /** A virtual service, and what a mark stands for. */
 import { Type } from '@sinclair/typebox';
 import { helperNames } from '../../model/service.js';
-import { kernelPersistenceSeconds } from '../../model/persistence.js';
+import { kernelPersistenceSeconds, persistenceEngines } from '../../model/persistence.js';
 import { kernelTimeouts } from '../../model/timeouts.js';
 import { schedulerFlags, schedulerNames, shippedNames } from '../../scheduler/index.js';
 import { healthSchema } from './health.js';
@@ -50,6 +50,13 @@ const persistence = Type.Optional(
             'How much of a client address counts: 24 or 255.255.255.0 for all clients of a /24 together; `full` for all of it. An IPv4 mask may have holes: with 0.0.0.255 the last byte alone counts.',
           default: 'full',
           errorMessage: 'must be full, a prefix length like 24 or a mask like 255.255.255.0',
+        }),
+      ),
+      engine: Type.Optional(
+        oneOf(['none', ...persistenceEngines], {
+          description:
+            'What of a connection must be the same besides the client. `sip`: the Call-ID of the SIP message in its first datagram; a datagram without one is dropped.',
+          default: 'none',
         }),
       ),
     },

@@ -91,7 +91,7 @@ describe('ipvsadm', () => {
       /^vsnat: service tcp-10\.9\.0\.1-80\.servers\[1\]\.address: must not be a VIP/,
     ],
     ['-a -t 10.9.0.1:80 -r 10.2.1.3', 1, /^vsnat: vsnat forwards by masquerading only/],
-    ['--start-daemon master', 1, /^vsnat: the connection synchronisation daemon/],
+    ['--start-daemon master', 1, /^vsnat: no connection synchronisation/],
   ])('%s ends with %i and changes nothing', async (line, code, message) => {
     await must('-A -t 10.9.0.1:80', '-a -t 10.9.0.1:80 -r 10.2.1.2 -m');
     const published = machine.dataplane.published.length;
@@ -376,7 +376,8 @@ describe('vsnat restore', () => {
   it.each([
     [`${rules}-A -t 10.9.0.2`, 2, 'vsnat: line 3: Zero port specified for non-persistent service\n'],
     [`${rules}-a -t 10.9.0.2:80 -r 10.2.1.2 -m`, 1, 'vsnat: service tcp://10.9.0.2:80: must exist\n'],
-    [`${rules}-A -t 10.9.0.2:80 --pe sip`, 1, /^vsnat: line 3: a persistence engine/],
+    [`${rules}-A -u 10.9.0.2:80 --pe sip`, 1, /^vsnat: persistence engine sip: must come with persistence/],
+    [`${rules}-A -t 10.9.0.2:80 -p --pe sip`, 1, /^vsnat: service tcp-10.9.0.2-80.*engine: must be none/],
   ])('changes nothing when one line cannot be obeyed', async (text, code, err) => {
     await must('-A -t 10.9.0.7:80');
     const said = await run(['restore'], text);

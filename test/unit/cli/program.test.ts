@@ -108,9 +108,9 @@ describe('vsnat ipvsadm', () => {
       out: '',
       err: 'Zero port specified for non-persistent service\n',
     });
-    expect(await vsnat(['ipvsadm', '-A', '-t', '10.9.0.1:80', '--pe', 'sip'])).toMatchObject({
+    expect(await vsnat(['ipvsadm', '-A', '-t', '10.9.0.1:80', '-b', 'flag-1', '-s', 'rr'])).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/^vsnat: a persistence engine/) as string,
+      err: expect.stringMatching(/^vsnat: no flag/) as string,
     });
   });
 

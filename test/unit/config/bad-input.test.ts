@@ -218,6 +218,21 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       '4:17: services[0].one_packet: must be false while services[0].listen is not udp://, got true; make a service of its own for UDP',
     ),
     row(
+      'calls of TCP',
+      service('    persistence: { engine: sip }\n    servers: []'),
+      '4:28: services[0].persistence.engine: must be none while services[0].listen is not udp://, got "sip"; make a service of its own for UDP',
+    ),
+    row(
+      'a mark whose calls are all TCP',
+      'services: [{ name: a, mark: 7, persistence: { engine: sip }, servers: [] }]\nmarks: [{ mark: 7, listen: ["tcp://10.9.0.1:80"] }]\n',
+      '1:55: services[0].persistence.engine: must be none while marks[0].listen[0] is not udp://, got "sip"; make a service of its own for UDP',
+    ),
+    row(
+      'an engine there is not',
+      service('    persistence: { engine: rtp }\n    servers: []'),
+      '4:28: services[0].persistence.engine: must be one of none, sip, got "rtp"',
+    ),
+    row(
       'a mark of nothing',
       service('    mark: -1\n    servers: []'),
       '4:11: services[0].mark: must be 0..4294967295, got -1',

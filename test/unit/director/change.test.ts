@@ -152,6 +152,16 @@ describe('a refusal', () => {
   it.each<readonly [reason: string, operation: Operation]>([
     ['service-exists', addService()],
     ['unknown-scheduler', { ...addService(nowhere), scheduler: 'nosuch' } as Operation],
+    ['unknown-scheduler', { ...addService(nowhere), engine: 'nosuch' } as Operation],
+    ['other', { ...addService('udp://10.9.0.9:5060'), engine: 'sip' } as Operation], // without persistence
+    [
+      'other',
+      {
+        ...addService(nowhere),
+        engine: 'sip',
+        persistence: { timeoutSeconds: 60, prefixLength: 32 },
+      } as Operation,
+    ],
     ['other', addService('mark://7/ipv4')],
     ['no-such-service', { op: 'edit-service', service: nowhere, ...wlc }],
     ['no-such-service', { op: 'delete-service', service: nowhere }],

@@ -6,7 +6,13 @@ import { describe, expect, it } from 'vitest';
 
 import { Io } from '../../../src/cli/io.js';
 import { runIpvsadm, type IpvsadmDaemon } from '../../../src/cli/ipvsadm.js';
-import { noFlow, type Table, type TableConnection } from '../../../src/ipvsadm/index.js';
+import {
+  connectionLine,
+  inNumbers,
+  noFlow,
+  type Table,
+  type TableConnection,
+} from '../../../src/ipvsadm/index.js';
 import { capture } from '../cli/capture.js';
 import { names } from './describe.js';
 
@@ -79,5 +85,40 @@ describe('a listing', () => {
     const one: Table = { ...table, services: [{ ...service, totals: { ...noFlow, inBytes }, servers: [] }] };
     const [, , , line = ''] = (await list(['-Ln', '--stats'], one)).out;
     expect(line.slice(60, 69)).toBe(shown);
+  });
+});
+
+describe('a SIP call', () => {
+  // As ipvsadm 1.31 printed it on Linux 6.12.
+  it.each([
+    [
+      '10.16.1.2',
+      '10.32.1.1',
+      '10.2.2.2',
+      'one',
+      'UDP 01:39  NONE        10.16.1.2:0        10.32.1.1:5060     10.2.2.2:8080    sip                one',
+    ],
+    [
+      'fd00:1:1::2',
+      'fd00:9:1::1',
+      'fd00:2:1::2',
+      'six',
+      'UDP 01:39  NONE        [fd00:1:1::2]:0    [fd00:9:1::1]:5060 [fd00:2:1::2]:8080 sip                six',
+    ],
+  ])('of %s is listed with its Call-ID when asked for', (client, virtual, real, callId, line) => {
+    const row = {
+      protocol: 'udp',
+      state: 'NONE',
+      expiresInSeconds: 99,
+      clientAddress: client,
+      clientPort: 0,
+      virtualAddress: virtual,
+      virtualPort: 5060,
+      realAddress: real,
+      realPort: 8080,
+      callId,
+    };
+    expect(connectionLine(row, inNumbers, true)).toBe(line);
+    expect(connectionLine(row, inNumbers)).toBe(line.replace(/ *sip .*$/, ''));
   });
 });

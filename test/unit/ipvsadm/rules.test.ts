@@ -136,7 +136,7 @@ describe('a saved table', () => {
 
   it.each([
     ['-C\n-A -t 10.9.0.1', 'VSNAT_USAGE', 'line 2: Zero port specified for non-persistent service'],
-    ['-A -f 7 -p --pe sip', 'VSNAT_CHANGE_REFUSED', /^line 1: a persistence engine/],
+    ['-A -f 7 -s rr -b flag-1', 'VSNAT_CHANGE_REFUSED', /^line 1: no flag/],
     ['-a -t 10.9.0.1:80 -r 10.2.1.2', 'VSNAT_CHANGE_REFUSED', /^line 1: .*add -m$/],
     ['-L -n', 'VSNAT_USAGE', /^line 1: must be a rule/],
     ['junk', 'VSNAT_USAGE', /^line 1: Try `ipvsadm -h'/],

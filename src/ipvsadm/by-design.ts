@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What ipvsadm can ask for and this director does not do. The only place that knows: to open something up, take its
- * line away here and give the operation in `change.ts` its words.
+ * What ipvsadm can ask for and this director does not do, by choice: docs/ipvsadm.md lists it, docs/differences.md says why.
  *
  * Asked only once ipvsadm itself would have been content, and before the daemon is: a script hears of its mistakes
  * first, and a service that would behave otherwise than asked is never made.
@@ -12,42 +11,40 @@ import { flagOf } from './flags.js';
 import { type Request, type ServerSettings, type ServiceSettings } from './request.js';
 
 /** The sentence to refuse with, or undefined. */
-export function notYet(request: Request): string | undefined {
+export function refusedByDesign(request: Request): string | undefined {
   switch (request.command) {
     case 'add-service':
     case 'edit-service':
-      return settingsNotYet(request.settings);
+      return settingsRefused(request.settings);
     case 'add-server':
     case 'edit-server':
-      return forwardingNotYet(request.settings) ?? weightNotYet(request.settings);
+      return forwardingRefused(request.settings) ?? weightRefused(request.settings);
     case 'start-daemon':
-      return later(
-        'the connection synchronisation daemon (--start-daemon)',
-        'run one director, or let clients reconnect',
+      return refused(
+        'connection synchronisation (--start-daemon)',
+        'another director that picks by the client (sh, mh) picks the same servers without it',
       );
     default:
       return undefined;
   }
 }
 
-const later = (what: string, instead: string): string =>
-  `${what} is not in this version of vsnat; ${instead}`;
+const refused = (what: string, instead: string): string => `no ${what} here; ${instead}`;
 
-function settingsNotYet({ scheduler, flags, engine }: ServiceSettings): string | undefined {
-  if (engine !== null) return later('a persistence engine (--pe)', 'leave it out');
+function settingsRefused({ scheduler, flags }: ServiceSettings): string | undefined {
   const isKnown = (schedulerNames as readonly string[]).includes(scheduler);
   if (isKnown && flags.some((flag) => flagOf(scheduler, flag) === undefined))
-    return later(`a flag without a meaning to ${scheduler} (-b)`, 'leave it out');
+    return refused(`flag without a meaning to ${scheduler} (-b)`, 'leave it out');
   return undefined;
 }
 
-function forwardingNotYet({ forwarding }: ServerSettings): string | undefined {
+function forwardingRefused({ forwarding }: ServerSettings): string | undefined {
   if (forwarding === 'masquerading') return undefined;
   const option = forwarding === 'tunneling' ? '-i' : '-g, the default';
   return `vsnat forwards by masquerading only, not by ${forwarding} (${option}); add -m`;
 }
 
-const weightNotYet = ({ weight }: ServerSettings): string | undefined =>
+const weightRefused = ({ weight }: ServerSettings): string | undefined =>
   weight > maxWeight
-    ? later(`a weight above ${maxWeight}`, 'divide all weights by the same number')
+    ? refused(`weight above ${maxWeight}`, 'divide all weights by the same number')
     : undefined;

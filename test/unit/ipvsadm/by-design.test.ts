@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 
-import { notYet } from '../../../src/ipvsadm/not-yet.js';
+import { refusedByDesign } from '../../../src/ipvsadm/by-design.js';
 import { parseCommandLine } from '../../../src/ipvsadm/parse.js';
 import { names } from './describe.js';
 
 const refusalOf = async (line: string): Promise<string | undefined> =>
-  notYet(await parseCommandLine(line.split(' '), names));
+  refusedByDesign(await parseCommandLine(line.split(' '), names));
 
 const service = '-A -t 10.9.0.1:80';
 const server = '-a -t 10.9.0.1:80 -r 10.2.1.2:8080';
 
-describe('what this version does not do', () => {
+describe('what vsnat does not do', () => {
   it.each([
-    [`${service} --pe sip`, /^a persistence engine \(--pe\) is not in this version of vsnat; /],
-    [`${service} -s rr -b flag-1`, /^a flag without a meaning to rr/],
-    [`${service} -s sh -b flag-3`, /^a flag without a meaning to sh/],
+    [`${service} -s rr -b flag-1`, /^no flag without a meaning to rr/],
+    [`${service} -s sh -b flag-3`, /flag without a meaning to sh/],
     [server, /^vsnat forwards by masquerading only, not by direct routing \(-g, the default\); add -m$/],
     [`${server} -i`, /not by tunneling \(-i\); add -m$/],
     ['-e -t 10.9.0.1:80 -r 10.2.1.2 -w 3', /add -m$/],
-    [`${server} -m -w 65536`, /^a weight above 65535/],
-    ['--start-daemon master', /^the connection synchronisation daemon/],
+    [`${server} -m -w 65536`, /weight above 65535/],
+    ['--start-daemon master', /^no connection synchronisation \(--start-daemon\) here; another director/],
   ])('refuses %s with a sentence', async (line, sentence) => {
     expect(await refusalOf(line)).toMatch(sentence);
   });
@@ -33,6 +32,8 @@ describe('what this version does not do', () => {
     `${service} -s nosuch`, // the kernel's to refuse
     `${service} -M 255.0.255.0`, // without -p it has no effect there either
     `${service} -p`,
+    '-A -u 10.9.0.1:5060 -p --pe sip',
+    '-A -u 10.9.0.1:5060 -p --pe nosuch', // the kernel's as well
     `${service} -p 60 -M 255.255.255.0`,
     `${service} -p -M 255.0.255.0`,
     `${service} -p -M 0.0.0.0`,
