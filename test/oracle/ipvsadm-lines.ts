@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What lines of ipvsadm's mean for a configuration of vsnat: the same services, built up in the same order. Only the
- * grammar scenarios use: -A -E -D with -s, -b, -p, -M and -o; -a -e -d with -r, -m, -w, -x, -y; --set.
+ * grammar scenarios use: -A -E -D with -s, -b, -p, -M, --pe and -o; -a -e -d with -r, -m, -w, -x, -y; --set.
  */
 import type { ServiceConfig } from '../netns/support/daemon.js';
 import type { Listener } from './world.js';
@@ -33,8 +33,8 @@ function optionsOf(line: string): Options {
   const options = new Map<string, string>();
   for (let i = 0; i < words.length; i += 1) {
     const option = words[i] ?? '';
-    if (!/^(-[AEDaedtufrmswxybpMo6]|--sctp-service)$/.test(option)) throw noLine(line);
-    const takesValue = /^(-[tufrswxybpM]|--sctp-service)$/.test(option);
+    if (!/^(-[AEDaedtufrmswxybpMo6]|--sctp-service|--pe)$/.test(option)) throw noLine(line);
+    const takesValue = /^(-[tufrswxybpM]|--sctp-service|--pe)$/.test(option);
     options.set(option, takesValue ? (words[(i += 1)] ?? '') : '');
   }
   return options;
@@ -52,12 +52,17 @@ function settingsOf(options: Options): Settings {
   const flags = options.get('-b')?.split(',') ?? [];
   const timeout = options.get('-p');
   const mask = options.get('-M');
+  const engine = options.get('--pe');
   return {
     scheduler: options.get('-s') ?? 'wlc',
     ...(flags.length > 0 && { flags }),
     ...(options.has('-o') && { one_packet: true }),
     ...(timeout !== undefined && {
-      persistence: { timeout: `${timeout}s`, ...(mask !== undefined && { netmask: prefixLength(mask) }) },
+      persistence: {
+        timeout: `${timeout}s`,
+        ...(mask !== undefined && { netmask: prefixLength(mask) }),
+        ...(engine !== undefined && { engine }),
+      },
     }),
   };
 }

@@ -38,6 +38,7 @@ const modules = [
   'ip_vs',
   ...schedulers.map((name) => `ip_vs_${name}`),
   'ip_vs_ftp',
+  'ip_vs_pe_sip',
   'nf_tables',
 ];
 const programs = ['/sbin/ipvsadm', '/sbin/nft', '/sbin/ip', '/sbin/ethtool', '/bin/busybox'];

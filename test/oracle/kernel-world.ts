@@ -142,7 +142,8 @@ export class KernelWorld implements World {
     const lines = await this.#player.read('ip_vs_conn');
     return lines.slice(1).map((line) => {
       const [protocol = '', ...fields] = line.trim().split(/\s+/);
-      const [client, clientPort, virtual, virtualPort, real, realPort, state = '', expires] = fields;
+      const [client, clientPort, virtual, virtualPort, real, realPort, state = '', expires, , callId] =
+        fields;
       return {
         protocol,
         state,
@@ -150,6 +151,7 @@ export class KernelWorld implements World {
         virtual: endpoint(virtual, virtualPort),
         real: endpoint(real, realPort),
         expiresInSeconds: Number(expires),
+        ...(callId !== undefined && { callId }),
       };
     });
   }

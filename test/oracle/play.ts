@@ -89,12 +89,14 @@ export class Play {
     const connections = (await this.#world.connections())
       // One whose time is up is gone, whether or not somebody has come by to take it away.
       .filter((row) => row.expiresInSeconds > 0 && this.#isOurs(row));
-    const rows = connections.map(({ protocol, state, client, virtual, real, expiresInSeconds }) => {
+    const rows = connections.map((row) => {
+      const { protocol, state, client, virtual, real, expiresInSeconds, callId } = row;
       const [from = '', to = '', via = ''] = [client, virtual, real].map((one) => this.names.shorten(one));
       const elapsed = (now - (this.#heard.get(from) ?? now)) / 1000;
       // One less, so that what was rounded off never carries a timeout over a ten: SCTP has 61 s.
       const seconds = Math.max(1, Math.ceil((expiresInSeconds + elapsed - 1) / roundedTo)) * roundedTo;
-      return `${protocol} ${state} ${from} ${to} ${via} ${seconds} s`;
+      const call = callId === undefined ? '' : ` call ${callId}`;
+      return `${protocol} ${state} ${from} ${to} ${via} ${seconds} s${call}`;
     });
     this.#tell(rows.sort());
     return connections;

@@ -45,7 +45,7 @@ export class Player {
 
   constructor(input: Readable, output: Writable) {
     this.#out = output;
-    input.setEncoding('utf8');
+    input.setEncoding('latin1');
     input.on('data', (text: string) => this.#take(text));
     input.on('close', () => this.#end('the player ended'));
     input.on('error', (error: Error) => this.#end(error.message));

@@ -16,6 +16,7 @@ import { schedulers } from './scenarios/schedulers.js';
 import { sctp } from './scenarios/sctp.js';
 import { servers } from './scenarios/servers.js';
 import { sharing } from './scenarios/sharing.js';
+import { sip } from './scenarios/sip.js';
 import { sysctls } from './scenarios/sysctls.js';
 import { tcp } from './scenarios/tcp.js';
 import { timeouts } from './scenarios/timeouts.js';
@@ -36,6 +37,7 @@ export const topics: readonly Topic[] = [
   persistence,
   marks,
   onePacket,
+  sip,
   sctp,
   fragments,
   hostErrors,

@@ -197,6 +197,7 @@ export class VsnatWorld implements World {
           virtual: endpoint(row.virtualAddress, row.virtualPort),
           real: endpoint(row.realAddress, row.realPort),
           expiresInSeconds: row.expiresInSeconds - 1, // the kernel does not count the one that has begun
+          ...(row.callId !== undefined && { callId: row.callId }),
         });
       }
       cursor = page.next;

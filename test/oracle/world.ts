@@ -15,6 +15,7 @@ export interface Connection {
   readonly virtual: string;
   readonly real: string;
   readonly expiresInSeconds: number;
+  readonly callId?: string;
 }
 
 export interface Listener {
