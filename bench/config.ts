@@ -68,7 +68,10 @@ try {
   if (running === undefined) throw new Error('no model');
   measure('file to model, on a reload', () => (model = loadConfig(after, { host, running }).model));
   measure('difference, every other server', () => void diffModels(running, model ?? running));
-  measure('checks of a change at run time', () => void problemsOf(running));
+  const [first, ...others] = running.services;
+  const changed = { ...running, services: first === undefined ? [] : [{ ...first }, ...others] };
+  measure('checks of a change at run time', () => void problemsOf(changed, running));
+  measure('checks of a whole model', () => void problemsOf(running));
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -11,30 +11,21 @@ import { VsnatError } from '../errors.js';
 import type { Model } from '../model/model.js';
 import { serverId } from '../model/service.js';
 import { checkBetweenKeys } from './checks.js';
-import { documentOf } from './document.js';
 import { draft, modelOf, type Draft } from './draft.js';
 import type { Environment } from './environment.js';
-import { Field } from './field.js';
-import { filesOnDisk, filesThere, readText } from './files.js';
+import { filesOnDisk, readText } from './files.js';
 import { helperComplaints } from './helper-vips.js';
 import { mostBytes, readSources, type Sources } from './include.js';
-import { Positions } from './positions.js';
-import { ConfigError, formatProblem, Problems, type Problem } from './problem.js';
+import { ConfigError, formatProblem, type Problem } from './problem.js';
 import { reachComplaints, type HostNetwork, type Remark } from './reach.js';
-import { configSchema } from './schema.js';
-import {
-  noModules,
-  readWithModules,
-  runningSchedulers,
-  type FindScheduler,
-  type SchedulerSource,
-} from './schedulers.js';
+import { noModules, readWithModules, type FindScheduler, type SchedulerSource } from './schedulers.js';
 import { checkShape } from './shape.js';
 
 export { ConfigError, formatProblem, type Problem } from './problem.js';
 export type { FindScheduler, LoadedScheduler, SchedulerSource } from './schedulers.js';
 export { documentOf } from './document.js';
 export { healthDocument, isSecret, standingDocument } from './health-document.js';
+export { problemsOf } from './problems-of.js';
 export { printableDocument, printModel } from './print.js';
 export { unreachable, type HostNetwork, type HostPrefix } from './reach.js';
 export type { Environment } from './environment.js';
@@ -125,17 +116,6 @@ function checkHost({ services }: Draft, { host, running }: ConfigOptions): reado
     say(remark, helped.get(name?.value ?? '') === helper?.value);
   }
   return notes;
-}
-
-/** What a file with this model would be refused for; none when it would be taken. Its lines and columns mean nothing. */
-export function problemsOf(model: Model): readonly Problem[] {
-  const problems = new Problems(new Positions('running configuration', ''));
-  const document = documentOf(model);
-  checkShape(configSchema, document, problems);
-  checkBetweenKeys(
-    draft(Field.root(document, problems, configSchema), [], filesThere, runningSchedulers(model)),
-  );
-  return problems.list;
 }
 
 /** In the order of the files, and in each in the order of its text. */

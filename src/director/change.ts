@@ -56,7 +56,7 @@ export function applyOperations(running: Changed, operations: readonly Operation
   const draft = new Draft(running);
   for (const operation of operations) draft.obey(operation);
   const { changed } = draft;
-  const [problem] = problemsOf(changed.model);
+  const [problem] = problemsOf(changed.model, running.model);
   if (problem === undefined) return changed;
   const named = `${problem.path}: ${problem.message}`.replaceAll(
     /services\[(\d+)\]/g,

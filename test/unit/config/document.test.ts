@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 
@@ -63,6 +64,42 @@ describe('a model made by other means', () => {
       'services[5].listen[0] must differ from services[0].listen[0]',
       'services[5].servers[0].address must not be a VIP',
     ]);
+  });
+});
+
+describe('a model that was changed a little', () => {
+  const before = parseConfig(everything).model;
+  const listens = ['tcp://10.9.0.1:80', 'udp://10.9.0.2:53', 'tcp://10.9.0.9:1', 'tcp://[2001:db8::1]:81'];
+  const addresses = ['10.2.1.2:8080', '10.9.0.1:1', '10.9.0.9:1', '[2001:db8::1]:5', '10.2.9.9:80'];
+  const service = fc
+    .record({
+      name: fc.constantFrom('web', 'six', 'new', 'newer'),
+      listen: fc.subarray(listens, { minLength: 1 }),
+      servers: fc.array(fc.constantFrom(...addresses), { maxLength: 3 }),
+      mark: fc.constantFrom(0, 7, 8),
+    })
+    .map(({ mark, ...rest }) => virtualService({ ...rest, ...(mark === 0 ? {} : { mark }) }));
+  const edit = fc.record({
+    at: fc.nat(6),
+    removes: fc.nat(1),
+    service: fc.option(service, { nil: undefined }),
+  });
+
+  it('has the problems that a look at all of it would find', () => {
+    let bad = 0;
+    fc.assert(
+      fc.property(fc.array(edit, { minLength: 1, maxLength: 3 }), (edits) => {
+        const services = [...before.services];
+        for (const one of edits)
+          services.splice(one.at, one.removes, ...(one.service === undefined ? [] : [one.service]));
+        const after = { ...before, services };
+        const all = problemsOf(after);
+        expect(problemsOf(after, before)).toEqual(all);
+        bad += all.length === 0 ? 0 : 1;
+      }),
+      { numRuns: 300 },
+    );
+    expect(bad).toBeGreaterThan(20);
   });
 });
 
