@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run bench`: compiles the harness (bench/*.ts) and runs it; `npm run bench -- config` measures how configurations
-// are read instead, `npm run bench -- health` what health checks cost. See bench/README.md.
+// are read instead, `-- health` what health checks cost, `-- scrape` how long scrapes take. See bench/README.md.
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 
@@ -9,7 +9,7 @@ const run = (...argv) => spawnSync(process.execPath, argv, { cwd: root, stdio: '
 
 const compiled = run('node_modules/typescript/bin/tsc', '-p', 'bench/tsconfig.json');
 const [what, ...rest] = process.argv.slice(2);
-const ownPrograms = ['config', 'health'];
+const ownPrograms = ['config', 'health', 'scrape'];
 process.exitCode =
   compiled ||
   (ownPrograms.includes(what)

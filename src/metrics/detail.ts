@@ -60,21 +60,48 @@ interface Item<Member> {
 
 type By = 'server' | 'service' | 'nothing';
 
+interface OpenRow<Member> extends Row<Member> {
+  readonly members: Member[];
+}
+
+/** What there is of one server comes in a row: several checks of one kind, as a rule none. */
+function rowsByServer<Member>(items: readonly Item<Member>[]): readonly Row<Member>[] {
+  const rows: OpenRow<Member>[] = [];
+  let mine: OpenRow<Member>[] = [];
+  for (const { service, server, kind, member } of items) {
+    const last = mine[0];
+    if (last?.service !== service || last.server !== server) mine = [];
+    const known = mine.find((row) => row.kind === kind);
+    if (known !== undefined) {
+      known.members.push(member);
+      continue;
+    }
+    const row = { service, server, kind, members: [member] };
+    mine.push(row);
+    rows.push(row);
+  }
+  return rows;
+}
+
 /** Rows in the order in which their first members come. */
 function rowsOf<Member>(items: readonly Item<Member>[], by: By): readonly Row<Member>[] {
-  const rows = new Map<string, { service: string; server: string; kind: string; members: Member[] }>();
-  for (const { service, server, kind, member } of items) {
-    const row = {
-      service: by === 'nothing' ? '' : service,
-      server: by === 'server' ? server : '',
-      kind,
-    };
-    const key = JSON.stringify([row.service, row.server, kind]);
-    const known = rows.get(key);
-    if (known === undefined) rows.set(key, { ...row, members: [member] });
-    else known.members.push(member);
+  if (by === 'server') return rowsByServer(items);
+  const rows: OpenRow<Member>[] = [];
+  const byKind = new Map<string, Map<string, Member[]>>();
+  for (const { service, kind, member } of items) {
+    const name = by === 'service' ? service : '';
+    const byName = byKind.get(kind) ?? new Map<string, Member[]>();
+    byKind.set(kind, byName);
+    const known = byName.get(name);
+    if (known !== undefined) {
+      known.push(member);
+      continue;
+    }
+    const members = [member];
+    byName.set(name, members);
+    rows.push({ service: name, server: '', kind, members });
   }
-  return [...rows.values()];
+  return rows;
 }
 
 const how: Readonly<Record<Detail, { readonly service: By; readonly server: By; readonly timed: By }>> = {

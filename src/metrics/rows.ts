@@ -44,12 +44,11 @@ export function splitOf<Key extends Rows>(
 }
 
 export function labelsOf<M>(row: Row<M>, labels: readonly string[], word = ''): Record<string, string> {
-  const known: Readonly<Record<string, string>> = {
-    service: row.service,
-    server: row.server,
-    kind: row.kind,
-  };
-  return Object.fromEntries(labels.map((label) => [label, known[label] ?? word]));
+  const named: Record<string, string> = {};
+  for (const label of labels) {
+    named[label] = label === 'service' || label === 'server' || label === 'kind' ? row[label] : word;
+  }
+  return named;
 }
 
 export function sum<M>(members: readonly M[], value: (member: M) => number): number {

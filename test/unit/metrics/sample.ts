@@ -56,7 +56,8 @@ const health: HealthFacts = {
   probes: 3,
   running: 1,
   queued: 0,
-  totals: ['10.2.1.2:8080', '10.2.2.2:8080'].map((of) => ({
+  // Two checks of one kind of the second.
+  totals: ['10.2.1.2:8080', '10.2.2.2:8080', '10.2.2.2:8080'].map((of) => ({
     service: 'web',
     server: of,
     kind: 'http',
