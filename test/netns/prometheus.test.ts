@@ -59,6 +59,15 @@ suite(
         ).toEqual(mine);
         expect(mine['http-v4']).toBeGreaterThanOrEqual(30);
         expect(await query('vsnat_build_info')).toHaveLength(1);
+
+        // Everything is scraped, histograms with all their buckets, in whichever format the two agreed on.
+        const told = (await lab().daemon.metrics()).text.match(/^vsnat_.+ /gm) ?? [];
+        const stored = await query('count({__name__=~"vsnat_.+"})');
+        expect(Number(stored[0]?.value[1])).toBe(told.length);
+        const within10s =
+          'sum(vsnat_server_handshake_seconds_bucket{service="http-v4",le="10.0"}) / ' +
+          'sum(vsnat_server_handshake_seconds_count{service="http-v4"})';
+        expect((await query(within10s))[0]?.value[1]).toBe('1');
       } finally {
         await prometheus.stop();
         await rm(directory, { recursive: true, force: true });

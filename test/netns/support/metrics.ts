@@ -36,7 +36,7 @@ export class Metrics {
     return this.#matching(name, {}).length > 0;
   }
 
-  /** One sentence for each equation that does not hold; per queue, because each queue obeys them alone. */
+  /** One sentence for each equation that does not hold; of queues per queue, because each obeys them alone. */
   violations(): string[] {
     const broken: string[] = [];
     for (const queue of Object.keys(this.by('queue', 'vsnat_queue_packets_total'))) {
@@ -60,7 +60,22 @@ export class Metrics {
         );
       }
     }
-    return broken;
+    return [...broken, ...this.#handshakesBeyondConnections()];
+  }
+
+  /** Servers that are said to have had more handshakes than connections. */
+  #handshakesBeyondConnections(): string[] {
+    return this.#matching('vsnat_server_connections_total', {}).flatMap(({ labels, value }) => {
+      const handshakes =
+        this.sum('vsnat_server_handshake_seconds_count', labels) +
+        this.sum('vsnat_server_handshakes_ambiguous_total', labels) +
+        this.sum('vsnat_server_syn_unanswered_total', labels) +
+        this.sum('vsnat_server_resets_total', { ...labels, phase: 'handshake' });
+      if (handshakes <= value) return [];
+      return [
+        `server ${labels.server} of ${labels.service}: ${handshakes} handshakes of ${value} connections`,
+      ];
+    });
   }
 
   #matching(name: string, labels: Readonly<Record<string, string>>): Series[] {
