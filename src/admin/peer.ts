@@ -79,7 +79,8 @@ export async function requestTo(
   onResponse: (response: IncomingMessage) => void,
 ): Promise<ClientRequest> {
   const { request } = isTls ? await import('node:https') : await import('node:http');
-  return request({ ...options, ...more, headers: { ...headers, ...own } }, onResponse);
+  // A connection kept for the next question may be hung up on in the very moment it is used again.
+  return request({ ...options, ...more, agent: false, headers: { ...headers, ...own } }, onResponse);
 }
 
 /** The first line that is not empty: the newest of several while they are changed. */

@@ -3,9 +3,12 @@
 
 export const hidden = '(not shown)';
 
-/** Names of keys whose value is a secret, in the configuration or among the headers of a check. */
+/**
+ * Names of keys whose value is a secret, in the configuration or among the headers of a check. `key` is not one of them: it
+ * names a file, and where it holds the key itself that is seen.
+ */
 const secretName =
-  /^(?:key|password|token|secret|cookie|(?:proxy-)?authorization)$|[-_](?:key|password|token|secret)$/i;
+  /^(?:password|token|secret|cookie|(?:proxy-)?authorization)$|[-_](?:key|password|token|secret)$/i;
 
 const privateKey = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
 

@@ -59,7 +59,7 @@ export function ask(
   return new Promise((resolve, reject) => {
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
     const asked = request(
-      { socketPath, method, path, headers: { host: 'vsnat', ...length, ...headers } },
+      { socketPath, method, path, agent: false, headers: { host: 'vsnat', ...length, ...headers } },
       (response) => {
         const chunks: Buffer[] = [];
         const type = response.headers['content-type'] ?? '';
