@@ -4,7 +4,7 @@
  * from a name or a peer's answer, which could move the cursor or set the title of the reader's terminal.
  */
 export interface Streams {
-  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: { write(text: string): unknown };
   /** Absent: nothing to read. */
   readonly stdin?: AsyncIterable<unknown>;
@@ -24,6 +24,12 @@ export class Io {
     return this.#streams.env;
   }
 
+  /** Of a terminal; without one lines may be as long as they are. */
+  get width(): number {
+    const { isTTY, columns } = this.#streams.stdout;
+    return isTTY === true && columns !== undefined && columns > 0 ? columns : Number.POSITIVE_INFINITY;
+  }
+
   out(text: string): void {
     this.#streams.stdout.write(`${printable(text)}\n`);
   }
@@ -34,7 +40,7 @@ export class Io {
   }
 
   json(value: unknown): void {
-    this.#streams.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+    this.#streams.stdout.write(`${inert(JSON.stringify(value, null, 2))}\n`);
   }
 
   complain(text: string): void {
@@ -60,5 +66,12 @@ export function printable(text: string): string {
     character === '\n' ? '\n' : '\ufffd',
   );
 }
+
+/** JSON that means the same and moves no cursor: what JSON itself leaves as it is becomes an escape. */
+const inert = (json: string): string =>
+  json.replace(
+    /[\u007f-\u009f\p{Bidi_Control}\u2028\u2029]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 const bold = (line: string): string => `\u001b[1m${line}\u001b[22m`;

@@ -2,7 +2,8 @@
 /** What every command works with: where it speaks, how it was asked to speak, and which daemon it asks. */
 import type { Command } from 'commander';
 
-import { askDaemon, defaultSocket, tellDaemon } from './ask.js';
+import { credentialsOf, peerOf, type Peer } from '../admin/peer.js';
+import { askDaemon, defaultSocket, removeAtDaemon, tellDaemon } from './ask.js';
 import type { Io } from './io.js';
 
 interface Globals {
@@ -51,11 +52,20 @@ export class Session {
     this.#end(exitCode);
   }
 
+  /** The daemon, with what the environment says to prove who one is. */
+  get peer(): Peer {
+    return peerOf(this.socket, credentialsOf(this.io.env));
+  }
+
   ask<T>(path: string): Promise<T> {
-    return askDaemon<T>(this.socket, path);
+    return askDaemon<T>(this.peer, path);
   }
 
   tell<T>(path: string, body?: unknown): Promise<T> {
-    return tellDaemon<T>(this.socket, path, body);
+    return tellDaemon<T>(this.peer, path, body);
+  }
+
+  remove<T>(path: string): Promise<T> {
+    return removeAtDaemon<T>(this.peer, path);
   }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The connection table as LVS people know it from `ipvsadm -Lnc`. */
+/** The connection table as LVS people know it from `ipvsadm -Lnc`, once or as it changes. */
 import type { FlowsAnswer } from '../admin/api.js';
 import { maxRows } from '../admin/flow-query.js';
 import type { ConnectionRow } from '../director/report.js';
 import { connectionLine, connectionTitles, inNumbers } from '../ipvsadm/index.js';
 import type { Io } from './io.js';
+import { repeat } from './repeat.js';
 
 const flowsTitle = connectionTitles(false)[1] ?? '';
 
@@ -48,3 +49,45 @@ export async function showFlows(pages: AsyncIterable<FlowsAnswer>, json: boolean
   if (json) io.json({ rows, complete: next === null });
   else if (next !== null) io.complain('vsnat: there are more; --all shows every connection');
 }
+
+type Rows = ReadonlyMap<string, ConnectionRow>;
+
+/** A connection that came and went between two looks is not seen. With --json each is a line. */
+export async function followFlows(
+  pages: () => AsyncIterable<FlowsAnswer>,
+  everyMs: number,
+  json: boolean,
+  io: Io,
+): Promise<void> {
+  let before: Rows = new Map();
+  if (!json) io.heading(`  ${flowsTitle}`);
+  await repeat(async () => {
+    const now = new Map<string, ConnectionRow>();
+    for await (const { rows } of pages()) for (const row of rows) now.set(keyOf(row), row);
+    for (const { sign, row } of difference(before, now)) {
+      if (json) io.out(JSON.stringify({ event: sign === '+' ? 'came' : 'went', ...row }));
+      else io.out(`${sign} ${flowLine(row)}`);
+    }
+    before = now;
+  }, everyMs);
+}
+
+export function* difference(
+  before: Rows,
+  now: Rows,
+): Generator<{ readonly sign: '+' | '-'; readonly row: ConnectionRow }> {
+  for (const [key, row] of before) if (!now.has(key)) yield { sign: '-', row };
+  for (const [key, row] of now) if (!before.has(key)) yield { sign: '+', row };
+}
+
+/** What is one connection: a client port that is used again towards the same server is not told apart. */
+export const keyOf = (row: ConnectionRow): string =>
+  [
+    row.protocol,
+    row.clientAddress,
+    row.clientPort,
+    row.virtualAddress,
+    row.virtualPort,
+    row.realAddress,
+    row.realPort,
+  ].join(' ');

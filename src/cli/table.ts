@@ -6,21 +6,54 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
-/** Lines of a table as wide as its cells, two spaces between columns, nothing at the ends of lines. */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
-  const widths = columns.map(({ title }, index) =>
-    Math.max(title.length, ...rows.map((row) => (row[index] ?? '').length)),
+/**
+ * Lines of a table as wide as its cells, two spaces between columns, nothing at the ends of lines. Where `width` is too
+ * small, columns on the left that are aligned to the left give way, with an ellipsis: numbers are worth more than names.
+ */
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  width = Number.POSITIVE_INFINITY,
+): string[] {
+  const widths = fitted(
+    columns.map(({ title }, index) =>
+      Math.max(title.length, ...rows.map((row) => (row[index] ?? '').length)),
+    ),
+    columns,
+    width,
   );
   const line = (cells: readonly string[]): string =>
     columns
       .map(({ align = 'left' }, index) => {
-        const cell = cells[index] ?? '';
-        return align === 'right' ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0);
+        const room = widths[index] ?? 0;
+        const cell = shortened(cells[index] ?? '', room);
+        return align === 'right' ? cell.padStart(room) : cell.padEnd(room);
       })
       .join('  ')
       .trimEnd();
   return [line(columns.map(({ title }) => title)), ...rows.map(line)];
 }
+
+const leastWidth = 8;
+
+function fitted(widths: readonly number[], columns: readonly Column[], width: number): readonly number[] {
+  const fit = [...widths];
+  let over = fit.reduce((sum, one) => sum + one + 2, -2) - width;
+  while (over > 0) {
+    const widest = fit.reduce(
+      (best, one, index) =>
+        columns[index]?.align !== 'right' && one > leastWidth && one > (fit[best] ?? 0) ? index : best,
+      -1,
+    );
+    if (widest === -1) break; // it cannot be helped: the line wraps
+    fit[widest] = (fit[widest] ?? 0) - 1;
+    over -= 1;
+  }
+  return fit;
+}
+
+export const shortened = (text: string, room: number): string =>
+  text.length <= room ? text : `${text.slice(0, Math.max(0, room - 1))}…`;
 
 /** 1536 -> "1.5 kB". Powers of ten, as network people count. */
 export function formatBytes(bytes: number): string {

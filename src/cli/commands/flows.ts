@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FlowsAnswer } from '../../admin/api.js';
 import { flowFilters } from '../../admin/flow-query.js';
-import { positiveNumber } from '../arguments.js';
-import type { Register } from '../session.js';
+import { VsnatError } from '../../errors.js';
+import { duration, positiveNumber } from '../arguments.js';
+import type { Register, Session } from '../session.js';
 
 const defaultFlows = 1_000;
+
+interface FlowOptions extends Readonly<Record<string, string | number | true | undefined>> {
+  readonly limit: number;
+  readonly all?: true;
+  readonly follow?: true | number;
+  readonly kill?: true;
+  readonly silently?: true;
+}
 
 export const flows: Register = (program, session) => {
   const command = program.command('flows').description('tracked connections, as ipvsadm -Lnc draws them');
@@ -12,13 +21,42 @@ export const flows: Register = (program, session) => {
   command
     .option('--limit <n>', 'at most this many', positiveNumber, defaultFlows)
     .option('--all', 'every connection')
-    .action(async (options: Readonly<Record<string, string>> & { limit: number; all?: true }) => {
+    .option(
+      '-f, --follow [interval]',
+      'those that come (+) and go (-), looked for every 1s or as given',
+      duration,
+    )
+    .option('--kill', 'end those that match, with a RST to both ends')
+    .option('--silently', 'with --kill: tell nobody')
+    .action(async (options: FlowOptions) => {
       const filters = Object.fromEntries(
-        flowFilters.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
+        flowFilters.flatMap((name) => (options[name] === undefined ? [] : [[name, String(options[name])]])),
       );
+      if (options.kill === true) return kill(filters, options, session);
       const limit = options.all === true ? Number.POSITIVE_INFINITY : options.limit;
-      const { fetchFlows, showFlows } = await import('../show-flows.js');
-      const pages = fetchFlows({ filters, limit }, (path) => session.ask<FlowsAnswer>(path));
-      await showFlows(pages, session.json, session.io);
+      const { fetchFlows, followFlows, showFlows } = await import('../show-flows.js');
+      const pages = (most: number): AsyncGenerator<FlowsAnswer> =>
+        fetchFlows({ filters, limit: most }, (path) => session.ask<FlowsAnswer>(path));
+      const { follow } = options;
+      if (follow === undefined) return showFlows(pages(limit), session.json, session.io);
+      const everyMs = follow === true ? 1_000 : follow;
+      await followFlows(() => pages(Number.POSITIVE_INFINITY), everyMs, session.json, session.io);
     });
 };
+
+async function kill(
+  filters: Readonly<Record<string, string>>,
+  { all, silently }: FlowOptions,
+  session: Session,
+): Promise<void> {
+  if (filters['state'] !== undefined)
+    throw new VsnatError('VSNAT_USAGE', 'flows: --kill must be without --state: it may be another by now');
+  const query = new URLSearchParams({
+    ...filters,
+    ...(all === true && Object.keys(filters).length === 0 && { all: '1' }),
+    how: silently === true ? 'silence' : 'reset',
+  });
+  const answer = await session.remove<{ readonly ended: number }>(`/v1/flows?${query.toString()}`);
+  if (session.json) session.io.json(answer);
+  else session.io.out(`${answer.ended} ended`);
+}

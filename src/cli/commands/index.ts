@@ -4,17 +4,22 @@
  * module that does the work and is loaded only when the command is run.
  */
 import type { Register } from '../session.js';
+import { changes } from './changes.js';
 import { check } from './check.js';
 import { completion } from './completion.js';
 import { convert } from './convert.js';
 import { demo } from './demo.js';
 import { doctor } from './doctor.js';
+import { events } from './events.js';
 import { explain } from './explain.js';
 import { flows } from './flows.js';
 import { ipvsadm, restore, save } from './ipvsadm.js';
 import { reload } from './reload.js';
 import { run } from './run.js';
+import { servers } from './servers.js';
+import { disable, drain, enable, weight } from './server-words.js';
 import { services } from './services.js';
+import { stats } from './stats.js';
 import { status } from './status.js';
 
 export const commands: readonly Register[] = [
@@ -22,7 +27,15 @@ export const commands: readonly Register[] = [
   check,
   status,
   services,
+  servers,
   flows,
+  stats,
+  events,
+  drain,
+  weight,
+  disable,
+  enable,
+  changes,
   reload,
   ipvsadm,
   save,
