@@ -36,7 +36,7 @@ export class Io {
 
   heading(text: string): void {
     const line = printable(text);
-    this.#streams.stdout.write(`${this.#isColored ? bold(line) : line}\n`);
+    this.#streams.stdout.write(`${this.isColored ? bold(line) : line}\n`);
   }
 
   json(value: unknown): void {
@@ -54,7 +54,11 @@ export class Io {
     return Buffer.concat(chunks).toString('utf8');
   }
 
-  get #isColored(): boolean {
+  get isTerminal(): boolean {
+    return this.#streams.stdout.isTTY === true;
+  }
+
+  get isColored(): boolean {
     const { NO_COLOR = '', TERM = '' } = this.env;
     return !this.plain && NO_COLOR === '' && TERM !== 'dumb' && this.#streams.stdout.isTTY === true;
   }

@@ -21,6 +21,7 @@ import { disable, drain, enable, weight } from './server-words.js';
 import { services } from './services.js';
 import { stats } from './stats.js';
 import { status } from './status.js';
+import { top } from './top.js';
 
 export const commands: readonly Register[] = [
   run,
@@ -30,6 +31,7 @@ export const commands: readonly Register[] = [
   servers,
   flows,
   stats,
+  top,
   events,
   drain,
   weight,

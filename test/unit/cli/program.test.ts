@@ -34,7 +34,10 @@ describe('the command line', () => {
   });
 
   it.each([
-    [['statsu'], /^vsnat: unknown command 'statsu' \(Did you mean one of stats, status\?\); see `vsnat --help`\n$/],
+    [
+      ['statsu'],
+      /^vsnat: unknown command 'statsu' \(Did you mean one of stats, status\?\); see `vsnat --help`\n$/,
+    ],
     [['status', '--jsno'], /^vsnat: unknown option '--jsno'/],
     [['run'], /required option '-c, --config <file>'/],
     [['check'], /^vsnat: check: must be told the file/],
