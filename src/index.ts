@@ -18,28 +18,41 @@ export type { ConnectionPage, ConnectionRow, ServerReport, ServiceReport } from 
 export {
   ConfigError,
   loadConfig,
+  loadConfigWithModules,
   parseConfig,
   type Config,
   type ConfigOptions,
   type Problem,
 } from './config/index.js';
-export { realServer, virtualService } from './model/index.js';
+export { realServer, schedulerProgram, virtualService } from './model/index.js';
+export { boundedHash, type BoundedHashOptions } from './scheduler/bounded-hash.js';
+export { peakEwma, type PeakEwmaOptions } from './scheduler/peak-ewma.js';
+export { SchedulerModules, type LoadedModule } from './modules/scheduler-modules.js';
+export { ManualClock } from './director/manual-clock.js';
+export type { Clock } from './health/clock.js';
 export type {
   BoundedPlan,
+  CustomScheduler,
   CyclePlan,
   Endpoint,
   FirstPlan,
   HashPlan,
+  Latency,
   LeastPlan,
   Listen,
   LocalPlan,
   Model,
+  Past,
   Persistence,
   Plan,
+  PlanContext,
   RealServer,
   RealServerOptions,
   SchedulerFlag,
   SchedulerName,
+  SchedulerProgram,
+  SchedulerServer,
+  ServerLoad,
   Timeouts,
   IpvsSettings,
   Sysctls,
