@@ -28,6 +28,13 @@ export { realServer, schedulerProgram, virtualService } from './model/index.js';
 export { boundedHash, type BoundedHashOptions } from './scheduler/bounded-hash.js';
 export { peakEwma, type PeakEwmaOptions } from './scheduler/peak-ewma.js';
 export { SchedulerModules, type LoadedModule } from './modules/scheduler-modules.js';
+export {
+  simulate,
+  type SimulatedServer,
+  type SimulateOptions,
+  type Simulation,
+} from './simulator/simulate.js';
+export { generateTrace, parseTrace, type TraceConnection, type TraceOptions } from './simulator/trace.js';
 export { ManualClock } from './director/manual-clock.js';
 export type { Clock } from './health/clock.js';
 export type {

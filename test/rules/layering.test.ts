@@ -22,6 +22,7 @@ const sourceRanks: Ranks = {
   health: 4, // asks servers, and knows nothing of who wants to know
   convert: 4, // other programs' words into configuration
   director: 5,
+  simulator: 6, // a director in memory
   metrics: 6,
   admin: 7, // shares the bounded HTTP server of metrics
   lab: 8,

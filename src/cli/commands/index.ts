@@ -19,6 +19,7 @@ import { run } from './run.js';
 import { servers } from './servers.js';
 import { disable, drain, enable, weight } from './server-words.js';
 import { services } from './services.js';
+import { simulate } from './simulate.js';
 import { stats } from './stats.js';
 import { status } from './status.js';
 import { top } from './top.js';
@@ -43,6 +44,7 @@ export const commands: readonly Register[] = [
   save,
   restore,
   explain,
+  simulate,
   doctor,
   convert,
   demo,
