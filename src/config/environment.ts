@@ -4,15 +4,21 @@
  * holds can become a number or a longer text, but never another key, list or comment. Where a value came from stays
  * known, and a complaint about it shows what the file says: the environment is where secrets are.
  */
-import { isMap } from './defaults.js';
+import { insideOf, isMap } from './defaults.js';
 import { show, type Complaint, type Problems } from './problem.js';
 import type { Path } from './positions.js';
+import type { SchemaNode } from './schema.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Puts values in the place of references, in the document itself. */
-export function substitute(document: unknown, environment: Environment, problems: Problems): void {
-  new Substitution(environment, problems).inside(document, []);
+export function substitute(
+  document: unknown,
+  schema: SchemaNode,
+  environment: Environment,
+  problems: Problems,
+): void {
+  new Substitution(environment, problems).inside(document, [], schema);
 }
 
 const reference = /\$\$\{|\$\{([^}]*)(\})?/g;
@@ -26,17 +32,18 @@ class Substitution {
     this.#problems = problems;
   }
 
-  inside(container: unknown, path: Path): void {
+  inside(container: unknown, path: Path, schema: SchemaNode | undefined): void {
     if (Array.isArray(container)) {
-      for (const index of container.keys()) this.#child(container as unknown as Container, index, path);
+      for (const index of container.keys())
+        this.#child(container as unknown as Container, index, path, insideOf(schema).items);
     } else if (isMap(container)) {
-      for (const key of Object.keys(container)) this.#child(container, key, path);
+      for (const key of Object.keys(container)) this.#child(container, key, path, propertyOf(schema, key));
     }
   }
 
-  #child(container: Container, key: string | number, path: Path): void {
+  #child(container: Container, key: string | number, path: Path, schema: SchemaNode | undefined): void {
     const value = container[key];
-    if (typeof value === 'object') this.inside(value, [...path, key]);
+    if (typeof value === 'object') this.inside(value, [...path, key], schema);
     if (typeof value !== 'string' || !value.includes('${')) return;
     const complaints: Complaint[] = [];
     const expanded = value.replace(
@@ -52,7 +59,7 @@ class Substitution {
     for (const complaint of complaints)
       this.#problems.add([...path, key], { ...complaint, got: show(value) });
     const isWhole = /^\$\{[^}]*\}$/.test(value);
-    container[key] = isWhole ? readTyped(expanded) : expanded;
+    container[key] = isWhole && !isText(schema) ? readTyped(expanded) : expanded;
     this.#problems.positions.cameFrom(container, key, { text: value, isBad: complaints.length > 0 });
   }
 
@@ -73,6 +80,18 @@ class Substitution {
     return operator === '-' ? word : { must: `have ${name} set in the environment`, hint: word };
   }
 }
+
+function propertyOf(schema: SchemaNode | undefined, key: string): SchemaNode | undefined {
+  const others = schema?.additionalProperties;
+  return insideOf(schema).properties[key] ?? (typeof others === 'object' ? others : undefined);
+}
+
+/** Where only a text may stand, digits are one: a token does not become a number by having no letter in it. */
+const isText = (schema: SchemaNode | undefined): boolean =>
+  schema !== undefined &&
+  [schema, ...(schema.anyOf ?? [])].every(
+    ({ type }) => type === undefined || type === 'string' || type === 'object' || type === 'array',
+  );
 
 type Container = Record<string | number, unknown>;
 

@@ -11,7 +11,7 @@ import { substitute, type Environment } from './environment.js';
 import { Field } from './field.js';
 import { codeOf, readText } from './files.js';
 import { expand, isGlob } from './glob.js';
-import { show, type Problems } from './problem.js';
+import { printable, show, type Problems } from './problem.js';
 import { configSchema, includedSchema, type SchemaNode } from './schema.js';
 import { readYaml } from './yaml.js';
 
@@ -60,7 +60,7 @@ class Reading implements Sources {
     const { value: read, problems } = readYaml(text, file);
     // A file of comments is a way to switch off what it held.
     const value = read === null && !isFirst ? {} : read;
-    if (text.includes('${')) substitute(value, this.#environment, problems);
+    if (text.includes('${')) substitute(value, schema, this.#environment, problems);
     if (value !== undefined && !isMap(value)) {
       problems.add([], {
         must: 'be a map with services',
@@ -95,7 +95,7 @@ class Reading implements Sources {
     try {
       const found = expand(path);
       if (found.length === 0)
-        this.notes.push(`${item.place}: ${item.label}: ${show(pattern)} names no file yet`);
+        this.notes.push(printable(`${item.place}: ${item.label}: ${show(pattern)} names no file yet`));
       return found;
     } catch (error) {
       item.refuse({ must: 'name files that can be read', hint: `${path}: ${codeOf(error)}` });

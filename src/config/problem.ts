@@ -69,7 +69,7 @@ export class Problems {
   #problem(line: number, column: number, path: string, { must, got, hint }: Complaint): Problem {
     const message = `must ${must}${got === undefined ? '' : `, got ${got}`}${hint === undefined ? '' : `; ${hint}`}`;
     const { file } = this.positions;
-    return { file, line, column, path: printable(path), message: printable(message) };
+    return { file: printable(file), line, column, path: printable(path), message: printable(message) };
   }
 }
 
@@ -105,7 +105,7 @@ function quote(text: string): string {
 }
 
 /** Control characters and those that turn the direction of text, written as escapes. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
     (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,

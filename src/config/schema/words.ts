@@ -66,6 +66,8 @@ export interface SchemaNode extends TSchema {
   readonly properties?: Readonly<Record<string, SchemaNode>>;
   readonly required?: readonly string[] | undefined;
   readonly items?: SchemaNode;
+  /** A schema: of a map whose keys are the user's. */
+  readonly additionalProperties?: TSchema | boolean | undefined;
   readonly anyOf?: readonly SchemaNode[];
   readonly enum?: readonly string[];
   readonly errorMessage?: string;

@@ -48,6 +48,12 @@ describe('a reference', () => {
     });
   });
 
+  it('stays a text of digits where only a text may stand', () => {
+    const text = service('health: { type: http, headers: { X-Token: "${T}" } }').replace('web', '"${T}"');
+    const [web] = model(text, { T: '123' }).services;
+    expect([web?.name, web?.health[0]?.question]).toMatchObject(['123', { headers: { 'X-Token': '123' } }]);
+  });
+
   it('never becomes structure', () => {
     const text = service('health: { type: http, headers: { A: "${V}" } }');
     const evil = '1, B: 2 }\n# [x]: &y';

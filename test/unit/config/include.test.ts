@@ -197,6 +197,13 @@ describe('a mistake', () => {
     expect(complaints().map((line) => line.replace(/^\S+ include(?:\[\d\])?: /, ''))).toEqual([message]);
   });
 
+  it('is told on one line, whatever the file is called', () => {
+    write({ 'vsnat.yaml': 'include: "*.y"\nservices: []\n', '\u001b[2J\n.y': 'services: 1\n' });
+    expect(complaints()).toEqual([
+      '\\u001b[2J\\u000a.y:1:11: services: must be a list, got 1; write [] for none',
+    ]);
+  });
+
   it('is a circle, told where it closes', () => {
     write({
       'vsnat.yaml': 'include: a.yaml\nservices: []\n',

@@ -553,6 +553,53 @@ describe('whatever the text', () => {
     );
   });
 
+  const good = `include: []
+services:
+  - name: web
+    listen: [tcp://10.9.0.1:80, tcp://10.9.0.1:443]
+    scheduler: mh
+    flags: [mh-port]
+    servers: [10.2.1.2:0, { address: "10.2.1.3:0", weight: 2, backup: true, health: off }]
+    persistence: { timeout: 5m, netmask: 24 }
+    health:
+      - { type: http, port: 80, path: /up, headers: { X-Probe: "\${A:-1}" }, expect: "200-299, 404", body: "^ok" }
+      - { type: dns, port: 53, name: a.example, expect: [NOERROR] }
+    slow_start: { duration: 30s, from: 10% }
+    drain: { deadline: 60s, then: silence }
+    quorum: { weight: 2, hysteresis: 1 }
+    sorry_server: 10.2.9.9:0
+marks: [{ mark: 7, listen: udp://10.9.0.1:53 }]
+admin: { mode: "0600", listen: 127.0.0.1:9192, token_file: t }
+ipvs: { drop_entry: 1 }
+`;
+
+  test('a good file with slips in it gives a model or a ConfigError', () => {
+    const slip = fc.record({
+      at: fc.nat(good.length),
+      length: fc.nat(12),
+      text: fc.oneof(
+        fc.constant(''),
+        scraps,
+        fc.constantFrom('${', '}', '${A}', '99999999999', '-', 'off', '0'),
+      ),
+    });
+    const lines = good.split('\n').length;
+    const move = fc.record({ from: fc.nat(lines), to: fc.nat(lines) });
+    parseConfig(good);
+    fc.assert(
+      fc.property(fc.array(slip, { maxLength: 3 }), fc.array(move, { maxLength: 1 }), (slips, moves) => {
+        const order = good.split('\n');
+        for (const { from, to } of moves) order.splice(to, 0, ...order.splice(from, 1));
+        const text = slips.reduce(
+          (before, { at, length, text: other }) => before.slice(0, at) + other + before.slice(at + length),
+          order.join('\n'),
+        );
+        onlyConfigErrors(text);
+      }),
+      { numRuns: 800 },
+    );
+  });
+
   test.each([
     ['brackets without end', '['.repeat(20_000)],
     ['maps without end', '{a: '.repeat(2000)],
