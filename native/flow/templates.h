@@ -184,7 +184,7 @@ class Templates {
     std::byte* place = place_of(record);
     if (place == nullptr) return;
     place[0] = std::byte(word.size());
-    std::memcpy(place + 1, word.data(), word.size());
+    if (!word.empty()) std::memcpy(place + 1, word.data(), word.size());  // null is not for memcpy
   }
 
   wire::be16 spread(const Key& key) const {
