@@ -13,7 +13,8 @@ import { isSecret } from './health-document.js';
 const redacted = '(redacted)';
 
 /** Numbers, lists and maps as they are; texts so that reading them again gives the same text. */
-export const printModel = (model: Model): string => stringify(printableDocument(model), { lineWidth: 0 });
+export const printModel = (model: Model): string =>
+  stringify(printableDocument(model), { lineWidth: 0, blockQuote: false });
 
 export function printableDocument(model: Model): unknown {
   const document = documentOf(model);

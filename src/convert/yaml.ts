@@ -32,7 +32,7 @@ export function yamlText(services: readonly ConvertedService[], { from, notes }:
   if (isSeq(list)) {
     for (const [index, item] of list.items.entries()) if (isMap(item) && index > 0) item.spaceBefore = true;
   }
-  const body = document.toString({ lineWidth: 110, flowCollectionPadding: true });
+  const body = document.toString({ lineWidth: 110, flowCollectionPadding: true, blockQuote: false });
   return [headerText(from, notes), body, ...services.flatMap(unfinishedText)].join('\n');
 }
 

@@ -144,7 +144,8 @@ it('any text of a model comes back when its references are written as what they 
         const escaped = JSON.parse(JSON.stringify(documentOf(before)), (_, value: unknown) =>
           typeof value === 'string' ? withoutReferences(value) : value,
         ) as object;
-        expect(model(stringify(escaped))).toEqual(before);
+        // The library writes a block of blanks that it reads back without them; print.ts asks for no blocks either.
+        expect(model(stringify(escaped, { blockQuote: false }))).toEqual(before);
       },
     ),
     { numRuns: 60 },
