@@ -9,7 +9,7 @@ const run = (...argv) => spawnSync(process.execPath, argv, { cwd: root, stdio: '
 
 const compiled = run('node_modules/typescript/bin/tsc', '-p', 'bench/tsconfig.json');
 const [what, ...rest] = process.argv.slice(2);
-const ownPrograms = ['config', 'health', 'scrape'];
+const ownPrograms = ['config', 'health', 'scale', 'scrape'];
 process.exitCode =
   compiled ||
   (ownPrograms.includes(what)

@@ -53,6 +53,7 @@
   X(no_call_id,    "no_call_id",    "a packet to a service that persists by SIP call, without a Call-ID")         \
   X(drop_packet,   "drop_packet",   "a new connection given up by the drop_packet defence")                     \
   X(server_gone,   "server_gone",   "the real server of this connection left the configuration")                \
+  X(silenced,      "silenced",      "of a connection that was ended without a word (drain, silence)")           \
   X(stray_reply,   "stray_reply",   "a packet of a real server that belongs to no connection (nat_icmp_send)")  \
   X(reply_taken,   "reply_taken",   "every usable server already talks to this client port for another VIP")    \
   X(table_full,    "table_full",    "the flow table is full and nothing half-open is left to give up")          \
@@ -63,6 +64,7 @@
 #define VSNAT_GENERATED_KINDS(X)                                                                                \
   X(echo_reply,        "echo_reply",        "answer to a ping of a VIP")                                        \
   X(tcp_reset,         "tcp_reset",         "RST where a host would send one")                                  \
+  X(connection_reset,  "connection_reset",  "RST to one end of a connection that an operator has ended")        \
   X(sctp_abort,        "sctp_abort",        "ABORT (or SHUTDOWN COMPLETE) where an SCTP host would send one")  \
   X(port_unreachable,  "port_unreachable",  "ICMP port unreachable where a host would send one")                \
   X(proto_unreachable, "proto_unreachable", "ICMP protocol unreachable / unrecognized next header")             \

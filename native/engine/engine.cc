@@ -33,22 +33,27 @@ io::VipKey map_key(const std::array<uint8_t, 16>& bytes) {
   return key;
 }
 
-std::vector<std::array<uint8_t, 16>> vips_of(const service::SnapshotSpec& spec) {
+std::vector<std::array<uint8_t, 16>> vips_of(const service::Snapshot& snapshot) {
   std::vector<std::array<uint8_t, 16>> vips;
-  for (const auto& service : spec.services) {
-    for (const auto& listen : service.listen) vips.push_back(vip_key(listen.address));
+  for (const auto& service : snapshot.services) {
+    for (const auto& listen : service->listen) vips.push_back(vip_key(listen.address));
   }
+  for (const service::IpAddress& vip : snapshot.lingering_vips()) vips.push_back(vip_key(vip));
   std::sort(vips.begin(), vips.end());
   vips.erase(std::unique(vips.begin(), vips.end()), vips.end());
   return vips;
 }
 
+uint64_t monotonic_ns() {
+  timespec t;
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return uint64_t(t.tv_sec) * 1'000'000'000u + uint64_t(t.tv_nsec);
+}
+
 }  // namespace
 
 Now Engine::monotonic_now() {
-  timespec t;
-  ::clock_gettime(CLOCK_MONOTONIC, &t);
-  return Now::from_ns(uint64_t(t.tv_sec) * 1'000'000'000u + uint64_t(t.tv_nsec));
+  return Now::from_ns(monotonic_ns());
 }
 
 Engine::Engine(const EngineOptions& options) : options_(options) {
@@ -169,6 +174,7 @@ Result<std::unique_ptr<Engine>> Engine::open_queues(const EngineOptions& options
     auto worker = std::make_unique<Worker>(std::move(queue), engine->tables_, engine->fragments_,
                                            engine->loads_.get(), options.limits, uint8_t(index++), workers);
     if (auto ready = worker->prepare(); !ready) return ready.error();
+    worker->obey(engine->end_order_);
     engine->add_lane(worker->lane());
     engine->workers_.push_back(std::move(worker));
   }
@@ -197,10 +203,9 @@ void Engine::steer(const TunOptions& tun) {
   steering_in_use_ = random ? SteeringInUse::random : SteeringInUse::client_endpoint;
 }
 
-void Engine::update_vips(const service::SnapshotSpec& spec) {
-  if (!steering_ || !steering_->has_vips()) return;
-  std::vector<std::array<uint8_t, 16>> added;
-  for (const auto& vip : vips_of(spec)) {
+void Engine::update_vips(const std::vector<VipBytes>& wanted) {
+  std::vector<VipBytes> added;
+  for (const auto& vip : wanted) {
     if (std::binary_search(steered_vips_.begin(), steered_vips_.end(), vip)) continue;
     // A VIP the map refuses is steered as if its packets were replies: slower, still correct, tried again next time.
     if (steering_->add_vip(map_key(vip)) == 0) added.push_back(vip);
@@ -209,9 +214,7 @@ void Engine::update_vips(const service::SnapshotSpec& spec) {
   std::sort(steered_vips_.begin(), steered_vips_.end());
 }
 
-void Engine::forget_vips_but(const service::SnapshotSpec& spec) {
-  if (!steering_ || !steering_->has_vips()) return;
-  const auto wanted = vips_of(spec);
+void Engine::forget_vips_but(const std::vector<VipBytes>& wanted) {
   std::erase_if(steered_vips_, [&](const auto& vip) {
     if (std::binary_search(wanted.begin(), wanted.end(), vip)) return false;
     steering_->remove_vip(map_key(vip));
@@ -227,16 +230,29 @@ bool Engine::all_adopted(uint64_t generation) const {
 }
 
 std::string Engine::publish(const service::SnapshotSpec& spec) {
-  auto built = service::Snapshot::build(spec, options_.limits, next_generation_);
-  if (auto* wrong = std::get_if<std::string>(&built)) return *wrong;
+  return adopt(service::Snapshot::build(spec, options_.limits, next_generation_));
+}
+
+std::string Engine::update(const service::SnapshotSpec& changes) {
+  if (!current_) return "update: needs something published before";
+  return adopt(service::Snapshot::change(*current_, changes, options_.limits, next_generation_));
+}
+
+std::string Engine::adopt(service::Snapshot::Built built) {
+  if (auto* wrong = std::get_if<std::string>(&built)) return std::move(*wrong);
   auto next = std::move(*std::get_if<0>(&built));
   if (auto kept = keep_words_for(spec); !kept) return kept.error().operation + " failed";
   ++next_generation_;
-  for (const service::Server& server : next->servers) {
-    loads_[server.slot].reevaluate(server.upper_threshold, server.lower_threshold);
+  for (const service::Service* service : next->fresh()) {
+    for (const service::Server& server : service->servers)
+      loads_[server.slot].reevaluate(server.upper_threshold, server.lower_threshold);
   }
   if (current_) next->inherit(*current_);
-  update_vips(spec);
+  // Those the map refused are tried again with the next change of places.
+  const bool vips_stay = current_ && next->shares_directory(*current_);
+  std::vector<VipBytes> vips;
+  if (steering_ && steering_->has_vips() && !vips_stay) update_vips(vips = vips_of(*next));
+  const uint64_t told_ns = monotonic_ns();
   for (auto& worker : workers_) worker->offer(next.get());
   if (current_) retired_.push_back(std::move(current_));
   current_ = std::move(next);
@@ -244,14 +260,31 @@ std::string Engine::publish(const service::SnapshotSpec& spec) {
     const timespec pause{0, 50'000};
     ::nanosleep(&pause, nullptr);
   }
+  swap_ns_ = monotonic_ns() - told_ns;
   if (all_adopted(current_->generation)) retired_.clear();
-  forget_vips_but(spec);
+  if (steering_ && steering_->has_vips() && !vips_stay) forget_vips_but(vips);
   if (memory_lane_ && current_->policy.expire_nodest) {
     memory_culler_.look_for_orphans();
     while (memory_culler_.end_orphans(memory_lane_->core, *current_, memory_now_.tick())) {
     }
   }
   return {};
+}
+
+bool Engine::end_flows(const nat::EndSpec& spec) {
+  if (!current_) return true;
+  const auto running = uint32_t(
+      std::count_if(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->running(); }));
+  if (!end_order_.give(spec, memory_lane_ ? 1 : running)) return false;
+  for (const auto& worker : workers_) worker->wake();
+  if (!memory_lane_) return true;
+  const auto emit = [this](nat::Packet& leaving, const nat::Pending&, nat::Verdict) {
+    memory_goodbyes_.push_back({{leaving.data, leaving.data + leaving.length}, leaving.vnet});
+    return Emitted::sent;
+  };
+  while (memory_ender_.run(end_order_, *memory_lane_, *current_, memory_now_, emit)) {
+  }
+  return true;
 }
 
 Result<bool> Engine::start() {
@@ -276,6 +309,8 @@ void Engine::stop() {
 nat::Outcome Engine::process(MemoryPacket& packet, Now now, std::vector<MemoryPacket>& out) {
   memory_now_ = now;
   nat::Outcome outcome;
+  std::swap(out, memory_goodbyes_);  // what was said before this packet leaves before it
+  memory_goodbyes_.clear();
   const size_t length = std::min<size_t>(packet.bytes.size(), io::TunQueue::kMaxPacket + 1);
   packet.bytes.resize(length + nat::kAnswerHeadroom);
   nat::Packet in{packet.bytes.data(), uint32_t(length), uint32_t(packet.bytes.size()), packet.vnet};

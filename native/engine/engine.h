@@ -73,6 +73,8 @@ class Engine {
 
   /** Empty when published, else what is wrong with the spec; then nothing changed. */
   std::string publish(const service::SnapshotSpec& spec);
+  /** The same for what differs from the snapshot in use. */
+  std::string update(const service::SnapshotSpec& changes);
   /** What the defences are to do from now on; every worker sees it with its next packet. */
   void set_defence(const nat::DefenceSpec& spec) { defence_.set(spec); }
   /** Whether packets may leave as frames (engine/egress.h). Has no effect where egress was not opened. */
@@ -85,6 +87,16 @@ class Engine {
   const EgressCounters* egress_counters(size_t queue) const {
     return queue < workers_.size() ? workers_[queue]->egress_counters() : nullptr;
   }
+  /**
+   * Has connections ended by whoever moves packets. False while the last such order is being obeyed. Without threads they
+   * are when it returns, and what was said to their ends is with the next packets that leave (process()).
+   */
+  bool end_flows(const nat::EndSpec& spec);
+  bool has_ended_flows() const { return end_order_.done(); }
+  uint64_t flows_ended() const { return end_order_.ended(); }
+
+  /** Of the last publish: from the moment the first lane was told until all worked with it, or a second was over. */
+  uint64_t swap_ns() const { return swap_ns_; }
   uint64_t generation() const { return current_ ? current_->generation : 0; }
 
   /** Start a thread per queue, all or none. */
@@ -124,8 +136,10 @@ class Engine {
   void add_lane(Lane& lane);
   void steer(const TunOptions& tun);
   Result<bool> open_egress();
-  void update_vips(const service::SnapshotSpec& spec);
-  void forget_vips_but(const service::SnapshotSpec& spec);
+  using VipBytes = std::array<uint8_t, 16>;
+  std::string adopt(service::Snapshot::Built built);
+  void update_vips(const std::vector<VipBytes>& wanted);
+  void forget_vips_but(const std::vector<VipBytes>& wanted);
   bool all_adopted(uint64_t generation) const;
 
   EngineOptions options_;
@@ -133,7 +147,7 @@ class Engine {
   io::TunFacts facts_;
   SteeringInUse steering_in_use_ = SteeringInUse::none;
   std::optional<io::Steering> steering_;
-  std::vector<std::array<uint8_t, 16>> steered_vips_;
+  std::vector<VipBytes> steered_vips_;
 
   // Before the workers, so that it goes after them.
   Mapping memory4_, memory6_, template_memory4_, template_memory6_, fragment_memory_, ftp_memory_;
@@ -144,13 +158,17 @@ class Engine {
   nat::FtpState ftp_;
   std::unique_ptr<service::ServerLoad[]> loads_;
   nat::Defence defence_;
+  EndOrder end_order_;
   uint64_t next_generation_ = 1;
+  uint64_t swap_ns_ = 0;
   std::unique_ptr<service::Snapshot> current_;
   std::vector<std::unique_ptr<service::Snapshot>> retired_;
 
   // Destroyed first: workers are joined before anything they point to goes away.
   std::unique_ptr<Lane> memory_lane_;
   Culler memory_culler_{0, 1};
+  Ender memory_ender_{0, 1};
+  std::vector<MemoryPacket> memory_goodbyes_;
   Now memory_now_;  // of the last call
   std::unique_ptr<Resolver> resolver_;
   std::string direct_refusal_;

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "engine/counters.h"
+#include "nat/end.h"
 #include "nat/step.h"
 
 namespace vsnat::engine {
@@ -64,6 +65,18 @@ class Lane {
     }
   }
 
+  /** Send what is said to the ends of connections that are ended. */
+  template <class Emit>
+  void say(nat::Goodbyes& goodbyes, Emit&& emit) {
+    const nat::Pending none;
+    for (uint32_t i = 0; i < goodbyes.count(); ++i) {
+      const auto bytes = goodbyes.at(i);
+      nat::Packet packet{bytes.data(), uint32_t(bytes.size()), uint32_t(bytes.size()), wire::vnet_hdr{}};
+      counters.generated[size_t(Generated::connection_reset)].add(1);
+      send(packet, none, nat::Verdict::answer, emit);
+    }
+  }
+
   /** Give up pieces of datagrams that waited too long for their first. */
   void expire_fragments(Now now) {
     const uint32_t gone = core.fragments.expire(now.tick());
@@ -79,8 +92,13 @@ class Lane {
   void settle(const nat::Outcome& outcome, nat::Packet& packet, const nat::Pending& pending, Emit&& emit) {
     account(outcome);
     if (outcome.verdict == nat::Verdict::drop || outcome.verdict == nat::Verdict::held) return;
+    send(packet, pending, outcome.verdict, emit);
+  }
+
+  template <class Emit>
+  void send(nat::Packet& packet, const nat::Pending& pending, nat::Verdict verdict, Emit&& emit) {
     const uint32_t length = packet.length;
-    const Emitted emitted = emit(packet, pending, outcome.verdict);
+    const Emitted emitted = emit(packet, pending, verdict);
     if (emitted != Emitted::later) left(emitted == Emitted::sent, length);
   }
 

@@ -2,7 +2,6 @@
 #include "engine/worker.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <time.h>
 
 #include <algorithm>
@@ -35,7 +34,8 @@ Worker::Worker(io::TunQueue queue, nat::FlowTables& tables, nat::Fragments& frag
       lane_(tables, fragments, loads, limits, index),
       index_(index),
       workers_(workers),
-      culler_(index, workers) {}
+      culler_(index, workers),
+      ender_(index, workers) {}
 
 Worker::~Worker() {
   request_stop();
@@ -220,7 +220,13 @@ void Worker::loop() {
       if (egress_) flush_egress(now);
     }
     const bool culling = culler_.run(lane_.core, *live_, now);
-    const bool sweeping = sweep(now) || culling;
+    const bool ending =
+        order_ != nullptr &&
+        ender_.run(*order_, lane_, *live_, now,
+                   [this, now](nat::Packet& packet, const nat::Pending& pending, nat::Verdict verdict) {
+                     return emit(packet, pending, verdict, now);
+                   });
+    const bool sweeping = sweep(now) || culling || ending;
     lane_.counters.busy_ns.add(monotonic_ns() - began);
     if (burst.drained) wait(sweeping, now);
   }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/eventfd.h>
 
 #include <atomic>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "base/mapping.h"
 #include "engine/culler.h"
 #include "engine/egress.h"
+#include "engine/ender.h"
 #include "engine/lane.h"
 #include "io/tun_queue.h"
 
@@ -46,6 +48,13 @@ class Worker {
   void offer(const service::Snapshot* snapshot);
   uint64_t adopted() const { return adopted_.load(std::memory_order_acquire); }
   bool running() const { return running_.load(std::memory_order_acquire); }
+
+  /** Whose orders to end connections it obeys. Before start(). */
+  void obey(EndOrder& order) { order_ = &order; }
+  /** There is something new to look at. */
+  void wake() {
+    if (running()) ::eventfd_write(wake_.get(), 1);
+  }
 
   /** 0, or the errno that ended the thread: EBADFD when the device was deleted. */
   int failure() const { return failure_.load(std::memory_order_acquire); }
@@ -102,6 +111,8 @@ class Worker {
   uint64_t next_sweep_ms_ = 0;
   uint32_t sweep_shard_ = 0;
   Culler culler_;
+  EndOrder* order_ = nullptr;
+  Ender ender_;
   uint64_t first_refusal_ms_ = 0;
   unsigned gso_refusals_ = 0;  // since first_refusal_ms_
   unsigned read_errors_ = 0;   // in a row

@@ -99,6 +99,7 @@ struct Flow {
   static constexpr uint8_t kReplyAcked = 16;
   static constexpr uint8_t kConfirmed =
       32;  // the handshake was completed by somebody who saw the server's part
+  static constexpr uint8_t kSilenced = 64;  // ended by an operator: it stays only to have its packets dropped
 };
 
 /** The same flow, free: `next` threads the free list through `expires_at`'s place. */

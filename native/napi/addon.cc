@@ -19,7 +19,7 @@ namespace vsnat::binding {
 namespace {
 
 /** Raised when the shapes in src/dataplane change; native.ts refuses another number. */
-constexpr int kAbi = 6;
+constexpr int kAbi = 7;
 
 template <size_t N>
 Napi::Array encode_list(Napi::Env env, const NamedHelp (&list)[N]) {

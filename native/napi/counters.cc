@@ -44,6 +44,7 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
   out.Set("ambiguousReplies", number(env, lane.tally.ambiguous_replies.read()));
   out.Set("entriesDropped", number(env, lane.tally.entries_dropped.read()));
   out.Set("orphansEnded", number(env, lane.tally.orphans_ended.read()));
+  out.Set("flowsEnded", number(env, lane.tally.flows_ended.read()));
   out.Set("ftpAnnounced", number(env, lane.tally.ftp_announced.read()));
   out.Set("ftpIgnored", number(env, lane.tally.ftp_ignored.read()));
   const engine::EgressCounters* egress = engine.egress_counters(queue);
@@ -178,7 +179,7 @@ Napi::Object encode_counters(Napi::Env env, engine::Engine& engine) {
   }
   std::vector<const service::Service*> configured(engine.limits().service_slots);
   if (snapshot) {
-    for (const service::Service& service : snapshot->services) configured[service.slot] = &service;
+    for (const auto& service : snapshot->services) configured[service->slot] = service.get();
   }
   for (uint32_t slot = 0; slot < engine.limits().service_slots; ++slot) {
     append_service(services, engine, slot, configured[slot]);

@@ -11,6 +11,15 @@
 namespace vsnat::binding {
 namespace {
 
+bool parse_address(const std::string& text, service::IpAddress& address) {
+  if (::inet_pton(AF_INET, text.c_str(), &address.v4) == 1) {
+    address.family = 4;
+  } else if (::inet_pton(AF_INET6, text.c_str(), &address.v6) == 1) {
+    address.family = 6;
+  }
+  return address.family != 0;
+}
+
 /** Reads fields of one object; remembers the first complaint and is a no-op after it. */
 class Fields {
  public:
@@ -130,14 +139,7 @@ class Fields {
   service::IpAddress address(const char* name) {
     const std::string text = string(name);
     service::IpAddress address;
-    if (!ok()) return address;
-    if (::inet_pton(AF_INET, text.c_str(), &address.v4) == 1) {
-      address.family = 4;
-    } else if (::inet_pton(AF_INET6, text.c_str(), &address.v6) == 1) {
-      address.family = 6;
-    } else {
-      complain(name, "must be an IPv4 or IPv6 address");
-    }
+    if (ok() && !parse_address(text, address)) complain(name, "must be an IPv4 or IPv6 address");
     return address;
   }
 
@@ -271,6 +273,7 @@ void decode_service(Fields service, service::ServiceSpec& out, std::string& prob
     spec.weight = server.u32("weight", 0, 65535);
     spec.upper_threshold = server.u32("upperThreshold", 0, 0x7fffffff);
     spec.lower_threshold = server.u32("lowerThreshold", 0, 0x7fffffff);
+    if (server.has("withdrawn")) spec.withdrawn = server.boolean("withdrawn");
     out.servers.push_back(spec);
   });
   if (service.ok()) decode_plan(Fields(service.get("plan"), service.at("plan"), problem), out.plan);
@@ -306,9 +309,26 @@ bool bytes_of(Napi::Value value, std::vector<uint8_t>& out) {
 
 }  // namespace
 
-std::string decode_snapshot(Napi::Value value, service::SnapshotSpec& spec) {
+std::string decode_snapshot(Napi::Value value, service::SnapshotSpec& spec, Told told) {
   std::string problem;
   Fields snapshot(value, "", problem);
+  if (told == Told::changes) {
+    snapshot.array("removed", [&](Napi::Value slot, const std::string& path) {
+      const double n = slot.IsNumber() ? slot.As<Napi::Number>().DoubleValue() : -1;
+      if (n >= 0 && n <= 1 << 24 && n == std::floor(n)) {
+        spec.removed.push_back(uint32_t(n));
+      } else {
+        problem = path + ": must be a slot";
+      }
+    });
+  }
+  if (snapshot.has("lingeringVips")) {
+    snapshot.array("lingeringVips", [&](Napi::Value address, const std::string& path) {
+      const std::string text = address.IsString() ? address.As<Napi::String>().Utf8Value() : std::string{};
+      if (!parse_address(text, spec.lingering_vips.emplace_back()))
+        problem = path + ": must be an IPv4 or IPv6 address";
+    });
+  }
   snapshot.array("services", [&](Napi::Value service, const std::string& path) {
     decode_service(Fields(service, path, problem), spec.services.emplace_back(), problem);
   });
@@ -321,6 +341,27 @@ std::string decode_snapshot(Napi::Value value, service::SnapshotSpec& spec) {
     spec.translate_one_packet_replies = snapshot.word("onePacketReplies", {"translate", "pass"}) == 0;
   const Napi::Value policy = snapshot.get("policy");
   if (snapshot.ok() && !policy.IsUndefined()) decode_policy(Fields(policy, "policy", problem), spec.policy);
+  return problem;
+}
+
+std::string decode_ending(Napi::Value selection, Napi::Value ending, nat::EndSpec& spec) {
+  std::string problem;
+  Fields fields(selection, "", problem);
+  if (fields.has("protocol")) {
+    constexpr uint8_t kProtocols[] = {wire::kProtoTcp, wire::kProtoUdp, wire::kProtoSctp};
+    spec.protocol = kProtocols[fields.word("protocol", {"tcp", "udp", "sctp"})];
+  }
+  if (fields.has("clientAddress")) spec.client = fields.address("clientAddress");
+  if (fields.has("virtualAddress")) spec.virt = fields.address("virtualAddress");
+  if (fields.has("realAddress")) spec.real = fields.address("realAddress");
+  if (fields.has("clientPort")) spec.client_port = uint16_t(fields.u32("clientPort", 0, 65535));
+  if (fields.has("virtualPort")) spec.virtual_port = uint16_t(fields.u32("virtualPort", 0, 65535));
+  if (fields.has("realPort")) spec.real_port = uint16_t(fields.u32("realPort", 0, 65535));
+  if (fields.has("serviceSlot")) spec.service_slot = fields.u32("serviceSlot", 0, 1u << 24);
+  if (fields.has("serverSlot")) spec.server_slot = fields.u32("serverSlot", 0, 1u << 24);
+  const std::string word = ending.IsString() ? ending.As<Napi::String>().Utf8Value() : std::string{};
+  spec.silence = word == "silence";
+  if (problem.empty() && !spec.silence && word != "reset") problem = "ending: must be reset or silence";
   return problem;
 }
 

@@ -13,8 +13,12 @@
 
 namespace vsnat::binding {
 
+enum class Told : uint8_t { everything, changes };
+
 /** Empty when `value` was decoded into `spec`, else what is wrong and where. */
-std::string decode_snapshot(Napi::Value value, service::SnapshotSpec& spec);
+std::string decode_snapshot(Napi::Value value, service::SnapshotSpec& spec, Told told);
+
+std::string decode_ending(Napi::Value selection, Napi::Value ending, nat::EndSpec& spec);
 
 std::string decode_defence(Napi::Value value, nat::DefenceSpec& spec);
 

@@ -74,6 +74,12 @@ Napi::Function EngineBinding::define(Napi::Env env) {
                      {
                          InstanceMethod<&EngineBinding::facts>("facts"),
                          InstanceMethod<&EngineBinding::publish>("publish"),
+                         InstanceMethod<&EngineBinding::update>("update"),
+                         InstanceMethod<&EngineBinding::cursor>("cursor"),
+                         InstanceMethod<&EngineBinding::load>("load"),
+                         InstanceMethod<&EngineBinding::end_flows>("endFlows"),
+                         InstanceMethod<&EngineBinding::ending>("ending"),
+                         InstanceMethod<&EngineBinding::swap_seconds>("swapSeconds"),
                          InstanceMethod<&EngineBinding::defend>("defend"),
                          InstanceMethod<&EngineBinding::direct>("direct"),
                          InstanceMethod<&EngineBinding::counters>("counters"),
@@ -143,16 +149,86 @@ Napi::Value EngineBinding::facts(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EngineBinding::publish(const Napi::CallbackInfo& info) {
+  return publish_as(info, Told::everything);
+}
+
+Napi::Value EngineBinding::update(const Napi::CallbackInfo& info) {
+  return publish_as(info, Told::changes);
+}
+
+Napi::Value EngineBinding::publish_as(const Napi::CallbackInfo& info, Told told) {
   const Napi::Env env = info.Env();
   service::SnapshotSpec spec;
-  std::string problem = decode_snapshot(info[0], spec);
+  std::string problem = decode_snapshot(info[0], spec, told);
   if (!open(env)) return {};  // after decoding: a getter in the spec may have closed us
-  if (problem.empty()) problem = engine_->publish(spec);
+  if (problem.empty()) problem = told == Told::changes ? engine_->update(spec) : engine_->publish(spec);
   if (!problem.empty()) {
     throw_error(env, "VSNAT_DATAPLANE", problem);
     return {};
   }
   return number(env, engine_->generation());
+}
+
+namespace {
+
+/** The argument as a slot below `slots`, or `slots`. */
+uint32_t slot_of(Napi::Value value, uint32_t slots) {
+  const double n = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  return n >= 0 && n < slots ? uint32_t(n) : slots;
+}
+
+}  // namespace
+
+Napi::Value EngineBinding::cursor(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  const service::Snapshot* snapshot = engine_->current();
+  const uint32_t slot = slot_of(info[0], engine_->limits().service_slots);
+  const bool known = snapshot != nullptr && slot < engine_->limits().service_slots;
+  const service::Service* service = known ? snapshot->service_at(slot) : nullptr;
+  return number(env, service == nullptr ? 0 : service->cursor->load(std::memory_order_relaxed));
+}
+
+Napi::Value EngineBinding::load(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  const uint32_t slot = slot_of(info[0], engine_->limits().server_slots);
+  const service::ServerLoad none;
+  const service::ServerLoad& now = slot < engine_->limits().server_slots ? engine_->load(slot) : none;
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("active", number(env, now.active.load(std::memory_order_relaxed)));
+  out.Set("inactive", number(env, now.inactive.load(std::memory_order_relaxed)));
+  out.Set("persistent", number(env, now.persistent.load(std::memory_order_relaxed)));
+  return out;
+}
+
+Napi::Value EngineBinding::end_flows(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  nat::EndSpec spec;
+  std::string problem = decode_ending(info[0], info[1], spec);
+  if (!open(env)) return {};  // after decoding: a getter may have closed us
+  if (problem.empty() && !engine_->end_flows(spec))
+    problem = "endFlows: must wait for the last one to be done";
+  if (!problem.empty()) {
+    throw_error(env, "VSNAT_DATAPLANE", problem);
+    return {};
+  }
+  return env.Undefined();
+}
+
+Napi::Value EngineBinding::swap_seconds(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  return Napi::Number::New(env, double(engine_->swap_ns()) / 1e9);
+}
+
+Napi::Value EngineBinding::ending(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("done", Napi::Boolean::New(env, engine_->has_ended_flows()));
+  out.Set("ended", number(env, engine_->flows_ended()));
+  return out;
 }
 
 Napi::Value EngineBinding::defend(const Napi::CallbackInfo& info) {

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "engine/engine.h"
+#include "napi/decode.h"
 
 namespace vsnat::binding {
 
@@ -26,6 +27,13 @@ class EngineBinding : public Napi::ObjectWrap<EngineBinding> {
  private:
   Napi::Value facts(const Napi::CallbackInfo& info);
   Napi::Value publish(const Napi::CallbackInfo& info);
+  Napi::Value update(const Napi::CallbackInfo& info);
+  Napi::Value publish_as(const Napi::CallbackInfo& info, Told told);
+  Napi::Value cursor(const Napi::CallbackInfo& info);
+  Napi::Value load(const Napi::CallbackInfo& info);
+  Napi::Value end_flows(const Napi::CallbackInfo& info);
+  Napi::Value swap_seconds(const Napi::CallbackInfo& info);
+  Napi::Value ending(const Napi::CallbackInfo& info);
   Napi::Value defend(const Napi::CallbackInfo& info);
   Napi::Value direct(const Napi::CallbackInfo& info);
   Napi::Value counters(const Napi::CallbackInfo& info);

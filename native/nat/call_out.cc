@@ -17,7 +17,7 @@ namespace {
 /** What is known of this call at one of the services that have the server. */
 template <class Addr>
 Persistence<Addr> memory_of(Context& c, const CallingServer& from, std::string_view call_id) {
-  const Listener at{&c.snapshot.services[from.service], from.virtual_port.host()};
+  const Listener at{c.snapshot.services[from.service].get(), from.virtual_port.host()};
   return {c.core,  c.snapshot,  at, kProtoUdp, daddr<Addr>(c.view()), from.virt.get<Addr>(),
           call_id, c.now.tick()};
 }
@@ -31,7 +31,7 @@ const CallingServer& whose_call(Context& c, const CallingServer& newest, std::st
   unsigned left = 16;
   for (const CallingServer* from = &newest; from != nullptr && left > 0; --left) {
     if (memory_of<Addr>(c, *from, call_id).leads_to(from->server_slot)) return *from;
-    from = c.snapshot.calling_servers.older(*from);
+    from = c.snapshot.calling_servers().older(*from);
   }
   return newest;
 }
@@ -42,13 +42,13 @@ template <class Addr>
 std::optional<Outcome> call_out(Context& c) {
   const PacketView& view = c.view();
   if (!view.is_udp()) return std::nullopt;
-  const auto* newest = c.snapshot.calling_servers.find(saddr<Addr>(view), source_port(view));
+  const auto* newest = c.snapshot.calling_servers().find(saddr<Addr>(view), source_port(view));
   if (newest == nullptr) return std::nullopt;
   const std::string_view call_id = find_call_id(payload_of(view));
   if (call_id.empty()) return std::nullopt;
 
   const CallingServer& from = whose_call<Addr>(c, *newest, call_id);
-  const Listener at{&c.snapshot.services[from.service], from.virtual_port.host()};
+  const Listener at{c.snapshot.services[from.service].get(), from.virtual_port.host()};
   const Server& server = *c.snapshot.server_at(from.server_slot);
   const Addr& virt = from.virt.get<Addr>();
   auto& templates = c.core.tables.templates_of<Addr>();

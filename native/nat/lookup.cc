@@ -2,6 +2,7 @@
 #include "nat/lookup.h"
 
 #include "nat/call_out.h"
+#include "nat/end.h"
 #include "nat/ftp_data.h"
 #include "nat/one_packet.h"
 #include "nat/schedule.h"
@@ -16,6 +17,17 @@ using service::Service;
 
 namespace {
 
+/**
+ * Was this server taken out of service, and may its flow go to another? TCP's may with a SYN alone, whose sender knows of no
+ * connection or has had no answer. What is established goes on: the server may be alive and its check wrong.
+ */
+template <class Addr>
+bool is_forsaken(Context& c, const flow::Flow<Addr>& flow, bool begins) {
+  if (!begins && !c.view().is_udp()) return false;
+  const Server* server = c.snapshot.server_at(flow.server_slot);
+  return server != nullptr && server->withdrawn;
+}
+
 /** conn_reuse_mode and expire_nodest_conn: does this SYN begin a new connection in the place of `flow`? */
 template <class Addr>
 bool is_replaced(Context& c, const flow::Flow<Addr>& flow) {
@@ -26,6 +38,18 @@ bool is_replaced(Context& c, const flow::Flow<Addr>& flow) {
   }
   // Not one that has a parent, which would send it to the same server again: the kernel keeps it.
   return policy.reuse_closed && flow.parent == flow::kNoFlow && flow::is_closed(flow.state);
+}
+
+template <class Addr>
+bool is_silenced(const flow::Flow<Addr>& flow) {
+  return (flow.flags & flow::Flow<Addr>::kSilenced) != 0;
+}
+
+/** A packet of a connection that was ended without a word. For as long as they come, it stays ended. */
+template <class Addr>
+Outcome keep_silent(Context& c, flow::Flow<Addr>& flow) {
+  c.core.tables.of<Addr>().touch(&flow, c.now.tick().plus(ticks_from_seconds(kSilentSeconds)));
+  return dropped(DropReason::silenced);
 }
 
 /** A connection that keeps its place although its client begins another: what was learnt of the old one goes. */
@@ -76,7 +100,9 @@ Outcome request(Context& c) {
                                           daddr<Addr>(view), destination_port(view)));
   if (flow == nullptr) return schedule<Addr>(c);
   const bool begins = opens(view);
+  if (is_silenced(*flow)) return begins ? schedule<Addr>(c, flow) : keep_silent(c, *flow);
   if (begins && is_replaced(c, *flow)) return schedule<Addr>(c, flow);  // the client port is used again
+  if (is_forsaken(c, *flow, begins)) return schedule<Addr>(c, flow);
   if (begins && flow::is_closed(flow->state)) {
     begin_anew(*flow);
     if (FtpState* const ftp = helper_of(c, *flow)) {
@@ -108,6 +134,7 @@ Outcome reply(Context& c) {
     if (reason != kNoDrop) return dropped(reason);
   }
   if (flow == nullptr) return reply_without_flow<Addr>(c);
+  if (is_silenced(*flow)) return keep_silent(c, *flow);
   return forward_reply(c, *flow);
 }
 

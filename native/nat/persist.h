@@ -11,8 +11,8 @@
 //
 // and the call's Call-ID, where that is what connections belong together by.
 //
-// Weight and thresholds do not matter to a network that has a server; only one that has left the service, or is drained
-// while expire_quiescent_template is set, is exchanged for another.
+// Weight and thresholds do not matter to a network that has a server; only one that has left the service, is withdrawn, or
+// is drained while expire_quiescent_template is set, is exchanged for another.
 #pragma once
 
 #include <cstring>
@@ -140,8 +140,9 @@ class Persistence {
     auto* record = templates_.find(hash_, key_, now_, template_gone(core_));
     if (record == nullptr) return nullptr;
     server = snapshot_.server_of(*at_.service, record->server_slot);
-    const bool is_usable = server != nullptr && !(snapshot_.expire_quiescent_template && server->weight == 0);
-    if (is_usable && (only == nullptr || server == only)) return record;
+    const bool may_go_on = server != nullptr && !server->withdrawn &&
+                           !(snapshot_.expire_quiescent_template && server->weight == 0);
+    if (may_go_on && (only == nullptr || server == only)) return record;
     server = nullptr;
     flow::Templates<Addr>::invalidate(*record);
     return nullptr;

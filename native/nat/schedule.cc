@@ -68,8 +68,8 @@ DropReason unfit(Context& c, const Listener& at, const Server& server) {
 /** The first server that can have this connection; null when there is none. */
 template <class Addr>
 const Server* first_fit(Context& c, const Listener& at) {
-  for (uint32_t i = 0; i < at.service->server_count; ++i) {
-    const Server& server = c.snapshot.servers[at.service->first_server + i];
+  for (uint32_t i = 0; i < at.service->server_count(); ++i) {
+    const Server& server = at.service->servers[i];
     if (service::usable(server, c.core.loads) && unfit<Addr>(c, at, server) == kNoDrop) return &server;
   }
   return nullptr;

@@ -65,6 +65,8 @@ class Tally {
   Counter ambiguous_replies;
   /** Connections ended early: by drop_entry, and because their server left (expire_nodest_conn). */
   Counter entries_dropped, orphans_ended;
+  /** Ended because an operator said so, or a drain reached its deadline. */
+  Counter flows_ended;
 
   /** Data connections that FTP helpers expect, and what they could not make use of. */
   Counter ftp_announced, ftp_ignored;

@@ -32,7 +32,7 @@ const Server* pick_bounded(const Snapshot& snapshot, const Service& service, Cli
                            const ServerLoad* loads, std::span<const uint8_t> destination) {
   const Plan& plan = service.plan;
   Share share{plan, loads};
-  for (uint32_t i = 0; i < service.server_count; ++i) {
+  for (uint32_t i = 0; i < service.server_count(); ++i) {
     const Server& server = server_of(snapshot, service, i);
     if (usable(server, loads)) share.add(server);
   }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "service/places.h"
@@ -13,7 +14,7 @@
 
 namespace vsnat::service {
 
-struct SnapshotSpec;
+struct Service;
 
 struct CallingServer {
   static constexpr uint32_t kNone = 0xffffffff;
@@ -28,8 +29,8 @@ struct CallingServer {
 
 class CallingServers {
  public:
-  /** `spec` has been checked. Services of a mark, and those on every port, have no port to call from. */
-  void build(const SnapshotSpec& spec);
+  /** In this order of positions. Services of a mark, and those on every port, have no port to call from. */
+  void build(const std::vector<std::shared_ptr<Service>>& services, const std::vector<uint32_t>& order);
 
   /** The one configured last, as the kernel finds the one added last; null when there is none. */
   template <class Addr>

@@ -12,7 +12,7 @@
 namespace vsnat::service {
 
 inline const Server& server_of(const Snapshot& snapshot, const Service& service, uint32_t index) {
-  return snapshot.servers[service.first_server + index];
+  return service.servers[index];
 }
 
 /** The server at this index of the plan; null when the slot is empty or the server not usable. */

@@ -15,8 +15,8 @@ namespace {
 
 /** A long table must not be walked to learn that nobody is usable. */
 bool any_usable(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
-  for (uint32_t i = 0; i < service.server_count; ++i) {
-    if (usable(snapshot.servers[service.first_server + i], loads)) return true;
+  for (uint32_t i = 0; i < service.server_count(); ++i) {
+    if (usable(service.servers[i], loads)) return true;
   }
   return false;
 }
@@ -49,7 +49,7 @@ const Server* pick_cycle(const Snapshot& snapshot, const Service& service, const
       }
     }
   }
-  for (uint32_t i = 0; i < service.server_count; ++i) {
+  for (uint32_t i = 0; i < service.server_count(); ++i) {
     if (const Server* server = usable_at(snapshot, service, int32_t(i), loads)) return server;
   }
   return nullptr;
@@ -134,8 +134,8 @@ const Server* pick_first(const Snapshot& snapshot, const Service& service, const
 bool crowded(const Snapshot& snapshot, const Service& service, const Server& server,
              const ServerLoad* loads) {
   if (active_of(server, loads) <= server.weight) return false;
-  for (uint32_t i = 0; i < service.server_count; ++i) {
-    const Server& other = snapshot.servers[service.first_server + i];
+  for (uint32_t i = 0; i < service.server_count(); ++i) {
+    const Server& other = service.servers[i];
     if (uint64_t(active_of(other, loads)) * 2 < other.weight) return true;
   }
   return false;
@@ -145,7 +145,7 @@ bool crowded(const Snapshot& snapshot, const Service& service, const Server& ser
 const Server* remembered_one(const Snapshot& snapshot, const Service& service, const Locality::Entry& entry,
                              const ServerLoad* loads) {
   if (entry.servers().empty()) return nullptr;
-  const Server& server = snapshot.servers[service.first_server + entry.servers()[0]];
+  const Server& server = service.servers[entry.servers()[0]];
   return server.weight > 0 && !crowded(snapshot, service, server, loads) ? &server : nullptr;
 }
 
@@ -158,7 +158,7 @@ const Server* remembered_best(const Snapshot& snapshot, const Service& service, 
   uint32_t most_index = 0;
   for (size_t i = entry.servers().size(); i-- > 0;) {  // the newest member first
     const uint32_t index = entry.servers()[i];
-    const Server& server = snapshot.servers[service.first_server + index];
+    const Server& server = service.servers[index];
     if (server.weight == 0) continue;
     const Candidate candidate(plan, server, loads);
     if (usable(server, loads) && candidate.better_than(least)) least = candidate;
@@ -186,7 +186,7 @@ const Server* pick_local(const Snapshot& snapshot, const Service& service, const
   if (kept != nullptr) return kept;
   const Server* server = pick_least(snapshot, service, loads);
   if (server == nullptr) return nullptr;
-  const auto index = uint32_t(server - &snapshot.servers[service.first_server]);
+  const auto index = uint32_t(server - service.servers.data());
   if (!plan.replicate) entry->clear();
   if (!entry->has(index)) entry->add(index, occasion.now);
   return server;

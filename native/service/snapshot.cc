@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <set>
 
 #include "base/time.h"
@@ -89,205 +90,227 @@ std::vector<Locality::Address> destinations_of(const ServiceSpec& spec) {
   return addresses;
 }
 
-}  // namespace
-
-template <class Addr>
-bool Snapshot::listen_at(Places<Addr>& listeners, const ListenSpec& place, const SnapshotSpec& spec,
-                         uint32_t service) {
-  const Addr& address = place.address.get<Addr>();
-  listeners.insert(address, kVipMark, 0, 0);
-  if (listeners.insert(address, place.protocol, place.port, service)) return true;
-  const auto* other = listeners.find(address, place.protocol, place.port);
-  const bool marked = spec.services[service].mark != 0;
-  if (marked == (spec.services[other->service].mark != 0)) return false;
-  if (marked) listeners.entries[size_t(other - listeners.entries.data())].service = service;
-  return true;
+/** The parts of a service that need no table: its plan, its grouping and its servers' numbers. */
+std::variant<std::shared_ptr<Service>, std::string> make_service(const ServiceSpec& from, size_t s) {
+  if (from.listen.empty()) return at(s, "listen: needs at least one address");
+  const uint8_t family = from.listen[0].address.family;
+  if (std::string wrong = check_grouping(from, s); !wrong.empty()) return wrong;
+  for (size_t i = 0; i < from.listen.size(); ++i) {
+    if (from.listen[i].address.family != family)
+      return at(s, "listen", i, "address: one service has one address family");
+  }
+  if (std::string wrong = check_plan(from.plan, from.servers.size(), s); !wrong.empty()) return wrong;
+  auto service = std::make_shared<Service>();
+  service->slot = from.slot;
+  service->family = family;
+  service->listen = from.listen;
+  service->vip = from.listen[0].address;
+  service->plan = from.plan;
+  service->helper = from.helper;
+  service->cursor = std::make_shared<std::atomic<uint64_t>>(0);
+  service->continues = from.continues;
+  if (from.plan.kind == PlanKind::local) {
+    service->locality = std::make_unique<Locality>(destinations_of(from), uint32_t(from.servers.size()));
+  }
+  service->persistence_ticks = ticks_from_seconds(from.persistence.seconds);
+  service->persistence_bits = from.persistence.prefix_bits;
+  service->persistence_mask = mask_of(from.persistence);
+  service->together = from.persistence.together;
+  service->mark = from.mark;
+  service->one_packet = from.one_packet;
+  service->timeout_ticks = in_ticks(from.timeouts);
+  service->servers.reserve(from.servers.size());
+  for (size_t i = 0; i < from.servers.size(); ++i) {
+    const ServerSpec& server = from.servers[i];
+    if (server.address.family != family) return at(s, "servers", i, "address: not of the service's family");
+    if (server.weight > 65535) return at(s, "servers", i, "weight: must be 0..65535");
+    service->servers.push_back(Server{server.slot, server.weight, server.upper_threshold,
+                                      server.lower_threshold, server.address,
+                                      wire::be16::from_host(server.port), server.withdrawn});
+  }
+  return service;
 }
 
-Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_t generation) {
+bool same(const IpAddress& a, const IpAddress& b) {
+  return a.family == b.family && (a.family == 4 ? a.v4 == b.v4 : a.v6 == b.v6);
+}
+
+}  // namespace
+
+bool Service::same_places(const Service& other) const {
+  return slot == other.slot && mark == other.mark && together == other.together &&
+         one_packet == other.one_packet && persistent() == other.persistent() &&
+         std::equal(listen.begin(), listen.end(), other.listen.begin(), other.listen.end(),
+                    [](const ListenSpec& a, const ListenSpec& b) {
+                      return a.protocol == b.protocol && a.port == b.port && same(a.address, b.address);
+                    }) &&
+         std::equal(servers.begin(), servers.end(), other.servers.begin(), other.servers.end(),
+                    [](const Server& a, const Server& b) {
+                      return a.slot == b.slot && a.port == b.port && same(a.address, b.address);
+                    });
+}
+
+Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_t generation,
+                                const Snapshot* before) {
   auto snapshot = std::make_unique<Snapshot>();
   snapshot->generation = generation;
   snapshot->removed_server = spec.removed_server;
   snapshot->expire_quiescent_template = spec.expire_quiescent_template;
-  std::set<std::pair<uint8_t, uint32_t>> marks;
   snapshot->policy = spec.policy;
-  snapshot->server_at_.assign(limits.server_slots, kAbsent);
-  snapshot->service_present_.assign(limits.service_slots, 0);
-  snapshot->timeout_classes_.push_back(in_ticks(flow::Timeouts{}));
-  snapshot->timeout_class_of_.assign(limits.service_slots, 0);
-  size_t listeners4 = 0, listeners6 = 0;
-  for (const ServiceSpec& service : spec.services) {
-    for (const ListenSpec& listen : service.listen) ++(listen.address.family == 4 ? listeners4 : listeners6);
-    for (const ServerSpec& server : service.servers) ++(server.address.family == 4 ? listeners4 : listeners6);
+  if (before != nullptr) {
+    snapshot->services = before->services;
+    snapshot->server_at_ = before->server_at_;
+    snapshot->service_at_ = before->service_at_;
+  } else {
+    snapshot->server_at_.assign(limits.server_slots, nullptr);
+    snapshot->service_at_.assign(limits.service_slots, kAbsent);
   }
-  snapshot->listeners4_.reserve(listeners4);
-  snapshot->listeners6_.reserve(listeners6);
-
-  for (size_t s = 0; s < spec.services.size(); ++s) {
-    const ServiceSpec& from = spec.services[s];
-    if (from.slot >= limits.service_slots) return at(s, "slot: beyond the dataplane's service slots");
-    if (snapshot->service_present_[from.slot]) return at(s, "slot: used twice");
-    snapshot->service_present_[from.slot] = 1;
-    if (from.listen.empty()) return at(s, "listen: needs at least one address");
-    const uint8_t family = from.listen[0].address.family;
-    if (std::string wrong = check_grouping(from, s); !wrong.empty()) return wrong;
-    if (from.mark != 0 && !marks.insert({family, from.mark}).second)
-      return at(s, "mark: another service of the address family has it");
-
-    for (size_t i = 0; i < from.listen.size(); ++i) {
-      const ListenSpec& listen = from.listen[i];
-      if (listen.address.family != family)
-        return at(s, "listen", i, "address: one service has one address family");
-      if (listen.port == 0) (from.mark ? snapshot->any_port_of_mark_ : snapshot->any_port_) = true;
-      const bool alone = family == 4 ? listen_at(snapshot->listeners4_, listen, spec, uint32_t(s))
-                                     : listen_at(snapshot->listeners6_, listen, spec, uint32_t(s));
-      if (!alone) return at(s, "listen", i, "address: another service already listens there");
-    }
-
-    Service service{};
-    service.slot = from.slot;
-    service.family = family;
-    service.vip = from.listen[0].address;
-    service.first_server = uint32_t(snapshot->servers.size());
-    service.server_count = uint32_t(from.servers.size());
-    service.plan = from.plan;
-    service.helper = from.helper;
-    service.cursor = std::make_shared<std::atomic<uint64_t>>(0);
-    service.continues = from.continues;
-    if (from.plan.kind == PlanKind::local) {
-      service.locality = std::make_unique<Locality>(destinations_of(from), service.server_count);
-    }
-    service.persistence_ticks = ticks_from_seconds(from.persistence.seconds);
-    service.persistence_bits = from.persistence.prefix_bits;
-    service.persistence_mask = mask_of(from.persistence);
-    service.together = from.persistence.together;
-    service.mark = from.mark;
-    service.one_packet = from.one_packet;
-    if (std::string wrong = check_plan(from.plan, from.servers.size(), s); !wrong.empty()) return wrong;
-
-    for (size_t i = 0; i < from.servers.size(); ++i) {
-      const ServerSpec& server = from.servers[i];
-      if (server.slot >= limits.server_slots)
-        return at(s, "servers", i, "slot: beyond the dataplane's server slots");
-      if (snapshot->server_at_[server.slot] != kAbsent) return at(s, "servers", i, "slot: used twice");
-      if (server.address.family != family) return at(s, "servers", i, "address: not of the service's family");
-      if (server.weight > 65535) return at(s, "servers", i, "weight: must be 0..65535");
-      snapshot->server_at_[server.slot] = uint32_t(snapshot->servers.size());
-      if (family == 4) {
-        snapshot->listeners4_.insert(server.address.v4, kRealServerMark, 0, 0);
-      } else {
-        snapshot->listeners6_.insert(server.address.v6, kRealServerMark, 0, 0);
-      }
-      snapshot->servers.push_back(Server{server.slot, server.weight, server.upper_threshold,
-                                         server.lower_threshold, server.address,
-                                         wire::be16::from_host(server.port)});
-    }
-
-    const auto ticks = in_ticks(from.timeouts);
-    auto& classes = snapshot->timeout_classes_;
-    const auto known = std::find(classes.begin(), classes.end(), ticks);
-    const size_t timeout_class = size_t(known - classes.begin());
-    if (timeout_class > 65535) return at(s, "timeouts: more than 65536 different sets of timeouts");
-    if (known == classes.end()) classes.push_back(ticks);
-    snapshot->timeout_class_of_[from.slot] = uint16_t(timeout_class);
-    snapshot->services.push_back(std::move(service));
-  }
-  snapshot->place_one_packet_replies(spec);
-  snapshot->calling_servers.build(spec);
-  if (spec.policy.nat_icmp_send) snapshot->index_real_endpoints(spec);
+  if (std::string wrong = snapshot->drop_removed(spec); !wrong.empty()) return wrong;
+  if (std::string wrong = snapshot->add_services(spec, limits); !wrong.empty()) return wrong;
+  if (std::string wrong = snapshot->index_places(spec, before); !wrong.empty()) return wrong;
+  if (std::string wrong = snapshot->sort_timeouts(); !wrong.empty()) return wrong;
   return snapshot;
 }
 
-template <class Addr>
-void Snapshot::place_one_packet_reply(Places<Addr>& places, const Addr& server, uint16_t port,
-                                      const OnePacketReply& reply) {
-  if (places.insert(server, wire::kProtoUdp, port, uint32_t(one_packet_replies_.size()))) {
-    one_packet_replies_.push_back(reply);
-  } else {
-    one_packet_replies_[places.find(server, wire::kProtoUdp, port)->service].ambiguous = true;
-  }
+void Snapshot::forget_servers(const Service& service) {
+  for (const Server& server : service.servers) server_at_[server.slot] = nullptr;
 }
 
-void Snapshot::place_one_packet_replies(const SnapshotSpec& spec) {
-  size_t places[2] = {0, 0};
-  for (const ServiceSpec& service : spec.services) {
-    if (service.one_packet && !service.listen.empty())
-      places[service.listen[0].address.family == 6] += service.listen.size() * service.servers.size();
+std::string Snapshot::drop_removed(const SnapshotSpec& spec) {
+  for (size_t i = 0; i < spec.removed.size(); ++i) {
+    const uint32_t slot = spec.removed[i];
+    if (slot >= service_at_.size() || service_at_[slot] == kAbsent)
+      return "removed[" + std::to_string(i) + "]: must be the slot of a service";
+    std::shared_ptr<Service>& service = services[service_at_[slot]];
+    forget_servers(*service);
+    service.reset();
+    service_at_[slot] = kAbsent;
   }
-  one_packet_places4_.reserve(places[0]);
-  one_packet_places6_.reserve(places[1]);
-  if (!spec.translate_one_packet_replies) return;
+  if (spec.removed.empty()) return {};
+  std::erase(services, nullptr);
+  for (uint32_t position = 0; position < services.size(); ++position)
+    service_at_[services[position]->slot] = position;
+  return {};
+}
+
+std::string Snapshot::add_services(const SnapshotSpec& spec, Limits limits) {
+  // Server slots may change hands between the services that change, so all of theirs are free before any is taken.
   for (size_t s = 0; s < spec.services.size(); ++s) {
-    if (!services[s].one_packet) continue;
-    for (const ListenSpec& listen : spec.services[s].listen) {
-      if (listen.protocol != wire::kProtoUdp) continue;
-      const Listener at{&services[s], services[s].mark != 0 ? uint16_t{0} : listen.port};
-      const auto virtual_port = wire::be16::from_host(listen.port);
-      for (uint32_t i = 0; i < services[s].server_count; ++i) {
-        const Server& server = servers[services[s].first_server + i];
-        const uint16_t port = target_port(at, server, virtual_port).host();
-        const OnePacketReply reply{listen.address, virtual_port, server.slot, services[s].slot, false};
-        if (services[s].family == 4) {
-          place_one_packet_reply(one_packet_places4_, server.address.v4, port, reply);
-        } else {
-          place_one_packet_reply(one_packet_places6_, server.address.v6, port, reply);
-        }
-      }
+    const uint32_t slot = spec.services[s].slot;
+    if (slot >= limits.service_slots) return at(s, "slot: beyond the dataplane's service slots");
+    if (service_at_[slot] != kAbsent) forget_servers(*services[service_at_[slot]]);
+  }
+  std::vector<bool> is_taken(limits.service_slots);
+  for (size_t s = 0; s < spec.services.size(); ++s) {
+    const ServiceSpec& from = spec.services[s];
+    if (is_taken[from.slot]) return at(s, "slot: used twice");
+    is_taken[from.slot] = true;
+    auto made = make_service(from, s);
+    if (auto* wrong = std::get_if<std::string>(&made)) return std::move(*wrong);
+    std::shared_ptr<Service> service = std::move(*std::get_if<0>(&made));
+    if (std::string wrong = add_servers(*service, s, limits); !wrong.empty()) return wrong;
+    fresh_.push_back(service.get());
+    uint32_t& position = service_at_[from.slot];
+    if (position != kAbsent) {
+      services[position] = std::move(service);
+      continue;
+    }
+    position = uint32_t(services.size());
+    services.push_back(std::move(service));
+  }
+  return {};
+}
+
+std::string Snapshot::add_servers(const Service& service, size_t s, Limits limits) {
+  for (size_t i = 0; i < service.servers.size(); ++i) {
+    const Server& server = service.servers[i];
+    if (server.slot >= limits.server_slots)
+      return at(s, "servers", i, "slot: beyond the dataplane's server slots");
+    if (server_at_[server.slot] != nullptr) return at(s, "servers", i, "slot: used twice");
+    server_at_[server.slot] = &server;
+  }
+  return {};
+}
+
+std::string Snapshot::index_places(const SnapshotSpec& spec, const Snapshot* before) {
+  Directory::Settings settings{spec.translate_one_packet_replies, spec.policy.nat_icmp_send,
+                               spec.lingering_vips};
+  if (before != nullptr && spec.removed.empty() && services.size() == before->services.size()) {
+    const Directory::Settings& old = before->directory_->settings();
+    const bool nobody_moved =
+        old.translate_one_packet_replies == settings.translate_one_packet_replies &&
+        old.real_endpoints == settings.real_endpoints &&
+        std::equal(old.lingering_vips.begin(), old.lingering_vips.end(), settings.lingering_vips.begin(),
+                   settings.lingering_vips.end(), same) &&
+        std::all_of(fresh_.begin(), fresh_.end(), [&](const Service* service) {
+          return service->same_places(*before->services[service_at_[service->slot]]);
+        });
+    if (nobody_moved) {
+      directory_ = before->directory_;
+      return {};
     }
   }
+  // Who was there keeps his place, so that a mistake is one of the services that come.
+  std::vector<bool> is_fresh(services.size());
+  for (const Service* service : fresh_) is_fresh[service_at_[service->slot]] = true;
+  std::vector<uint32_t> order;
+  order.reserve(services.size());
+  for (uint32_t position = 0; position < services.size(); ++position)
+    if (!is_fresh[position]) order.push_back(position);
+  const size_t carried = order.size();
+  std::set<std::pair<uint8_t, uint32_t>> marks;
+  for (const uint32_t position : order) {
+    if (services[position]->mark != 0) marks.insert({services[position]->family, services[position]->mark});
+  }
+  for (size_t s = 0; s < fresh_.size(); ++s) {
+    order.push_back(service_at_[fresh_[s]->slot]);
+    if (fresh_[s]->mark != 0 && !marks.insert({fresh_[s]->family, fresh_[s]->mark}).second)
+      return at(s, "mark: another service of the address family has it");
+  }
+  auto built = Directory::build(services, order, std::move(settings));
+  if (const auto* conflict = std::get_if<Directory::Conflict>(&built)) {
+    return at(conflict->place - carried, "listen", conflict->listen,
+              "address: another service already listens there");
+  }
+  directory_ = std::move(*std::get_if<0>(&built));
+  return {};
 }
 
-void Snapshot::index_real_endpoints(const SnapshotSpec& spec) {
-  // One entry for each protocol its service listens for: a real server has no protocol of its own.
-  const auto each = [&spec](auto&& visit) {
-    for (size_t s = 0; s < spec.services.size(); ++s) {
-      for (const ListenSpec& listen : spec.services[s].listen) {
-        for (const ServerSpec& server : spec.services[s].servers) visit(uint32_t(s), listen.protocol, server);
-      }
-    }
-  };
-  size_t endpoints4 = 0, endpoints6 = 0;
-  each([&](uint32_t, uint8_t, const ServerSpec& server) {
-    ++(server.address.family == 4 ? endpoints4 : endpoints6);
-  });
-  real_endpoints4_.reserve(endpoints4);
-  real_endpoints6_.reserve(endpoints6);
-  each([&](uint32_t s, uint8_t protocol, const ServerSpec& server) {
-    if (server.address.family == 4) {
-      real_endpoints4_.insert(server.address.v4, protocol, server.port, s);
-    } else {
-      real_endpoints6_.insert(server.address.v6, protocol, server.port, s);
-    }
-  });
+std::string Snapshot::sort_timeouts() {
+  timeout_classes_.push_back(in_ticks(flow::Timeouts{}));
+  timeout_class_of_.assign(service_at_.size(), 0);
+  for (size_t s = 0; s < services.size(); ++s) {
+    const auto& ticks = services[s]->timeout_ticks;
+    const auto known = std::find(timeout_classes_.begin(), timeout_classes_.end(), ticks);
+    const size_t timeout_class = size_t(known - timeout_classes_.begin());
+    if (timeout_class > 65535) return at(s, "timeouts: more than 65536 different sets of timeouts");
+    if (known == timeout_classes_.end()) timeout_classes_.push_back(ticks);
+    timeout_class_of_[services[s]->slot] = uint16_t(timeout_class);
+  }
+  return {};
 }
 
-std::vector<uint32_t> Snapshot::moved_servers(const Snapshot& before, const Service& service,
-                                              const Service& next) const {
-  std::vector<uint32_t> moved(service.server_count, Locality::kGone);
-  for (uint32_t i = 0; i < service.server_count; ++i) {
-    const Server& server = before.servers[service.first_server + i];
-    const uint32_t at = server_at_[server.slot];
-    if (at < next.first_server || at >= next.first_server + next.server_count) continue;
+std::vector<uint32_t> Snapshot::moved_servers(const Service& service, const Service& next) const {
+  std::vector<uint32_t> moved(service.server_count(), Locality::kGone);
+  for (uint32_t i = 0; i < service.server_count(); ++i) {
+    const Server& server = service.servers[i];
+    const Server* now = server_of(next, server.slot);
     // A slot may have changed hands.
-    const Server& now = servers[at];
-    const bool same =
-        service.family == 4 ? now.address.v4 == server.address.v4 : now.address.v6 == server.address.v6;
-    if (same && now.port == server.port) moved[i] = at - next.first_server;
+    if (now != nullptr && same(now->address, server.address) && now->port == server.port)
+      moved[i] = uint32_t(now - next.servers.data());
   }
   return moved;
 }
 
 void Snapshot::inherit(const Snapshot& before) {
-  std::vector<const Service*> by_slot(before.service_present_.size());
-  for (const Service& service : before.services) by_slot[service.slot] = &service;
-  for (Service& next : services) {
-    const Service* service = next.slot < by_slot.size() ? by_slot[next.slot] : nullptr;
+  for (Service* next : fresh_) {
+    const Service* service = before.service_at(next->slot);
     if (service == nullptr) continue;
-    if (next.continues) next.cursor = service->cursor;
-    if (!next.locality || !service->locality) continue;
+    if (next->continues) next->cursor = service->cursor;
+    if (!next->locality || !service->locality) continue;
     // Another scheduler, or another service in the same slot, starts afresh.
-    if (next.family != service->family || next.plan.replicate != service->plan.replicate) continue;
-    next.locality->inherit(*service->locality, moved_servers(before, *service, next));
+    if (next->family != service->family || next->plan.replicate != service->plan.replicate) continue;
+    next->locality->inherit(*service->locality, moved_servers(*service, *next));
   }
 }
 

@@ -116,6 +116,8 @@ export interface SnapshotSettings {
   readonly onePacketReplies?: 'translate' | 'pass';
   /** The kernel's defaults when absent. */
   readonly policy?: PolicySpec;
+  /** Addresses to which packets of connections still come although nobody listens there any more. */
+  readonly lingeringVips?: readonly string[];
 }
 
 export interface SnapshotSpec extends SnapshotSettings {
@@ -192,6 +194,8 @@ export interface QueueCounters {
   readonly entriesDropped: number;
   /** Connections ended because their server was deleted (expire_nodest_conn). */
   readonly orphansEnded: number;
+  /** Connections ended by an operator, or when a drain reached its deadline. */
+  readonly flowsEnded: number;
   /** Data connections that FTP helpers learnt of and let through. */
   readonly ftpAnnounced: number;
   /** Lines about data connections, and whole control connections, that FTP helpers could do nothing with. */
@@ -305,6 +309,8 @@ export interface Dataplane {
   publish(snapshot: SnapshotSpec): number;
   /** The same, told by what has changed; costs little where little did. */
   update(delta: SnapshotDelta): number;
+  /** Of the last of these: from the moment the first queue was told until all worked with it, or a second was over. */
+  swapSeconds(): number;
   /** Steps the cycle plan in this service slot has taken; `ServiceCounters.cursor` of one service. */
   cursor(serviceSlot: number): number;
   /** `ServerCounters` of one server, as far as it is about now. */

@@ -117,6 +117,10 @@ export class FakeDataplane implements Dataplane {
     return generation;
   }
 
+  swapSeconds(): number {
+    return 0.001;
+  }
+
   cursor(serviceSlot: number): number {
     return this.#services.get(serviceSlot)?.cursor ?? 0;
   }
@@ -254,6 +258,7 @@ function emptyQueue(queue: number): QueueCounters {
     ambiguousReplies: 0,
     entriesDropped: 0,
     orphansEnded: 0,
+    flowsEnded: 0,
     ftpAnnounced: 0,
     ftpIgnored: 0,
     directPackets: 0,

@@ -8,7 +8,6 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-import { applyDelta } from './delta.js';
 import { errorCodes, VsnatError, type ErrorCode } from '../errors.js';
 import type {
   Counters,
@@ -16,7 +15,9 @@ import type {
   DefenceSpec,
   DeviceFacts,
   DropReason,
+  Ending,
   FlowPage,
+  FlowSelection,
   Limits,
   ServerLoad,
   SnapshotDelta,
@@ -27,7 +28,7 @@ import { decodeCounters, type RawCounters } from './counters.js';
 import type { MemoryPacket, PacketEngine, ProcessedPacket } from './packet-engine.js';
 
 /** The layout of specs and counters both sides agree on; native/napi raises it when the shape changes. */
-export const addonAbi = 6;
+export const addonAbi = 7;
 
 interface EngineOptions {
   readonly device: 'tun' | 'memory';
@@ -47,6 +48,12 @@ export interface Engine {
   readonly closed: boolean;
   facts(): DeviceFacts;
   publish(snapshot: SnapshotSpec): number;
+  update(delta: SnapshotDelta): number;
+  swapSeconds(): number;
+  cursor(serviceSlot: number): number;
+  load(serverSlot: number): ServerLoad;
+  endFlows(selection: FlowSelection, ending: Ending): void;
+  ending(): { readonly done: boolean; readonly ended: number };
   defend(defence: DefenceSpec): void;
   direct(on: boolean): void;
   counters(): RawCounters;
@@ -153,6 +160,9 @@ export function limitsFor(needed: Limits): Limits {
   };
 }
 
+/** Threads cannot call JavaScript, so they are asked whether they have done. */
+const endingPollMs = 2;
+
 class NativeDataplane implements Dataplane {
   readonly facts: DeviceFacts;
   protected readonly engine: Engine;
@@ -166,33 +176,42 @@ class NativeDataplane implements Dataplane {
     this.facts = translated(() => this.engine.facts());
   }
 
-  #last: SnapshotSpec = { services: [], removedServer: 'reset' };
+  /** Orders to end connections are given one at a time; the last one's end. */
+  #ending: Promise<unknown> = Promise.resolve();
 
   publish(snapshot: SnapshotSpec): number {
-    const generation = translated(() => this.engine.publish(snapshot));
-    this.#last = snapshot;
-    return generation;
+    return translated(() => this.engine.publish(snapshot));
   }
 
   update(delta: SnapshotDelta): number {
-    return this.publish(applyDelta(this.#last, delta));
+    return translated(() => this.engine.update(delta));
+  }
+
+  swapSeconds(): number {
+    return translated(() => this.engine.swapSeconds());
   }
 
   cursor(serviceSlot: number): number {
-    return this.counters().services.find(({ slot }) => slot === serviceSlot)?.cursor ?? 0;
+    return translated(() => this.engine.cursor(serviceSlot));
   }
 
   load(serverSlot: number): ServerLoad {
-    const {
-      active = 0,
-      inactive = 0,
-      persistent = 0,
-    } = this.counters().servers.find(({ slot }) => slot === serverSlot) ?? {};
-    return { active, inactive, persistent };
+    return translated(() => this.engine.load(serverSlot));
   }
 
-  endFlows(): Promise<number> {
-    return Promise.reject(new VsnatError('VSNAT_DATAPLANE', 'flows: cannot be ended yet'));
+  endFlows(selection: FlowSelection, ending: Ending): Promise<number> {
+    const result = this.#ending.then(async () => {
+      translated(() => this.engine.endFlows(selection, ending));
+      for (;;) {
+        const { done, ended } = translated(() => this.engine.ending());
+        if (done) return ended;
+        const failure = this.failure();
+        if (failure !== null) throw new VsnatError('VSNAT_DATAPLANE', failure);
+        await new Promise((resolve) => setTimeout(resolve, endingPollMs));
+      }
+    });
+    this.#ending = result.catch(() => undefined); // the caller has the failure
+    return result;
   }
 
   defend(defence: DefenceSpec): void {

@@ -46,15 +46,17 @@ interface Running {
 export interface Publishes {
   /** Snapshots published. */
   readonly count: number;
-  /** Of the last one: compiled and handed over, until every queue works with it or a second is over. */
+  /** Of the last one: compiled, handed over, and every queue works with it. JavaScript waits for it. */
   readonly lastSeconds: number;
+  /** Of that, from the moment the first queue was told. */
+  readonly lastSwapSeconds: number;
 }
 
 export class Reconciler {
   readonly #dataplane: Dataplane;
   readonly #watch: Watch;
   #running: Running | undefined;
-  #publishes: Publishes = { count: 0, lastSeconds: 0 };
+  #publishes: Publishes = { count: 0, lastSeconds: 0, lastSwapSeconds: 0 };
 
   constructor(dataplane: Dataplane, watch: Watch = nobodyWatches) {
     this.#dataplane = dataplane;
@@ -197,6 +199,7 @@ export class Reconciler {
     this.#publishes = {
       count: this.#publishes.count + 1,
       lastSeconds: (performance.now() - began) / 1000,
+      lastSwapSeconds: this.#dataplane.swapSeconds(),
     };
     this.#tellPlanning(old, compiled);
     return { compiled, generation };

@@ -56,4 +56,11 @@ export const configMetrics: readonly MetricDefinition[] = [
     labels: [],
     series: ({ publishes }) => single(publishes.lastSeconds),
   },
+  {
+    name: 'vsnat_config_last_swap_seconds',
+    help: 'Of that, from the moment the first queue was told until all worked with it.',
+    type: 'gauge',
+    labels: [],
+    series: ({ publishes }) => single(publishes.lastSwapSeconds),
+  },
 ];

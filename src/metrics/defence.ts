@@ -6,9 +6,10 @@ import { single, type MetricDefinition, type Sample, type Series } from './defin
 const pageBytes = 4096;
 
 function* flowsDropped({ counters }: Sample): Generator<Series> {
-  for (const { queue, entriesDropped, orphansEnded } of counters.queues) {
+  for (const { queue, entriesDropped, orphansEnded, flowsEnded } of counters.queues) {
     yield { labels: { queue: String(queue), cause: 'drop_entry' }, value: entriesDropped };
     yield { labels: { queue: String(queue), cause: 'expire_nodest_conn' }, value: orphansEnded };
+    yield { labels: { queue: String(queue), cause: 'operator' }, value: flowsEnded };
   }
 }
 
@@ -38,7 +39,7 @@ export const defenceMetrics: readonly MetricDefinition[] = [
   },
   {
     name: 'vsnat_flows_dropped_total',
-    help: 'Connections forgotten early, by the setting that caused it: drop_entry or expire_nodest_conn.',
+    help: 'Connections forgotten early, by what caused it: drop_entry or expire_nodest_conn, the settings; operator, on request or at the deadline of a drain.',
     type: 'counter',
     labels: ['queue', 'cause'],
     series: flowsDropped,

@@ -151,6 +151,31 @@ void NatLab::enter(const nat::Outcome& outcome) {
   }
 }
 
+std::vector<Packet> NatLab::end(const nat::EndSpec& end_spec) {
+  nat::Core core{*tables, loads.data(), tally, budget, fragments, 0};
+  core.defence = &defence;
+  core.ftp = &ftp;
+  std::vector<Packet> said;
+  const uint64_t before = tally.flows_ended.read();
+  uint32_t total = 0;
+  for (uint32_t shard = 0; shard < nat::flow_shards(*tables); ++shard) {
+    for (uint32_t first = 0, more = 1; more != 0; first += nat::Goodbyes::kMostFlows) {
+      nat::Goodbyes goodbyes;
+      uint32_t ended = 0;
+      more = nat::end_flows(core, *snapshot, end_spec, shard, now.tick(), first, goodbyes, ended);
+      total += ended;
+      for (uint32_t i = 0; i < goodbyes.count(); ++i) {
+        const auto bytes = goodbyes.at(i);
+        ++generated[size_t(Generated::connection_reset)];
+        said.push_back(leaving({bytes.data(), uint32_t(bytes.size()), uint32_t(bytes.size()), {}}));
+      }
+    }
+  }
+  CHECK_EQ(tally.flows_ended.read() - before, uint64_t(total));
+  check_books();
+  return said;
+}
+
 Packet NatLab::leaving(const nat::Packet& native) {
   ++tx;
   Packet packet;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/mapping.h"
+#include "nat/end.h"
 #include "nat/step.h"
 #include "test/native/flow/table_lab.h"
 #include "test/native/support/reference.h"
@@ -49,6 +50,8 @@ class NatLab {
   void publish();
   /** Remove what has expired, everywhere, held pieces included. */
   void expire();
+  /** Ends flows; what is said to their ends. */
+  std::vector<Packet> end(const nat::EndSpec& spec);
   void advance_seconds(uint32_t seconds) { now.ms += uint64_t(seconds) * 1000; }
 
   uint64_t templates() { return templates4_.table.stats().flows + templates6_.table.stats().flows; }

@@ -75,7 +75,7 @@ TEST("a network is what the mask leaves of an address, bit by bit") {
   for (unsigned bits = 1; bits <= 32; ++bits) {
     PersistentLab lab(360, int(bits));
     const uint64_t want = (0xffffffffull << (32 - bits)) & 0xffffffff;
-    CHECK_EQ(uint64_t(network_of(four, lab.snapshot->services[0]).fold()), want);
+    CHECK_EQ(uint64_t(network_of(four, *lab.snapshot->services[0]).fold()), want);
   }
   const auto six = ip6({0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff}).v6();
   service::Service service{};
@@ -139,6 +139,21 @@ TEST(
     lab.web(f).servers[0].weight = 1;
     lab.publish();
     CHECK_EQ(connect(lab, client(f, 1, 1, 4)), 1);
+  }
+}
+
+TEST("a withdrawn server is exchanged at the next connection, and what is established there goes on") {
+  for (const int f : {4, 6}) {
+    PersistentLab lab;
+    CHECK_EQ(connect(lab, client(f, 1, 1, 1)), 0);
+    lab.web(f).servers[0].weight = 0;
+    lab.web(f).servers[0].withdrawn = true;
+    lab.publish();
+    CHECK_EQ(connect(lab, client(f, 1, 1, 2)), 1);
+    lab.web(f).servers[0].weight = 1;
+    lab.web(f).servers[0].withdrawn = false;
+    lab.publish();
+    CHECK_EQ(connect(lab, client(f, 1, 1, 3)), 1);
   }
 }
 

@@ -36,7 +36,7 @@ struct Bench {
   }
 
   int pick(ClientKey client = {}) {
-    const Server* server = service::pick(*snapshot, snapshot->services[0], client, loads.data());
+    const Server* server = service::pick(*snapshot, *snapshot->services[0], client, loads.data());
     return server == nullptr ? -1 : int(server->slot);
   }
   /** Letters of `n` picks, '-' for none; every pick becomes a connection that never ends. */

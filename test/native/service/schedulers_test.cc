@@ -75,7 +75,7 @@ class Hall {
   /** The server's slot as a letter; '-' for none. */
   char pick(size_t vip = 0) {
     const Occasion occasion{bytes_of(vips_[vip]), Now{seconds * 1000}.tick(), &prng};
-    const Server* server = service::pick(*snapshot, snapshot->services[0], {}, loads.data(), occasion);
+    const Server* server = service::pick(*snapshot, *snapshot->services[0], {}, loads.data(), occasion);
     return server == nullptr ? '-' : char('A' + server->slot);
   }
   std::string picks(int n, bool active = true) {
@@ -223,7 +223,7 @@ TEST("twos without a generator meets the first server of the order, and never a 
   Hall hall(twos(), {3, 2, 1});
   const Occasion occasion;
   const Server* server =
-      service::pick(*hall.snapshot, hall.snapshot->services[0], {}, hall.loads.data(), occasion);
+      service::pick(*hall.snapshot, *hall.snapshot->services[0], {}, hall.loads.data(), occasion);
   CHECK_EQ(server ? int(server->slot) : -1, 2);
   hall.active({0, 0, 1000});
   int crowded = 0;
@@ -245,7 +245,7 @@ TEST("a server alone is drawn alone, without a generator too") {
   CHECK_EQ(hall.picks(3), std::string("BBB"));
   const Occasion occasion;
   const Server* server =
-      service::pick(*hall.snapshot, hall.snapshot->services[0], {}, hall.loads.data(), occasion);
+      service::pick(*hall.snapshot, *hall.snapshot->services[0], {}, hall.loads.data(), occasion);
   CHECK_EQ(server ? int(server->slot) : -1, 1);
 }
 
@@ -293,7 +293,7 @@ TEST("destination hashing folds an IPv6 address as source hashing does") {
   plan.on = HashOn::destination;
   Hall by_destination(plan, {1, 1, 1, 1, 1, 1, 1}, vips);
   for (size_t i = 0; i < vips.size(); ++i) {
-    const Server* server = service::pick(*by_source.snapshot, by_source.snapshot->services[0],
+    const Server* server = service::pick(*by_source.snapshot, *by_source.snapshot->services[0],
                                          {vips[i].v6().fold(), 7}, by_source.loads.data());
     CHECK_EQ(by_destination.pick(i), server ? char('A' + server->slot) : '-');
   }
@@ -414,7 +414,7 @@ TEST("workers may ask for a destination while its memory is handed over") {
       const auto destination = bytes_of(vip);
       for (uint32_t i = 0; !stop; ++i) {
         const Occasion occasion{destination, Tick{i * 1000}, nullptr};
-        const Server* server = service::pick(before, before.services[0], {}, hall.loads.data(), occasion);
+        const Server* server = service::pick(before, *before.services[0], {}, hall.loads.data(), occasion);
         if (server == nullptr) {
           ++strangers;
           continue;
@@ -435,7 +435,7 @@ TEST("workers may ask for a destination while its memory is handed over") {
     spec.services[0].plan = local(true);
     auto next = built(spec);
     next->inherit(before);
-    const auto* entry = next->services[0].locality->find(bytes_of(ip4(192, 0, 2, 10)));
+    const auto* entry = next->services[0]->locality->find(bytes_of(ip4(192, 0, 2, 10)));
     CHECK(entry != nullptr && entry->servers().size() <= 3);
   }
   stop = true;
@@ -458,7 +458,7 @@ TEST("a cycle that continues loses no step, also to those who still use the snap
   std::vector<ServerLoad> loads(8);
   const auto pick = [&](const Snapshot& snapshot) {
     const Occasion occasion{bytes_of(vip), Now{0}.tick(), nullptr};
-    return service::pick(snapshot, snapshot.services[0], {}, loads.data(), occasion)->slot;
+    return service::pick(snapshot, *snapshot.services[0], {}, loads.data(), occasion)->slot;
   };
   const auto before = snapshot_of({0, 1, 2}, true);  // nothing to go on with: it begins
   CHECK_EQ(pick(*before), 0u);

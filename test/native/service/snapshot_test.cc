@@ -272,5 +272,142 @@ TEST("a service that left leaves the kernel's timeouts to its flows") {
   CHECK_EQ(built(spec)->timeout_ticks(3, flow::State::established), ticks_from_seconds(900));
 }
 
+/** What the packet path can learn of a snapshot, of a thousand places and every slot. */
+std::string learnt(const Snapshot& snapshot) {
+  std::string text;
+  const auto add = [&](uint64_t n) { text += std::to_string(n) + " "; };
+  for (uint8_t host = 0; host < 32; ++host) {
+    const auto address = ip4(192, 0, 2, host).v4();
+    add(snapshot.is_vip(address));
+    add(snapshot.is_real_server(ip4(10, 0, 0, host).v4()));
+    for (const uint16_t port : {0, 80, 81}) {
+      const auto at = snapshot.find_listener(6, address, wire::be16::from_host(port));
+      add(at.service ? at.service->slot : 99);
+      add(at.port);
+    }
+  }
+  for (uint32_t slot = 0; slot < kTestLimits.server_slots; ++slot) {
+    const auto* server = snapshot.server_at(slot);
+    add(server ? server->weight : 99);
+    add(snapshot.server_gone(slot, slot % kTestLimits.service_slots));
+    for (uint32_t s = 0; server && s < kTestLimits.service_slots; ++s) {
+      const auto* service = snapshot.service_at(s);
+      add(service && snapshot.server_of(*service, slot) != nullptr);
+    }
+  }
+  for (uint32_t s = 0; s < kTestLimits.service_slots; ++s)
+    add(snapshot.timeout_ticks(s, flow::State::established));
+  return text;
+}
+
+TEST("a snapshot made by changes is the one made whole, over random changes") {
+  Random random("changes");
+  std::map<uint32_t, ServiceSpec> services;
+  auto current = built({});
+  for (uint64_t round = 1; round <= scaled(400); ++round) {
+    SnapshotSpec changes;
+    std::map<uint32_t, ServiceSpec> next = services;
+    for (uint64_t i = random.below(4); i > 0; --i) {
+      const auto slot = uint32_t(random.below(6));
+      if (random.below(4) == 0 && services.contains(slot) && next.contains(slot)) {
+        next.erase(slot);
+        continue;
+      }
+      ServiceSpec service =
+          service_spec(slot, 6, {ip4(192, 0, 2, uint8_t(slot * 2 + random.below(2))), 80}, {});
+      service.mark = random.below(5) == 0 ? slot + 1 : 0;
+      service.timeouts.seconds[size_t(flow::State::established)] = uint32_t(10 + random.below(3));
+      for (uint32_t n = 0; n < random.below(4); ++n) {
+        service.servers.push_back(server_spec(slot * 8 + n, {ip4(10, 0, 0, uint8_t(random.below(30))), 80},
+                                              uint32_t(random.below(3))));
+        service.plan.steps.push_back(int32_t(n));
+      }
+      next[slot] = service;
+    }
+    SnapshotSpec whole;
+    for (const auto& [slot, service] : next) whole.services.push_back(service);
+    for (const auto& [slot, service] : services) {
+      if (!next.contains(slot)) changes.removed.push_back(slot);
+    }
+    std::vector<const service::Service*> carried;
+    for (const auto& [slot, service] : next) {
+      const bool is_new = !services.contains(slot) || random.below(3) == 0;
+      const auto* old = services.contains(slot) ? &services.at(slot) : nullptr;
+      const bool differs = old == nullptr || old->servers.size() != service.servers.size() ||
+                           old->listen[0].address.v4 != service.listen[0].address.v4 ||
+                           old->mark != service.mark || old->timeouts.seconds != service.timeouts.seconds ||
+                           old->servers.size() > 0;
+      if (is_new || differs) {
+        changes.services.push_back(service);
+      } else {
+        carried.push_back(current->service_at(slot));
+      }
+    }
+    auto result = Snapshot::change(*current, changes, kTestLimits, round + 1);
+    if (!CHECK(std::get_if<0>(&result) != nullptr)) return;
+    auto changed = std::move(*std::get_if<0>(&result));
+    CHECK_EQ(learnt(*changed), learnt(*built(whole)));
+    for (const auto* service : carried) CHECK(changed->service_at(service->slot) == service);
+    current = std::move(changed);
+    services = std::move(next);
+  }
+}
+
+TEST("a change of weights keeps the directory and all other services, with the steps they have taken") {
+  SnapshotSpec spec;
+  spec.services = {web(),
+                   service_spec(1, 6, {ip4(192, 0, 2, 11), 80}, {server_spec(2, {ip4(10, 0, 0, 3), 53})})};
+  const auto before = built(spec);
+  before->services[0]->cursor->store(7);
+  before->services[1]->cursor->store(9);
+  SnapshotSpec changes;
+  changes.services = {web()};
+  changes.services[0].servers[0].weight = 0;
+  changes.services[0].servers[0].withdrawn = true;
+  auto result = Snapshot::change(*before, changes, kTestLimits, 2);
+  const auto& after = **std::get_if<0>(&result);
+  CHECK(after.shares_directory(*before));
+  CHECK(after.services[1] == before->services[1]);
+  CHECK_EQ(after.server_at(0)->weight, 0u);
+  CHECK(after.server_at(0)->withdrawn);
+  CHECK_EQ(before->server_at(0)->weight, 1u);
+  CHECK_EQ(after.services[0]->cursor->load(), uint64_t{0});
+  changes.services[0].servers.pop_back();
+  changes.services[0].plan.steps.pop_back();
+  auto moved = Snapshot::change(*before, changes, kTestLimits, 3);
+  CHECK(!(*std::get_if<0>(&moved))->shares_directory(*before));
+}
+
+TEST("a change that cannot be is refused with the place and the reason") {
+  SnapshotSpec spec;
+  spec.services = {web(),
+                   service_spec(1, 6, {ip4(192, 0, 2, 11), 80}, {server_spec(2, {ip4(10, 0, 0, 3), 53})})};
+  const auto before = built(spec);
+  const auto refusal_of = [&](auto&& change) {
+    SnapshotSpec changes;
+    change(changes);
+    auto result = Snapshot::change(*before, changes, kTestLimits, 2);
+    const auto* wrong = std::get_if<std::string>(&result);
+    return wrong ? *wrong : std::string("built");
+  };
+  const ServiceSpec other = service_spec(3, 6, virtual_endpoint(4), {server_spec(5, {ip4(10, 0, 0, 3), 53})});
+  CHECK_EQ(refusal_of([&](SnapshotSpec& s) { s.removed = {2}; }),
+           std::string("removed[0]: must be the slot of a service"));
+  CHECK_EQ(refusal_of([&](SnapshotSpec& s) { s.services = {other}; }),
+           std::string("services[0].listen[0].address: another service already listens there"));
+  CHECK_EQ(refusal_of([&](SnapshotSpec& s) { s.services = {other}, s.removed = {0}; }), std::string("built"));
+  CHECK_EQ(refusal_of([&](SnapshotSpec& s) { s.services = {other}, s.services[0].servers[0].slot = 2; }),
+           std::string("services[0].servers[0].slot: used twice"));
+}
+
+TEST("an address that lingers is a VIP without a service") {
+  SnapshotSpec spec;
+  spec.lingering_vips = {ip_address(ip4(192, 0, 2, 77))};
+  const auto snapshot = built(spec);
+  CHECK(snapshot->is_vip(ip4(192, 0, 2, 77).v4()));
+  CHECK(snapshot->find_service(6, ip4(192, 0, 2, 77).v4(), wire::be16::from_host(80)) == nullptr);
+  CHECK(!snapshot->is_vip(ip4(192, 0, 2, 78).v4()));
+}
+
 }  // namespace
 }  // namespace vsnat::test

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { RawCounters } from '../../../src/dataplane/counters.js';
-import type { DeviceFacts, FlowPage } from '../../../src/dataplane/dataplane.js';
+import type { DeviceFacts, FlowPage, ServerLoad } from '../../../src/dataplane/dataplane.js';
 import {
   addonAbi,
   defaultLimits,
@@ -33,6 +33,31 @@ function fakeAddon(failWith?: Error): { addon: Addon; calls: unknown[][] } {
     publish(snapshot: unknown): number {
       calls.push(['publish', snapshot]);
       return 3;
+    }
+    update(delta: unknown): number {
+      calls.push(['update', delta]);
+      return 4;
+    }
+    swapSeconds(): number {
+      return 0.5;
+    }
+    cursor(slot: number): number {
+      calls.push(['cursor', slot]);
+      return 9;
+    }
+    load(slot: number): ServerLoad {
+      calls.push(['load', slot]);
+      return { active: 1, inactive: 2, persistent: 3 };
+    }
+    endFlows(selection: unknown, ending: unknown): void {
+      calls.push(['endFlows', selection, ending]);
+      this.#looks = 0;
+    }
+    #looks = 0;
+    /** Done at the third look. */
+    ending(): { done: boolean; ended: number } {
+      this.#looks += 1;
+      return { done: this.#looks === 3, ended: this.#looks };
     }
     counters(): RawCounters {
       throw systemError('counters: no', { code: 'EIO', syscall: 'read' });
@@ -191,6 +216,22 @@ describe('a memory dataplane', () => {
     expect(calls.slice(1)).toEqual([
       ['process', packet],
       ['expire', 7],
+    ]);
+  });
+});
+
+describe('orders to end connections', () => {
+  it('are given one at a time, each when the one before it is obeyed', async () => {
+    const { addon, calls } = fakeAddon();
+    const dataplane = new TunDataplane(tunOptions, addon);
+    const first = dataplane.endFlows({ serverSlot: 1 }, 'reset');
+    const second = dataplane.endFlows({ clientPort: 7 }, 'silence');
+    expect(await first).toBe(3);
+    expect(calls.filter(([what]) => what === 'endFlows')).toHaveLength(1);
+    expect(await second).toBe(3);
+    expect(calls.filter(([what]) => what === 'endFlows')).toEqual([
+      ['endFlows', { serverSlot: 1 }, 'reset'],
+      ['endFlows', { clientPort: 7 }, 'silence'],
     ]);
   });
 });

@@ -98,7 +98,7 @@ export function busySample(): Sample {
       lastSuccessAt: 1_763_000_000_000,
       lastError: 'vsnat.yaml:1:1: …',
     },
-    publishes: { count: 9, lastSeconds: 0.0125 },
+    publishes: { count: 9, lastSeconds: 0.0125, lastSwapSeconds: 0.004 },
     generation: 4,
     counters: dataplane.counters(),
     admin: {

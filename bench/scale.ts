@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What a change costs a director of 10,000 services with 10 servers each, over a real TUN device with packets flowing: the
+ * first publish, one server's verdict, a step of a slow start, a reload that changes one service, and one that changes
+ * every service. Of each: how long JavaScript is held, how long the swap takes of that, and whether any packet was lost.
+ *
+ *   npm run bench -- scale [--services 10000] [--servers 10] [--rounds 5]
+ *
+ * Needs root: it runs itself again in a network namespace of its own. Packets are datagrams of a process beside it; none is
+ * lost when as many were forwarded as were sent, over all of the changes.
+ */
+import { fork, spawnSync, type ChildProcess } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { availableParallelism } from 'node:os';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { parseConfig } from '../src/config/index.js';
+import { limitsFor, TunDataplane } from '../src/dataplane/native.js';
+import { Director } from '../src/director/director.js';
+import { slotsNeeded } from '../src/director/slots.js';
+import type { CheckedState, HealthMonitor } from '../src/health/index.js';
+import {
+  realServer,
+  serverId,
+  virtualService,
+  type HealthCheck,
+  type Model,
+  type VirtualService,
+} from '../src/model/index.js';
+
+const self = fileURLToPath(import.meta.url);
+const check: HealthCheck = {
+  question: { kind: 'tcp' },
+  timing: { intervalMs: 2000, fastIntervalMs: 500, timeoutMs: 1000, rise: 2, fall: 3, jitter: 0.1 },
+  port: null,
+  source: null,
+  through: 'direct',
+  passive: true,
+};
+
+const address = (net: number, index: number): string =>
+  `${net}.${index >> 16}.${(index >> 8) & 255}.${index & 255}`;
+
+/** Ten services to a VIP; `round` is in every weight, so that another round is another configuration. */
+function modelOf(services: number, servers: number, round: number): Model {
+  const base = parseConfig('services: []').model;
+  return {
+    ...base,
+    services: Array.from({ length: services }, (_, s) =>
+      virtualService({
+        name: `service-${s}`,
+        listen: `udp://${address(10, 1 + Math.floor(s / 10))}:${1000 + (s % 10)}`,
+        scheduler: s % 2 === 0 ? 'wlc' : 'wrr',
+        servers: Array.from({ length: servers }, (__, n) =>
+          realServer(`${address(11, 1 + s * servers + n)}:53`, { weight: 1 + ((n + round) % 3) }),
+        ),
+        health: [check],
+        slowStart: { seconds: 10, from: 0.1, curve: 1 },
+      }),
+    ),
+  };
+}
+
+/** Says what it is told to say. */
+class Played implements HealthMonitor {
+  readonly #states = new Map<string, CheckedState>();
+  constructor(readonly onChange: (states: readonly CheckedState[]) => void) {}
+  say(service: VirtualService, index: number, verdict: 'up' | 'down'): void {
+    const server = service.servers[index];
+    if (server === undefined) throw new Error('no such server');
+    const state: CheckedState = {
+      service: service.name,
+      server: serverId(server),
+      verdict,
+      weightPercent: null,
+      drainAsked: false,
+      suspect: false,
+      since: 0,
+      checks: [],
+    };
+    this.#states.set(`${state.service} ${state.server}`, state);
+    this.onChange([state]);
+  }
+  update = (): void => undefined;
+  states = (): readonly CheckedState[] => [...this.#states.values()];
+  state = (service: string, server: string): CheckedState | undefined =>
+    this.#states.get(`${service} ${server}`);
+  facts = (): ReturnType<HealthMonitor['facts']> => ({
+    probes: 0,
+    running: 0,
+    queued: 0,
+    totals: [],
+    durations: [],
+    transitions: [],
+  });
+  suspect = (): void => undefined;
+  close = (): Promise<void> => Promise.resolve();
+}
+
+/** Sends to the first service until it is told to stop, and says how many it were. */
+function send(): void {
+  const socket = createSocket('udp4');
+  let sent = 0;
+  let isOver = false;
+  const burst = (): void => {
+    if (isOver) return;
+    for (let index = 0; index < 20; index++) socket.send('x', 1000, address(10, 1), () => (sent += 1));
+    setTimeout(burst, 1);
+  };
+  socket.bind(() => burst());
+  process.on('message', () => {
+    isOver = true;
+    setTimeout(() => {
+      process.send?.(sent);
+      socket.close();
+      process.disconnect();
+    }, 200);
+  });
+}
+
+const ip = (...argv: string[]): void => {
+  const { status, stderr } = spawnSync('ip', argv, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`ip ${argv.join(' ')}: ${stderr}`);
+};
+
+interface Row {
+  readonly what: string;
+  readonly ms: number;
+  readonly swapMs: number;
+}
+
+async function measure(services: number, servers: number, rounds: number): Promise<void> {
+  const rows: Row[] = [];
+  const model = modelOf(services, servers, 0);
+  const dataplane = new TunDataplane({
+    name: 'scale0',
+    queues: Math.min(4, availableParallelism()),
+    offload: 'auto',
+    flowCapacity: 65_536,
+    steering: 'auto',
+    limits: limitsFor(slotsNeeded(model)),
+  });
+  ip('link', 'set', 'lo', 'up');
+  ip('link', 'add', 'out0', 'type', 'veth', 'peer', 'name', 'out1');
+  ip('addr', 'add', '172.16.0.1/24', 'dev', 'out0');
+  for (const name of ['out0', 'out1', 'scale0']) ip('link', 'set', name, 'up');
+  // Nobody is there, and nobody need be asked.
+  ip('neigh', 'add', address(11, 1), 'lladdr', '02:00:00:00:00:01', 'dev', 'out0');
+  ip('route', 'add', '11.0.0.0/8', 'dev', 'out0');
+  ip('route', 'add', '10.0.0.0/8', 'dev', 'scale0', 'src', '172.16.0.1');
+
+  let monitor: Played | undefined;
+  const timed = async (what: string, work: () => unknown): Promise<void> => {
+    const began = performance.now();
+    await work();
+    const ms = performance.now() - began;
+    rows.push({ what, ms, swapMs: dataplane.swapSeconds() * 1000 });
+  };
+  let director: Director | undefined;
+  await timed('first publish', async () => {
+    director = await Director.start(
+      { dataplane, start: (it) => it.start(), health: (onChange) => (monitor = new Played(onChange)) },
+      model,
+    );
+  });
+  if (director === undefined || monitor === undefined) throw new Error('the director did not start');
+  const running: Director = director;
+  const checks: Played = monitor;
+
+  const sender: ChildProcess = fork(self, ['--sender'], { stdio: 'inherit' });
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const [first, other] = [model.services[0], model.services[1]];
+  if (first === undefined || other === undefined) throw new Error('at least two services');
+  for (let round = 1; round <= rounds; round++) {
+    await timed('a server goes down', () => checks.say(other, 0, 'down'));
+    await timed('it comes up: first step of its slow start', () => checks.say(other, 0, 'up'));
+    const same = modelOf(services, servers, round - 1);
+    await timed('reload, nothing changed', () => running.apply(same));
+    const one = {
+      ...same,
+      services: same.services.map((it, s) =>
+        s === 7 ? { ...it, timeouts: { ...it.timeouts, udp: 100 + round } } : it,
+      ),
+    };
+    await timed('reload, one service changed', () => running.apply(one));
+    const all = modelOf(services, servers, round);
+    await timed('reload, every service changed', () => running.apply(all));
+  }
+  const answered = once(sender, 'message');
+  sender.send('stop');
+  const [sent] = (await answered) as [number];
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const { queues } = running.counters();
+  const forwarded = queues.reduce((sum, queue) => sum + queue.forwarded, 0);
+  await running.close();
+  report(rows, sent, forwarded);
+}
+
+function report(rows: readonly Row[], sent: number, forwarded: number): void {
+  const text = (values: readonly number[]): string => {
+    const sorted = [...values].sort((a, b) => a - b);
+    const middle = sorted[sorted.length >> 1] ?? 0;
+    return `${middle.toFixed(2).padStart(9)} ${(sorted.at(-1) ?? 0).toFixed(2).padStart(9)}`;
+  };
+  console.log(`${''.padEnd(44)}${'JavaScript held, ms'.padStart(19)}   ${'swap, ms'.padStart(17)}`);
+  console.log(
+    `${''.padEnd(44)}${'median'.padStart(9)} ${'most'.padStart(9)}   ${'median'.padStart(7)} ${'most'.padStart(9)}`,
+  );
+  for (const what of new Set(rows.map((row) => row.what))) {
+    const of = rows.filter((row) => row.what === what);
+    console.log(`${what.padEnd(44)}${text(of.map(({ ms }) => ms))} ${text(of.map(({ swapMs }) => swapMs))}`);
+  }
+  console.log(`packets sent ${sent}, forwarded ${forwarded}, lost ${sent - forwarded}`);
+  if (sent !== forwarded) process.exitCode = 1;
+}
+
+const { values } = parseArgs({
+  options: {
+    services: { type: 'string', default: '10000' },
+    servers: { type: 'string', default: '10' },
+    rounds: { type: 'string', default: '5' },
+    sender: { type: 'boolean', default: false },
+    inside: { type: 'boolean', default: false },
+  },
+});
+if (values.sender) send();
+else if (values.inside) await measure(Number(values.services), Number(values.servers), Number(values.rounds));
+else {
+  const argv = ['-n', process.execPath, ...process.execArgv, self, ...process.argv.slice(2), '--inside'];
+  process.exitCode = spawnSync('unshare', argv, { stdio: 'inherit' }).status ?? 1;
+}
