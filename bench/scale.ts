@@ -140,6 +140,7 @@ async function measure(services: number, servers: number, rounds: number): Promi
     offload: 'auto',
     flowCapacity: 65_536,
     steering: 'auto',
+    egress: 'off',
     limits: limitsFor(slotsNeeded(model)),
   });
   ip('link', 'set', 'lo', 'up');

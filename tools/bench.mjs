@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run bench`: compiles the harness (bench/*.ts) and runs it; `npm run bench -- config` measures how configurations
-// are read instead, `-- health` what health checks cost, `-- scrape` how long scrapes take. See bench/README.md.
+// are read instead, `-- health` what health checks cost, `-- scrape` how long scrapes take, `-- scale` what a change costs.
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 

@@ -17,7 +17,8 @@ namespace {
 constexpr size_t kBufferBytes = io::TunQueue::kMaxPacket + 1 + nat::kAnswerHeadroom;
 constexpr size_t kFront = 64;  // a cache line, so that packets begin on one
 static_assert(kFront >= io::TunQueue::kHeadroom && kFront >= io::PacketSocket::kHeadroom &&
-              nat::Fragments::kHeadroom >= io::TunQueue::kHeadroom);
+              nat::Fragments::kHeadroom >= io::TunQueue::kHeadroom &&
+              nat::Goodbyes::kFront >= io::TunQueue::kHeadroom);
 constexpr size_t kBufferStride = (kFront + kBufferBytes + 64 + 63) / 64 * 64 + 192;
 
 uint64_t monotonic_ns() {

@@ -23,7 +23,8 @@ export async function applyFile(
   log: Logger,
   precondition?: Precondition,
 ): Promise<readonly Change[]> {
-  const { changes, lost } = await runTime.load(file, precondition);
+  const { changes, lost, notes } = await runTime.load(file, precondition);
+  for (const note of notes) log.warn(note);
   if (lost.length > 0)
     log.warn({ changes: lost.map(describeChange) }, 'the file has replaced what was changed at run time');
   return changes;
@@ -31,7 +32,7 @@ export async function applyFile(
 
 /** What the admin API does with operations: they are obeyed, logged, and looked at for what may surprise. */
 export function changer(
-  director: Pick<Director, 'model'>,
+  director: Pick<Director, 'events' | 'model'>,
   runTime: RunTime,
   unreachable: (servers: readonly RealServer[]) => Promise<readonly string[]>,
   log: Logger,
@@ -43,7 +44,15 @@ export function changer(
     }
     const changes = await runTime.change(operations, precondition);
     const { revision } = runTime;
-    if (changes.length > 0) log.info({ changes: changes.map(describeChange) }, 'changed at run time');
+    if (changes.length > 0) {
+      const lines = changes.map(describeChange);
+      log.info({ changes: lines }, 'changed at run time');
+      director.events.record({
+        kind: 'change',
+        text: `changed at run time: ${brief(lines)}`,
+        detail: { changes: lines.slice(0, 100) },
+      });
+    }
     const added = new Set(operations.flatMap((one) => (one.op === 'add-server' ? [one.server] : [])));
     const servers = director.model.services.flatMap((service) =>
       service.servers.filter((server) => added.has(formatEndpoint(server))),
@@ -56,6 +65,12 @@ export function changer(
     return { changes, notes, dryRun, revision };
   };
 }
+
+/** The first few of many lines. */
+export const brief = (lines: readonly string[], most = 3): string =>
+  lines.length <= most
+    ? lines.join('; ')
+    : `${lines.slice(0, most).join('; ')} and ${lines.length - most} more`;
 
 /** What the admin API makes of a reload: an outcome is an answer or an error. */
 export function reloadAnswerer(

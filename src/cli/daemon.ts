@@ -15,17 +15,20 @@ import type { Dataplane, DeviceFacts, TunOptions } from '../dataplane/dataplane.
 import { describeChange } from '../director/diff.js';
 import type { MemoryWatch } from '../director/defence.js';
 import { describeEgress } from '../director/egress.js';
+import type { MakeMonitor } from '../director/caretaker.js';
 import { Director, tunOptions, type HostPlumbing } from '../director/director.js';
 import { Reloader, type ReloadOutcome } from '../director/reload.js';
 import { VsnatError } from '../errors.js';
+import { realClock } from '../health/clock.js';
 import { openMetrics } from '../metrics/server.js';
 import { detailText, MetricsRegistry, type DetailChange } from '../metrics/registry.js';
 import { RunTime, type Precondition } from '../director/run-time.js';
 import { formatEndpoint, type Model, type RealServer } from '../model/index.js';
 import type { HostLog } from '../host/index.js';
-import { applyFile, changer, reloadAnswerer, startTicking } from './at-run-time.js';
+import { applyFile, brief, changer, reloadAnswerer, startTicking } from './at-run-time.js';
 import { adopted, directorStatus, takeSample } from './facts.js';
 import type { Logger } from './log.js';
+import { narrate } from './narrate.js';
 import type { Notifier } from './notify.js';
 import { UndoStack } from './undo.js';
 
@@ -44,6 +47,8 @@ export interface DaemonParts<D extends Dataplane> {
   readonly memory: MemoryWatch;
   /** What keeps packets of the device from leaving as frames. */
   readonly egress: (device: string) => Promise<readonly string[]>;
+  /** Makes what checks the servers; nobody does without it. */
+  readonly health?: (log: Logger) => MakeMonitor;
   readonly createLogger: (settings: Model['log']) => Logger;
   readonly notifier: (onFailure: (error: unknown) => void) => Notifier;
   readonly addonAbi: number;
@@ -82,7 +87,14 @@ export async function startDaemon<D extends Dataplane>(
   const notes: string[] = [];
   const model = await parts.load((note) => notes.push(note));
   const log = parts.createLogger(model.log);
-  const hostLog: HostLog = { info: (message) => log.info(message), warn: (message) => log.warn(message) };
+  let tellOfHost: (text: string) => void = () => undefined;
+  const hostLog: HostLog = {
+    info: (message) => log.info(message),
+    warn: (message) => {
+      log.warn(message);
+      tellOfHost(message);
+    },
+  };
   const onFailure = (error: unknown): void => log.error({ err: error }, 'a request failed');
   const undos = new UndoStack();
   const unwind = (): Promise<void> =>
@@ -118,9 +130,12 @@ export async function startDaemon<D extends Dataplane>(
         prepareHost: (running, facts) => parts.prepareHost(running, facts, hostLog),
         memory: parts.memory,
         egress: () => parts.egress(model.tun.name),
+        ...(parts.health !== undefined && { health: parts.health(log) }),
       },
       model,
     );
+    tellOfHost = (text) => void director.events.record({ kind: 'host', text });
+    undos.push('the log of events', narrate(director.events, log, realClock));
     undos.push('the director', () => director.close());
     options.signal?.throwIfAborted();
 
@@ -160,7 +175,7 @@ export async function startDaemon<D extends Dataplane>(
       log.level = director.model.log.level;
       // "ready" after "stopping" would tell the service manager, and whoever reads the log, the opposite of what is.
       if (isStopping()) return outcome;
-      logOutcome(log, outcome);
+      logOutcome(log, director, outcome);
       notify.ready();
       return outcome;
     };
@@ -257,12 +272,13 @@ function watchDataplane<D extends Dataplane>(
     if (reason === null) return;
     clearInterval(watch);
     log.fatal({ reason }, 'packets can no longer be moved');
+    director.events.record({ kind: 'device', text: `packets can no longer be moved: ${reason}` });
     onBroken?.(reason);
   }, watchMs);
   return watch;
 }
 
-function logOutcome(log: Logger, outcome: ReloadOutcome): void {
+function logOutcome<D extends Dataplane>(log: Logger, director: Director<D>, outcome: ReloadOutcome): void {
   if (outcome.result === 'outdated') {
     log.info(outcome.error.message);
   } else if ('error' in outcome) {
@@ -270,9 +286,22 @@ function logOutcome(log: Logger, outcome: ReloadOutcome): void {
       { problems: outcome.error.message.split('\n') },
       `reload ${outcome.result}; the old configuration runs on`,
     );
+    const detail = { result: outcome.result };
+    director.events.record({
+      kind: 'reload',
+      text: `reload ${outcome.result}: ${outcome.error.message}`,
+      detail,
+    });
   } else {
+    const { result } = outcome;
     const changes = outcome.changes.map(describeChange);
-    log.info(changes.length === 0 ? {} : { changes }, `reload ${outcome.result}`);
+    log.info(changes.length === 0 ? {} : { changes }, `reload ${result}`);
+    const what = changes.length === 0 ? '' : `: ${brief(changes)}`;
+    director.events.record({
+      kind: 'reload',
+      text: `reload ${result}${what}`,
+      detail: { result, changes: changes.slice(0, 100) },
+    });
   }
 }
 

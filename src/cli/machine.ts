@@ -11,6 +11,7 @@ import {
   realSystem,
   egressHindrances,
 } from '../host/index.js';
+import { healthChecks } from '../director/health-checks.js';
 import { hostMemory } from '../director/director.js';
 import type { Model } from '../model/index.js';
 import { SchedulerModules } from '../modules/scheduler-modules.js';
@@ -63,6 +64,7 @@ export function realParts(configFile: string): DaemonParts<TunDataplane> {
     },
     memory: hostMemory,
     egress: (device) => egressHindrances(realSystem, device),
+    health: healthChecks,
     createLogger,
     notifier: (onFailure) => createNotifier(process.env['NOTIFY_SOCKET'], sender(), onFailure),
     addonAbi,

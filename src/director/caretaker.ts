@@ -21,6 +21,9 @@ const shortestPlanMs = 10;
 /** setTimeout() takes no more than 24 days. */
 const longestMs = 3_600_000;
 
+/** Makes what checks the servers. `onChange` is to be called with every change. */
+export type MakeMonitor = (onChange: (states: readonly CheckedState[]) => void) => HealthMonitor;
+
 interface Drained {
   readonly service: string;
   readonly server: string;
@@ -55,8 +58,8 @@ export class Caretaker {
     return this.#monitor;
   }
 
-  /** Begins to check. `make` gets what the monitor is to call with every change. */
-  employ(make: (onChange: (states: readonly CheckedState[]) => void) => HealthMonitor): void {
+  /** Begins to check. */
+  employ(make: MakeMonitor): void {
     this.#monitor = make((states) => this.#judge(new Set(states.map(({ service }) => service))));
     this.#monitor.update(this.reconciler.model);
   }

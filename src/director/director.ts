@@ -32,7 +32,8 @@ import {
 import type { Model } from '../model/index.js';
 import { realClock, type Clock } from '../health/clock.js';
 import type { CheckedState, HealthMonitor } from '../health/state.js';
-import { Caretaker } from './caretaker.js';
+import { Caretaker, type MakeMonitor } from './caretaker.js';
+import { healthChecks } from './health-checks.js';
 import { selectionOf, type ConnectionSelection } from './connection-selection.js';
 import { Defender, watchMemory, type DefenceState, type MemoryWatch } from './defence.js';
 import type { Change } from './diff.js';
@@ -59,6 +60,8 @@ export type Configuration = string | Model;
 export interface TunDirectorOptions {
   /** Where warnings about the host go; silent when absent. */
   readonly log?: HostLog;
+  /** `off`: the services' checks are not made, and all servers count as up. */
+  readonly health?: 'on' | 'off';
 }
 
 export interface MemoryDirectorOptions extends Omit<MemoryOptions, 'flowCapacity'> {
@@ -80,8 +83,6 @@ export interface DirectorParts<D extends Dataplane> {
   readonly health?: MakeMonitor;
   readonly clock?: Clock;
 }
-
-export type MakeMonitor = (onChange: (states: readonly CheckedState[]) => void) => HealthMonitor;
 
 export class Director<D extends Dataplane = Dataplane> {
   /** What has happened: verdicts, drains, lost quorums, and what the daemon adds. */
@@ -111,7 +112,7 @@ export class Director<D extends Dataplane = Dataplane> {
   /** A director over a TUN device of its own, with the host's routes leading into it. Needs CAP_NET_ADMIN. */
   static async tun(
     configuration: Configuration,
-    { log = silent }: TunDirectorOptions = {},
+    { log = silent, health = 'on' }: TunDirectorOptions = {},
   ): Promise<Director<TunDataplane>> {
     const model = modelOf(configuration);
     await preflight(model, { log });
@@ -122,6 +123,7 @@ export class Director<D extends Dataplane = Dataplane> {
         prepareHost: (running, facts) => prepareHost(running, facts, { log, watchMs: hostWatchMs }),
         memory: hostMemory,
         egress: () => egressHindrances(realSystem, model.tun.name),
+        ...(health === 'on' && { health: healthChecks(log) }),
       },
       model,
     );

@@ -3,7 +3,8 @@
  * A running director under ipvsadm: changed operation by operation, shown as a virtual server table. Changes and
  * files take turns, each starts from what the one before left, and each is one swap.
  *
- * A file that is loaded again is the truth: what was changed at run time is gone then, and `load` says what it was.
+ * A file that is loaded again is the truth: what was changed at run time is gone then, and `load` says what it was. Unless
+ * the file says `run_time_changes: keep`; then it stays where the file has nothing new to say (keep.ts).
  */
 import {
   flagNumber,
@@ -22,7 +23,9 @@ import {
   noSuchService,
   type SetTimeouts,
 } from './change.js';
+import { problemsOf } from '../config/index.js';
 import { describeChange, diffModels, type Change } from './diff.js';
+import { keepChanges, type Kept } from './keep.js';
 import type { Director } from './director.js';
 import { Ledger, type Numbers } from './ledger.js';
 import type { Operation } from './operation.js';
@@ -41,6 +44,17 @@ const always: Precondition = () => undefined;
 export interface Loaded {
   readonly changes: readonly Change[];
   readonly lost: readonly Change[];
+  /** What was to be kept and could not be, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** Something that runs and is not in the file. */
+export interface Deviation {
+  readonly change: Change;
+  /** Unix milliseconds; null for what only follows from other changes. */
+  readonly at: number | null;
+  /** Who asked for it: `api`, `ipvsadm`, or what the asker calls itself. */
+  readonly by: string | null;
 }
 
 export interface Settled {
@@ -62,8 +76,14 @@ export class RunTime {
   #revision = 1;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(director: ChangeableDirector) {
+  /** When and by whom something was last changed, by the thing. */
+  readonly #authors = new Map<string, { readonly at: number; readonly by: string }>();
+  readonly #now: () => number;
+
+  /** `now` in Unix milliseconds. */
+  constructor(director: ChangeableDirector, now: () => number = Date.now) {
     this.#director = director;
+    this.#now = now;
     this.#file = director.model;
     this.#ledger.look(director.services());
   }
@@ -83,6 +103,14 @@ export class RunTime {
     return diffModels(this.#file, this.#director.model).filter(({ what }) => what !== 'setting');
   }
 
+  /** The same, with when and by whom. */
+  get deviations(): readonly Deviation[] {
+    return this.sinceFile.map((change) => {
+      const { at = null, by = null } = this.#authors.get(thingOf(change)) ?? {};
+      return { change, at, by };
+    });
+  }
+
   /** What runs once every change under way has succeeded or failed. */
   settled(): Promise<Settled> {
     return this.#inTurn(() =>
@@ -95,8 +123,12 @@ export class RunTime {
   }
 
   /** Obeys all operations or none. Throws ChangeRefused, or what the dataplane or the host refused with. */
-  change(operations: readonly Operation[], precondition: Precondition = always): Promise<readonly Change[]> {
-    return this.#inTurn(() => this.#change(operations, precondition));
+  change(
+    operations: readonly Operation[],
+    precondition: Precondition = always,
+    by = 'api',
+  ): Promise<readonly Change[]> {
+    return this.#inTurn(() => this.#change(operations, precondition, by));
   }
 
   /** What change() would change, after the same checks. The dataplane and the host are not asked. */
@@ -113,7 +145,9 @@ export class RunTime {
   previewLoad(file: Model, precondition: Precondition = always): Promise<Loaded> {
     return this.#inTurn(() => {
       precondition(this.#revision);
-      return Promise.resolve({ changes: diffModels(this.#director.model, file), lost: this.#lostTo(file) });
+      const { model, notes } = this.#wantedOf(file);
+      const changes = diffModels(this.#director.model, model);
+      return Promise.resolve({ changes, lost: this.#lostTo(model), notes });
     });
   }
 
@@ -121,18 +155,33 @@ export class RunTime {
   load(file: Model, precondition: Precondition = always): Promise<Loaded> {
     return this.#inTurn(async () => {
       precondition(this.#revision);
-      const lost = this.#lostTo(file);
+      const { model, notes } = this.#wantedOf(file);
+      const lost = this.#lostTo(model);
       this.#ledger.look(this.#director.services());
-      const changes = await this.#director.apply(file);
+      const changes = await this.#director.apply(model);
       this.#remember(changes);
       this.#file = file;
-      this.#timeouts = kernelSetTimeouts;
+      if (file.admin.runTimeChanges === 'drop') this.#timeouts = kernelSetTimeouts;
       this.#ledger.look(this.#director.services());
-      return { changes, lost };
+      return { changes, lost, notes };
     });
   }
 
-  async #change(operations: readonly Operation[], precondition: Precondition): Promise<readonly Change[]> {
+  /** A file with what of the changes at run time is to be kept. */
+  #wantedOf(file: Model): Kept {
+    if (file.admin.runTimeChanges === 'drop') return { model: file, notes: [] };
+    const kept = keepChanges(this.#file, this.#director.model, file);
+    const [problem] = problemsOf(kept.model);
+    if (problem === undefined) return kept;
+    const why = `what was changed at run time does not fit the new file and is gone: ${problem.message}`;
+    return { model: file, notes: [why] };
+  }
+
+  async #change(
+    operations: readonly Operation[],
+    precondition: Precondition,
+    by: string,
+  ): Promise<readonly Change[]> {
     let timeouts = this.#timeouts;
     const changes = await this.#director.change((model) => {
       precondition(this.#revision);
@@ -143,6 +192,7 @@ export class RunTime {
     });
     this.#timeouts = timeouts;
     this.#remember(changes);
+    for (const change of changes) this.#authors.set(thingOf(change), { at: this.#now(), by });
     this.#ledger.look(this.#director.services());
     return changes;
   }
@@ -233,6 +283,10 @@ export class RunTime {
     };
   }
 }
+
+/** What a change is about, whatever it was before and after. */
+const thingOf = (change: Change): string =>
+  [change.what, change.name, change.kind === 'changed' ? change.property : ''].join('\n');
 
 /** IP_VS_SCHEDNAME_MAXLEN without its end: what ipvsadm could show or say. */
 const longestSchedulerName = 15;

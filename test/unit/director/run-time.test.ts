@@ -112,7 +112,7 @@ describe('a director changed at run time', () => {
     ]);
     expect(director.model.services).toEqual(file.services);
     expect(runTime.timeouts.tcp).toBe(900);
-    expect(await runTime.load(file)).toEqual({ changes: [], lost: [] });
+    expect(await runTime.load(file)).toEqual({ changes: [], lost: [], notes: [] });
   });
 
   it('has lost nothing to a file that says the same', async () => {
@@ -323,4 +323,45 @@ it('a running director has its numbers by name as well', async () => {
       servers: [{ server: idOf('a'), totals: { inPackets: 40 }, rates: { inPackets: 0 } }],
     },
   ]);
+});
+
+describe('changes at run time and files', () => {
+  const server = { service: 'web', server: idOf('a') };
+  const keeping = (model: Model): Model => ({ ...model, admin: { ...model.admin, runTimeChanges: 'keep' } });
+
+  it('are listed with when and by whom, until a file says the same', async () => {
+    const { director } = await running(modelWith(web('a b')));
+    const runTime = new RunTime(director, () => 1_234);
+    await runTime.change([{ op: 'set-weight', ...server, weight: 7 }], undefined, 'ipvsadm');
+    await runTime.change([{ op: 'disable', ...server }]);
+    expect(runTime.deviations.map(({ change, at, by }) => [describeChange(change), at, by])).toEqual([
+      [`~ server web ${idOf('a')} weight 1 -> 7`, 1_234, 'ipvsadm'],
+      [`~ server web ${idOf('a')} disabled false -> true`, 1_234, 'api'],
+    ]);
+    await runTime.load(modelWith(web('a:7 b')));
+    expect(runTime.deviations).toEqual([]);
+  });
+
+  it('stay over a reload when the file says so, in what load() tells and in what runs', async () => {
+    const { director, runTime } = await running(keeping(modelWith(web('a b'))));
+    await runTime.change([{ op: 'set-weight', ...server, weight: 7 }]);
+    const file = keeping(modelWith(web('a b c')));
+    const preview = await runTime.previewLoad(file);
+    const loaded = await runTime.load(file);
+    expect(loaded).toEqual(preview);
+    expect(loaded.changes.map(describeChange)).toEqual([`+ server web ${idOf('c')} weight 1`]);
+    expect(loaded.lost).toEqual([]);
+    expect(director.model.services[0]?.servers.map(({ weight }) => weight)).toEqual([7, 1, 1]);
+    expect(runTime.deviations).toHaveLength(1);
+  });
+
+  it('are gone, and told, when they do not fit the new file', async () => {
+    const { director, runTime } = await running(keeping(modelWith(web('a'))));
+    await runTime.change([{ op: 'add-service', service: 'tcp://10.9.0.1:81', scheduler: 'rr', flags: [] }]);
+    const other = web('b', { name: 'other', listen: 'tcp://10.9.0.1:81' });
+    const { notes } = await runTime.load(keeping(modelWith(web('a'), other)));
+    expect(notes).toHaveLength(1);
+    expect(notes[0]).toMatch(/^what was changed at run time does not fit the new file and is gone: /);
+    expect(director.model.services.map(({ name }) => name)).toEqual(['web', 'other']);
+  });
 });
