@@ -11,13 +11,14 @@
  */
 import { fork, spawnSync, type ChildProcess } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { parseConfig } from '../src/config/index.js';
-import { limitsFor, TunDataplane } from '../src/dataplane/native.js';
+import { limitsFor, loadAddon, TunDataplane } from '../src/dataplane/native.js';
 import { Director } from '../src/director/director.js';
 import { slotsNeeded } from '../src/director/slots.js';
 import type { CheckedState, HealthMonitor } from '../src/health/index.js';
@@ -134,19 +135,26 @@ interface Row {
 async function measure(services: number, servers: number, rounds: number): Promise<void> {
   const rows: Row[] = [];
   const model = modelOf(services, servers, 0);
-  const dataplane = new TunDataplane({
-    name: 'scale0',
-    queues: Math.min(4, availableParallelism()),
-    offload: 'auto',
-    flowCapacity: 65_536,
-    steering: 'auto',
-    egress: 'off',
-    limits: limitsFor(slotsNeeded(model)),
-  });
+  // The harness is compiled to a place of its own; the addon stays where it was built.
+  const require = createRequire(import.meta.url);
+  const addon = loadAddon(() => (require('node-gyp-build') as (root: string) => unknown)(process.cwd()));
+  const dataplane = new TunDataplane(
+    {
+      name: 'scale0',
+      queues: Math.min(4, availableParallelism()),
+      offload: 'auto',
+      flowCapacity: 65_536,
+      steering: 'auto',
+      egress: false,
+      limits: limitsFor(slotsNeeded(model)),
+    },
+    addon,
+  );
   ip('link', 'set', 'lo', 'up');
   ip('link', 'add', 'out0', 'type', 'veth', 'peer', 'name', 'out1');
   ip('addr', 'add', '172.16.0.1/24', 'dev', 'out0');
   for (const name of ['out0', 'out1', 'scale0']) ip('link', 'set', name, 'up');
+  ip('link', 'set', 'scale0', 'txqueuelen', '5000'); // as host/ does
   // Nobody is there, and nobody need be asked.
   ip('neigh', 'add', address(11, 1), 'lladdr', '02:00:00:00:00:01', 'dev', 'out0');
   ip('route', 'add', '11.0.0.0/8', 'dev', 'out0');
