@@ -104,9 +104,9 @@ Result<bool> Engine::map_tables(flow::Sharing sharing) {
 }
 
 /** 256 bytes for each template that may ever be are for those alone who have services by SIP call. */
-Result<bool> Engine::keep_words_for(const service::SnapshotSpec& spec) {
-  const bool wanted = std::any_of(spec.services.begin(), spec.services.end(), [](const auto& service) {
-    return service.persistence.together == service::Together::sip_call;
+Result<bool> Engine::keep_words_for(const service::Snapshot& next) {
+  const bool wanted = std::any_of(next.services.begin(), next.services.end(), [](const auto& service) {
+    return service->together == service::Together::sip_call;
   });
   if (!wanted || tables_.templates4.keeps_words()) return true;
   const uint32_t capacity = options_.flow_capacity;
@@ -241,7 +241,7 @@ std::string Engine::update(const service::SnapshotSpec& changes) {
 std::string Engine::adopt(service::Snapshot::Built built) {
   if (auto* wrong = std::get_if<std::string>(&built)) return std::move(*wrong);
   auto next = std::move(*std::get_if<0>(&built));
-  if (auto kept = keep_words_for(spec); !kept) return kept.error().operation + " failed";
+  if (auto kept = keep_words_for(*next); !kept) return kept.error().operation + " failed";
   ++next_generation_;
   for (const service::Service* service : next->fresh()) {
     for (const service::Server& server : service->servers)

@@ -131,7 +131,7 @@ class Engine {
  private:
   explicit Engine(const EngineOptions& options);
   Result<bool> map_tables(flow::Sharing sharing);
-  Result<bool> keep_words_for(const service::SnapshotSpec& spec);
+  Result<bool> keep_words_for(const service::Snapshot& next);
   /** Each lane draws from a sequence of its own, which the hash key fixes. */
   void add_lane(Lane& lane);
   void steer(const TunOptions& tun);
