@@ -123,7 +123,11 @@ export class Reconciler {
     const isSame = before !== undefined && changes.length === 0 && sameServices(before.model, model);
     if (isSame) return changes;
     const standings = new Map(
-      model.services.map((service) => [service.name, this.#judge(service, before)] as const),
+      model.services.map((service) => {
+        const standing = before?.standings.get(service.name);
+        const isKnown = standing?.service === service; // time and checks have it judged when they must
+        return [service.name, isKnown ? standing : this.#judge(service, before)] as const;
+      }),
     );
     this.#publish(model, standings);
     return changes;
