@@ -33,7 +33,7 @@ function run(block: string): Promise<Ran> {
   const api = `api() { curl -sSf --max-time 5 --unix-socket "${served.machine.socket}" "$@"; }\n`;
   const streams = script.replace(/^api -N (\S+)$/gm, 'api -N --max-time 1 $1 || test $? = 28');
   return new Promise((resolve) => {
-    const shell = spawn('bash', ['-euc', api + streams]);
+    const shell = spawn('bash', ['--norc', '-euc', api + streams]);
     let [out, complaints] = ['', ''];
     shell.stdout.on('data', (piece: Buffer) => (out += piece.toString()));
     shell.stderr.on('data', (piece: Buffer) => (complaints += piece.toString()));
