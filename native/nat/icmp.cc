@@ -97,6 +97,7 @@ Outcome error_to_vip(Context& c) {
   ServerTally& tally = c.core.tally.server(flow->server_slot);
   tally.in_packets.add(1);
   tally.in_bytes.add(c.view().length);
+  c.fragment_server = flow->server_slot;
   translate_error_about_reply(c.view(), quote, *flow);
   return c.forward();
 }
@@ -111,7 +112,10 @@ bool says_unreachable(const icmp_hdr& icmp) {
 template <class Addr>
 Outcome error_from_servers(Context& c) {
   QuoteView quote;
-  if (parse_quote(quote_of(c.view()), Addr::kFamily, quote) != kNoDrop) return c.pass();
+  const DropReason bad = parse_quote(quote_of(c.view()), Addr::kFamily, quote);
+  // The rest of the quote may be in the next piece, and with it the name of a real server.
+  if (bad == DropReason::icmp_quote && c.view().fragment) return dropped(DropReason::fragment);
+  if (bad != kNoDrop) return c.pass();
   const Quoted<Addr> quoted(quote);
   auto& table = c.core.tables.of<Addr>();
   const uint64_t hash = table.hash(quote.protocol, quoted.source, quote.sport());
@@ -125,11 +129,12 @@ Outcome error_from_servers(Context& c) {
     once = one_packet_flow<Addr>(*found, quoted.destination, quote.dport());
     flow = &once;
   }
-  if (!icmp_checksum_ok(c.view())) return dropped(DropReason::icmp_csum);
+  if (!c.view().fragment && !icmp_checksum_ok(c.view())) return dropped(DropReason::icmp_csum);
   if (!icmp_mtu_ok(c.view())) return dropped(DropReason::icmp_mtu);
   ServerTally& tally = c.core.tally.server(flow->server_slot);
   tally.out_packets.add(1);
   tally.out_bytes.add(c.view().length);
+  c.fragment_server = flow->server_slot;
   if (says_unreachable<Addr>(c.view().icmp())) c.core.tally.signals(flow->server_slot).unreachable.add(1);
   translate_error_about_request(c.view(), quote, *flow);
   return c.forward();
@@ -155,6 +160,16 @@ Outcome icmp(Context& c) {
                                                                       : DropReason::icmp_type);
 }
 
+template <class Addr>
+Outcome first_piece_of_icmp_error(Context& c) {
+  if (!c.pending.to_vip) return error_from_servers<Addr>(c);
+  const Outcome outcome = error_to_vip<Addr>(c);
+  // The host would have to be given every piece with one hop left, and what became of a first says nothing of hops.
+  return outcome.verdict == Verdict::pass ? dropped(DropReason::fragment) : outcome;
+}
+
+template Outcome first_piece_of_icmp_error<Addr4>(Context&);
+template Outcome first_piece_of_icmp_error<Addr6>(Context&);
 template Outcome icmp<Addr4>(Context&);
 template Outcome icmp<Addr6>(Context&);
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "nat/answer.h"
+#include "nat/icmp.h"
 #include "nat/lookup.h"
 
 namespace vsnat::nat {
@@ -27,10 +28,14 @@ Outcome echo(Context& c) {
   return {Verdict::answer, DropReason::answered, Generated::echo_reply};
 }
 
-/** The first piece of an ICMP message to a VIP. Of those that come in pieces only pings are answered. */
+/** The first piece of an ICMP message: an error, a ping of a VIP, or nothing for us. */
+template <class Addr>
 Outcome first_of_icmp(Context& c) {
-  const bool v4 = c.view().family == 4;
-  if (c.view().icmp().type != (v4 ? icmp4::kEcho : icmp6::kEcho)) return dropped(DropReason::fragment);
+  constexpr bool v4 = Addr::kFamily == 4;
+  const uint8_t type = c.view().icmp().type;
+  if (v4 ? icmp4::is_error(type) : icmp6::is_error(type)) return first_piece_of_icmp_error<Addr>(c);
+  if (!c.pending.to_vip) return c.pass();
+  if (type != (v4 ? icmp4::kEcho : icmp6::kEcho)) return dropped(DropReason::fragment);
   return c.may_answer() ? echo(c) : dropped(DropReason::rate_limited);
 }
 
@@ -75,7 +80,7 @@ Outcome first_fragment(Context& c) {
   }
   Fate fate;
   fate.is_reply = !c.pending.to_vip;
-  const Outcome outcome = c.view().is_icmp() ? first_of_icmp(c)
+  const Outcome outcome = c.view().is_icmp() ? first_of_icmp<Addr>(c)
                           : c.pending.to_vip ? request<Addr>(c)
                                              : reply<Addr>(c);
   if (outcome.verdict == Verdict::pass && !ours) return outcome;

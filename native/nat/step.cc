@@ -30,14 +30,14 @@ void prepare_for(Core& core, const Snapshot& snapshot, Pending& pending) {
   pending.to_vip = snapshot.is_vip(daddr<Addr>(view));
   auto& table = core.tables.of<Addr>();
   const bool is_icmp = !view.fragment && view.is_icmp();
-  const bool is_ping_in_pieces = view.fragment && view.is_icmp() && pending.to_vip;
+  const bool is_piece_of_icmp = view.fragment && view.is_icmp();
   const bool has_ports = view.is_tcp() || view.is_udp() || view.is_sctp();
   // This host's own ICMP errors may come from an address that is a VIP; nothing else may.
   if (!is_icmp && snapshot.is_vip(source)) {
     pending.reason = DropReason::vip_loop;
     return;
   }
-  if (is_ping_in_pieces) {
+  if (is_piece_of_icmp) {
     pending.role = view.later_fragment ? Pending::Role::later_fragment : Pending::Role::first_fragment;
     return;
   }

@@ -7,7 +7,7 @@ let identification = 0x100;
 
 /** `packet` cut at multiples of 8 bytes of its transport. */
 export function pieces(play: Play, packet: Packet, cuts: readonly number[]): readonly Buffer[] {
-  const mark = packet.from.includes('-v6') ? '-v6' : '';
+  const mark = /-v6|^\[/.test(packet.from) ? '-v6' : '';
   const l4 = compose({ ...packet, ip: { df: false } }, play.names).subarray(mark === '' ? 20 : 40);
   const protocol = { tcp: 6, udp: 17, icmp: mark === '' ? 1 : 58, sctp: 132, other: 0 }[packet.kind];
   const host = (endpoint: string): string => endpoint.replace(/:\d+$/, '');

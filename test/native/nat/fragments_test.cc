@@ -491,7 +491,9 @@ TEST("of a ping in pieces nothing is answered that is not its own: repeated, ove
     CHECK(lab.send(pieces[2]).answered());
     for (const uint8_t type : {0, 3, 13, 129, 1}) {
       const auto other = cut(family, ping(family, 4000).icmp(type, 0).build().bytes, 1480, 1000u + type);
-      CHECK_EQ(lab.send(other[0]).outcome.reason, DropReason::fragment);
+      // An error is read as one, and quotes nothing here.
+      const bool is_error = type == 3 || (family == 6 && type == 1);
+      CHECK_EQ(lab.send(other[0]).outcome.reason, is_error ? DropReason::icmp_quote : DropReason::fragment);
       CHECK_EQ(lab.send(other[1]).outcome.reason, DropReason::fragment);
     }
     // Not to a VIP: somebody else's.
@@ -499,6 +501,69 @@ TEST("of a ping in pieces nothing is answered that is not its own: repeated, ove
          cut(family, ping(family, 4000).to(web_server(family, 0)).build().bytes, 1480)) {
       CHECK(lab.send(piece).passed());
     }
+  }
+}
+
+/** An error about a datagram of the flow, on its way to the client or to the server. */
+PacketBuilder error_about(int family, const Through& t, bool request, size_t quoted) {
+  const Endpoint client = client_endpoint(family), vip = dns_endpoint(family);
+  const Endpoint server = dns_server(family, t.server);
+  PacketBuilder p = icmp(family).icmp(family == 4 ? 3 : 1, family == 4 ? 3 : 4, 0);
+  p = request ? p.from(server).to(client).payload(datagram(family, client, server, quoted).bytes())
+              : p.from(client).to(vip).payload(datagram(family, vip, client, quoted).bytes());
+  return family == 4 ? p.ip_id(uint16_t(kId)).fragment_field(0) : p;
+}
+
+TEST("an ICMP error in pieces arrives as the whole would, in every order, both ways") {
+  for (const int family : {4, 6}) {
+    for (const bool request : {true, false}) {
+      for (const Csum kind : {Csum::full, Csum::wrong}) {
+        std::vector<size_t> order = {0, 1, 2};
+        do {
+          Through t(family);
+          const Packet whole = error_about(family, t, request, 300).checksum(kind).build();
+          const auto pieces = cut(family, whole.bytes, 160);
+          std::vector<Packet> sent;
+          for (const size_t n : order) sent.push_back(pieces[n]);
+          const auto left = send_all(t.lab, family, sent);
+          if (!CHECK_EQ(left.size(), pieces.size())) continue;
+          const Bytes arrived = join(family, left);
+          CHECK(judge_transport(arrived, false) == (kind == Csum::full ? L4Sum::right : L4Sum::wrong));
+          if (kind == Csum::full) CHECK(arrived == t.lab.send(whole).packet.bytes);
+          t.lab.check_books();
+        } while (std::next_permutation(order.begin(), order.end()));
+      }
+    }
+  }
+}
+
+TEST("no piece of an ICMP error tells a client the name of a real server") {
+  for (const int family : {4, 6}) {
+    Through t(family);
+    // Cut so that the first piece does not say what the error is about.
+    for (const Packet& piece : cut(family, error_about(family, t, true, 300).build().bytes, 24))
+      CHECK_EQ(t.lab.send(piece).outcome.verdict, nat::Verdict::drop);
+    // About nothing of ours: a real server's own traffic passes, to a VIP it ends.
+    for (const Packet& piece :
+         cut(family,
+             PacketBuilder(
+                 icmp(family)
+                     .icmp(family == 4 ? 3 : 1, 1, 0)
+                     .from(dns_server(family, 0))
+                     .to(client_endpoint(family))
+                     .payload(datagram(family, client_endpoint(family), web_server(family, 0), 300).bytes()))
+                 .build()
+                 .bytes,
+             160, 77)) {
+      CHECK(t.lab.send(piece).passed());
+    }
+    const Packet nobodys =
+        error_about(family, t, false, 300)
+            .payload(datagram(family, virtual_endpoint(family), client_endpoint(family), 300).bytes())
+            .build();
+    for (const Packet& piece : cut(family, nobodys.bytes, 160, 78))
+      CHECK_EQ(t.lab.send(piece).outcome.reason, DropReason::fragment);
+    t.lab.check_books();
   }
 }
 

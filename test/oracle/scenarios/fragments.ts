@@ -179,6 +179,27 @@ export const fragments: Topic = {
         },
       },
       {
+        name: `An error about a reply in two pieces, ${over}`,
+        differs,
+        play: async (play) => {
+          const vip = mark === '' ? (literalVips[19] ?? '') : `[${literalVip6}]`;
+          const service = `${vip}:${mark === '' ? 55 : 56}`;
+          const client = mark === '' ? '198.51.100.252' : '[fd00:1:ffff::52]';
+          const port = `${client}:40000`;
+          await play.ipvsadm(...serviceLines(`-u ${service}`, 'rr', [`rs3${mark}:8080`]));
+          await play.send('client', { ...request(mark, 200), from: port, to: service });
+          const error: Packet = {
+            kind: 'icmp',
+            from: client,
+            to: vip,
+            type: mark === '' ? 3 : 1,
+            code: mark === '' ? 3 : 4,
+            data: compose({ ...request(mark, 200), from: service, to: port }, play.names),
+          };
+          await send(play, 'client', pieces(play, error, [104]), [0, 1]);
+        },
+      },
+      {
         name: `SCTP in two pieces, the last first, to a service on the port of its servers, ${over}`,
         play: async (play) => {
           await play.ipvsadm(...serviceLines(`--sctp-service vip${mark}:8080`, 'rr'));
