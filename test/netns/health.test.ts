@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Health checks from a real daemon: real pings and connections, a server that dies, and clients who notice little. */
+import { expect, test } from 'vitest';
+import { addressOf, at, vip } from './support/lab.js';
+import { ports } from './support/load.js';
+import { suite, useLab } from './support/suite.js';
+import { until } from './support/until.js';
+
+/** With these a silent server is down after at most 200 + 2 × 200 ms, give or take the jitter. */
+const timing = { interval: '200ms', fast_interval: '100ms', timeout: '200ms', rise: 2, fall: 2 };
+
+suite('health checks', () => {
+  const lab = useLab({
+    scheduler: 'rr',
+    config: { health: { type: 'icmp', ...timing } },
+    // The kernel's ping sockets; in other namespaces this daemon has raw ones.
+    prepare: ({ director }) => director.namespace.sysctl({ 'net.ipv4.ping_group_range': '0 0' }),
+  });
+  const portOf = (service: string): number => ports[service.split('-')[0] as keyof typeof ports];
+  const up = async (service: string): Promise<Record<string, number>> => {
+    const metrics = await lab().daemon.metrics();
+    const family = service.endsWith('v6') ? 'v6' : 'v4';
+    const addresses = lab().topology.servers.map((server) => addressOf(server, family));
+    return Object.fromEntries(
+      addresses.map((address) => [
+        address,
+        metrics.sum('vsnat_server_up', { service, server: at(address, portOf(service)) }),
+      ]),
+    );
+  };
+  const allUp = async (service: string): Promise<boolean> =>
+    Object.values(await up(service)).every((value) => value === 1);
+  /** A server that drops every packet is silent, as one without power is. */
+  const nft = (index: number, ...argv: string[]): Promise<string> =>
+    lab()
+      .server(index)
+      .namespace.must(['nft', ...argv]);
+
+  test('find every server of every service well, with one ping for all services on it', async () => {
+    for (const service of ['http-v4', 'http-v6', 'udp-v4', 'stream-v6'])
+      await until(`the servers of ${service} to be up`, () => allUp(service));
+    const metrics = await lab().daemon.metrics();
+    expect(metrics.sum('vsnat_health_probes')).toBe(2 * lab().topology.servers.length);
+    expect(metrics.sum('vsnat_health_checks_total', { result: 'bad' })).toBe(0);
+    expect(metrics.sum('vsnat_health_checks_total', { result: 'skipped' })).toBe(0);
+  });
+
+  test('take a silent server out of all its services, and clients go elsewhere', async () => {
+    await until('the servers to be up', () => allUp('http-v4'));
+    const dead = lab().server(1).ipv4;
+    await nft(
+      1,
+      'add table inet dead; add chain inet dead in { type filter hook input priority 0; policy drop; }',
+    );
+    await until('it to be down', async () => (await up('http-v4'))[dead] === 0);
+    expect((await up('udp-v4'))[dead]).toBe(0);
+    const result = await lab().load('http', {
+      to: at(vip.v4, vip.http),
+      mode: 'connect',
+      connections: 4,
+      requests: 200,
+      seconds: 30,
+    });
+    expect(result).toMatchObject({ answered: 200, failed: 0 });
+    await nft(1, 'delete table inet dead');
+    await until('it to be up again', () => allUp('http-v4'));
+  });
+
+  test('ask by HTTP from a given source, and see a process that is gone', async () => {
+    const { services } = lab().config;
+    const source = (
+      await lab().topology.director.namespace.must(['ip', '-j', '-4', 'route', 'get', lab().server(0).ipv4])
+    ).match(/"prefsrc":"([^"]+)"/)?.[1];
+    const health = { type: 'http', path: '/', source, ...timing };
+    const wrong = { type: 'tcp', port: 9, ...timing };
+    await lab().daemon.reload({
+      ...lab().config,
+      services: services.map((service) =>
+        service.name === 'http-v4'
+          ? { ...service, health }
+          : service.name === 'stream-v4'
+            ? { ...service, health: wrong }
+            : service,
+      ),
+    });
+    const counted = async (kind: string, result: string): Promise<number> =>
+      (await lab().daemon.metrics()).sum('vsnat_health_checks_total', { kind, result });
+    await until('good answers to HTTP', async () => (await counted('http', 'good')) > 6);
+    await until('refusals', async () => Object.values(await up('stream-v4')).every((value) => value === 0));
+    expect(await counted('http', 'bad')).toBe(0);
+    expect(await allUp('http-v4')).toBe(true);
+  });
+});
