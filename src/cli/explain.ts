@@ -9,10 +9,11 @@ import { Director, type MemoryDirector } from '../director/director.js';
 import type { Explanation, Tuple } from '../director/explain.js';
 import { exitCodes, VsnatError } from '../errors.js';
 import { formatEndpoint, parseEndpoint, type Endpoint } from '../model/index.js';
+import { firstPacket } from '../packet/build.js';
+import { readCapture } from '../packet/capture-file.js';
+import { readPacket } from '../packet/read.js';
 import type { Io } from './io.js';
-import { factsOf, firstPacket } from './ip-packet.js';
 import { loadForThisHost } from './machine.js';
-import { readCapture } from './pcap-read.js';
 import { connectionLines, explanationLines, type SeenConnection } from './show-explanation.js';
 
 export interface ExplainOptions {
@@ -69,7 +70,7 @@ function attempt(tuple: Tuple, director: MemoryDirector): Tried | null {
   const { verdict, outputs } = director.process({ packet, nowMs: 0 });
   const [output] = outputs;
   const to =
-    verdict === 'forwarded' && output !== undefined ? factsOf(output.packet)?.destination : undefined;
+    verdict === 'forwarded' && output !== undefined ? readPacket(output.packet)?.destination : undefined;
   return { verdict, server: to === undefined ? null : formatEndpoint(to) };
 }
 
@@ -84,7 +85,7 @@ async function explainCapture(
   const seen = new Map<string, SeenConnection>();
   let others = 0;
   for (const { packet, atMs } of packets) {
-    const facts = factsOf(packet);
+    const facts = readPacket(packet);
     if (facts === null) {
       if (director !== null) director.process({ packet, nowMs: atMs });
       others += 1;

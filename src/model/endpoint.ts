@@ -4,7 +4,7 @@
  * ("tcp://10.9.0.1:80"). The text of an endpoint is its identity everywhere: in reloads, labels, commands and logs.
  */
 import { familyOf, parseAddress, type IpAddress } from './address.js';
-import { good, mistake, type Parsed } from './parsed.js';
+import { good, mistake, required, type Parsed } from './parsed.js';
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
@@ -46,6 +46,12 @@ export function parseListen(text: string): Parsed<Listen> {
   return endpoint.ok ? good({ protocol, ...endpoint.value }) : endpoint;
 }
 
+/** Address and port from text, for code. Throws VSNAT_CONFIG_INVALID; what is an endpoint already is given back. */
+export function endpoint(text: string | Endpoint): Endpoint {
+  return typeof text === 'string' ? required(`endpoint ${JSON.stringify(text)}`, parseServer(text)) : text;
+}
+
+/** "10.2.1.2:8080", "[2001:db8::2]:8080" */
 export const formatEndpoint = ({ address, port }: Endpoint): string =>
   familyOf(address) === 'ipv6' ? `[${address}]:${port}` : `${address}:${port}`;
 

@@ -3,6 +3,7 @@
  * The answer of every reader of text in model/: the value, or what it should have been. A mistake is data, not an
  * exception, so that a caller who knows the place (file, line, key) can collect many of them and say where each is.
  */
+import { VsnatError } from '../errors.js';
 
 export interface Mistake {
   readonly ok: false;
@@ -23,3 +24,10 @@ export const good = <T>(value: T): Good<T> => ({ ok: true, value });
 
 export const mistake = (must: string, hint?: string): Mistake =>
   hint === undefined ? { ok: false, must } : { ok: false, must, hint };
+
+/** For code, which wants a value or an exception: throws VSNAT_CONFIG_INVALID. */
+export function required<T>(where: string, parsed: Parsed<T>): T {
+  if (parsed.ok) return parsed.value;
+  const hint = parsed.hint === undefined ? '' : `; ${parsed.hint}`;
+  throw new VsnatError('VSNAT_CONFIG_INVALID', `${where}: must ${parsed.must}${hint}`);
+}

@@ -4,12 +4,11 @@
  * `virtualService` and `realServer` make them from text for code; configuration files go through config/, which
  * knows the place of every mistake.
  */
-import { VsnatError } from '../errors.js';
 import { schedulerProgram, type CustomScheduler, type SchedulerProgram } from './custom-scheduler.js';
 import { familyOf, type Family } from './address.js';
 import { formatEndpoint, parseListen, parseServer, type Endpoint, type Listen } from './endpoint.js';
 import type { DrainPolicy, HealthCheck, Quorum, SlowStart } from './health.js';
-import type { Parsed } from './parsed.js';
+import { required } from './parsed.js';
 import { persistenceOf, type Persistence } from './persistence.js';
 import { kernelTimeouts, type Timeouts } from './timeouts.js';
 import { parseWeight, type Weight } from './weight.js';
@@ -182,9 +181,3 @@ function asScheduler(
 
 const asServer = (server: string | RealServer): RealServer =>
   typeof server === 'string' ? realServer(server) : server;
-
-function required<T>(where: string, parsed: Parsed<T>): T {
-  if (parsed.ok) return parsed.value;
-  const hint = parsed.hint === undefined ? '' : `; ${parsed.hint}`;
-  throw new VsnatError('VSNAT_CONFIG_INVALID', `${where}: must ${parsed.must}${hint}`);
-}

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 
 import { Director } from '../../src/director/director.js';
 import type { Explanation, Tuple } from '../../src/director/explain.js';
-import { firstPacket, factsOf } from '../../src/cli/ip-packet.js';
+import { firstPacket } from '../../src/packet/build.js';
+import { readPacket } from '../../src/packet/read.js';
 import { metricDefinitions } from '../../src/metrics/registry.js';
 import { formatEndpoint, parseEndpoint, type Endpoint } from '../../src/model/index.js';
 import { schedulerNames } from '../../src/scheduler/index.js';
@@ -45,7 +46,7 @@ function send(
   if (packet === null) throw new RangeError('no packet');
   const { verdict, outputs } = director.process({ packet, nowMs: 1_000 });
   const to =
-    verdict === 'forwarded' && outputs[0] !== undefined ? factsOf(outputs[0].packet)?.destination : undefined;
+    verdict === 'forwarded' && outputs[0] !== undefined ? readPacket(outputs[0].packet)?.destination : undefined;
   // An answer of the director's own is what becomes of a packet that is dropped for a reason.
   const end = verdict === 'forwarded' || verdict === 'passed' ? verdict : 'dropped';
   return { verdict: end, server: to === undefined ? null : formatEndpoint(to) };

@@ -13,6 +13,7 @@ type Ranks = Readonly<Record<string, number>>;
 const sourceRanks: Ranks = {
   errors: 0,
   model: 1,
+  packet: 2, // bytes of packets and captures, for tools
   scheduler: 2,
   modules: 2, // runs what users wrote
   config: 3, // asks scheduler for its names

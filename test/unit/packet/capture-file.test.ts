@@ -2,9 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { factsOf, firstPacket } from '../../../src/cli/ip-packet.js';
-import { readCapture } from '../../../src/cli/pcap-read.js';
 import type { IpAddress } from '../../../src/model/index.js';
+import { firstPacket } from '../../../src/packet/build.js';
+import { readCapture } from '../../../src/packet/capture-file.js';
+import { readPacket } from '../../../src/packet/read.js';
 
 const to = { address: '10.9.0.1' as IpAddress, port: 80 };
 const tuple = { protocol: 'tcp', client: { address: '192.0.2.7' as IpAddress, port: 40_000 }, to } as const;
@@ -149,33 +150,9 @@ describe('a capture', () => {
       fc.property(start, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 12 }), (good, flips) => {
         const bytes = Buffer.from(good);
         for (const [at, value] of flips) if (at % bytes.length > 3) bytes[at % bytes.length] = value;
-        for (const one of readCapture(bytes, 'x').packets) factsOf(one.packet);
+        for (const one of readCapture(bytes, 'x').packets) readPacket(one.packet);
       }),
       { numRuns: 500 },
     );
-  });
-});
-
-describe('a first packet', () => {
-  it('is told to be what it was made for', () => {
-    expect(factsOf(packet)).toEqual({ protocol: 'tcp', source: tuple.client, destination: to, opens: true });
-    const six = {
-      protocol: 'udp',
-      client: { address: '2001:db8::7' as IpAddress, port: 1 },
-      to: { address: '2001:db8::1' as IpAddress, port: 53 },
-    } as const;
-    expect(factsOf(firstPacket(six) ?? new Uint8Array())).toEqual({
-      protocol: 'udp',
-      source: six.client,
-      destination: six.to,
-      opens: true,
-    });
-  });
-
-  it('of a later fragment nothing is told', () => {
-    const piece = Buffer.from(packet);
-    piece.writeUInt16BE(1, 6);
-    expect(factsOf(piece)).toBeNull();
-    expect(factsOf(packet.subarray(0, 22))).toBeNull();
   });
 });
