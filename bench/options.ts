@@ -9,6 +9,10 @@ export interface BenchOptions {
   /** Parts of names; empty: all. */
   readonly contenders: readonly string[];
   readonly loads: readonly string[];
+  /** Which loads when none is named. */
+  readonly extent: 'all' | 'main';
+  /** A commit to compare this checkout with instead of others; `auto` finds one. */
+  readonly against: string | null;
 }
 
 /** What was asked for cannot be done; the message says why. */
@@ -20,6 +24,7 @@ const options = {
   seconds: { type: 'string' },
   limit: { type: 'string' },
   only: { type: 'string', multiple: true, default: [] as string[] },
+  against: { type: 'string' },
   load: { type: 'string', multiple: true, default: [] as string[] },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -33,12 +38,14 @@ export const benchHelp = ({ contenders, loads }: Names): string =>
   [
     'npm run bench -- [OPTION]...',
     '',
-    '  --quick          2 rounds of 1 second, within 2.5 minutes',
-    '  --rounds N       rounds, each of which runs every contender once (7)',
-    '  --seconds S      seconds of each load (3)',
-    '  --limit MINUTES  start no round that would end later (30)',
+    '  --quick          the main loads only, 2 rounds of half a second, within 2.5 minutes',
+    '  --rounds N       rounds, each of which runs every contender once (6)',
+    '  --seconds S      seconds of each load (0.8)',
+    '  --limit MINUTES  start no round that would end later (24)',
     '  --only NAME      only contenders whose name contains NAME; may be given again',
     '  --load NAME      only loads whose name contains NAME; may be given again',
+    '  --against REF    build REF and compare this checkout with it, and nobody else; REF may be',
+    '                   auto: where the branch began, or the commit of the last published run',
     '  -h, --help       print this',
     '',
     `contenders: ${contenders.join('; ')}`,
@@ -53,12 +60,15 @@ export function benchOptions(argv: readonly string[], names: Names): BenchOption
   if (values.help) return 'help';
   for (const part of values.only) mustBeAPart('--only', part, names.contenders);
   for (const part of values.load) mustBeAPart('--load', part, names.loads);
+  const isQuick = values.quick;
   return {
-    rounds: positive('--rounds', values.rounds, values.quick ? 2 : 7, Number.isInteger),
-    seconds: positive('--seconds', values.seconds, values.quick ? 1 : 3, Number.isFinite),
-    limitMs: positive('--limit', values.limit, values.quick ? 2.5 : 30, Number.isFinite) * 60_000,
+    rounds: positive('--rounds', values.rounds, isQuick ? 2 : 6, Number.isInteger),
+    seconds: positive('--seconds', values.seconds, isQuick ? 0.5 : 0.8, Number.isFinite),
+    limitMs: positive('--limit', values.limit, isQuick ? 2.5 : 24, Number.isFinite) * 60_000,
     contenders: values.only,
     loads: values.load,
+    extent: isQuick ? 'main' : 'all',
+    against: values.against ?? null,
   };
 }
 

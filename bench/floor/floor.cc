@@ -3,12 +3,13 @@
 // The floor: the least program that could move VS/NAT packets through a TUN device, and so the yardstick for
 // the dataplane. Same device, same offloads, one thread per queue, read until EAGAIN, one write per packet.
 // What it does not have is everything that makes a director: no flow table, no counters, no parsing beyond
-// the fixed offsets of IPv4 without options, no ICMP, no checks. One mapping, VIP:port to RIP:port, known
-// from the start. The distance between vsnat and this program is the price of being correct; the distance
+// the fixed offsets of IPv4 without options, no ICMP, no checks. A few mappings, VIP:port to RIP:port, known
+// from the start and compared one after the other. The distance between vsnat and this program is the price of being correct; the distance
 // between this program and kernel DNAT is the price of a TUN.
 //
-// usage: floor DEVICE QUEUES VIP:PORT RIP:PORT; prints "ready" and runs until it is ended. Routes and the
-// reply's diversion are the harness's business.
+// usage: floor DEVICE QUEUES on|off VIP:PORT=RIP:PORT...; prints "ready" and runs until it is ended. `off` is
+// without offloads: no header of virtio, and the kernel cuts every superpacket before it gets here. Routes and
+// the replies' diversion are the harness's business.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -18,11 +19,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -124,13 +127,17 @@ class Rewrite {
   std::exit(1);
 }
 
-int open_queue(const char* device) {
+enum class Offload { on, off };
+
+int open_queue(const char* device, Offload offloads) {
   const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) fail("/dev/net/tun");
   ifreq request{};
   std::strncpy(request.ifr_name, device, IFNAMSIZ - 1);
-  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE | IFF_VNET_HDR;
+  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE;
+  if (offloads == Offload::on) request.ifr_flags |= IFF_VNET_HDR;
   if (ioctl(fd, TUNSETIFF, &request) < 0) fail("TUNSETIFF");
+  if (offloads == Offload::off) return fd;
   const unsigned offload = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
   if (ioctl(fd, TUNSETOFFLOAD, offload | TUN_F_USO4 | TUN_F_USO6) < 0 &&
       ioctl(fd, TUNSETOFFLOAD, offload) < 0) {
@@ -139,7 +146,7 @@ int open_queue(const char* device) {
   return fd;
 }
 
-void run(int fd, const Rewrite& request, const Rewrite& reply) {
+void run(int fd, size_t header, const std::vector<Rewrite>& rewrites) {
   auto buffer = std::make_unique<uint8_t[]>(kSuperpacket);
   for (;;) {
     pollfd polled{fd, POLLIN, 0};
@@ -150,11 +157,12 @@ void run(int fd, const Rewrite& request, const Rewrite& reply) {
         if (errno != EAGAIN) fail("read");
         break;
       }
-      if (static_cast<size_t>(size) < kVnetHeader + kIpv4 + 8) continue;
-      VnetHeader vnet;
-      std::memcpy(&vnet, buffer.get(), sizeof(vnet));
-      uint8_t* ip = buffer.get() + kVnetHeader;
-      if (ip[0] != 0x45 || !(request.apply(vnet, ip) || reply.apply(vnet, ip))) continue;
+      if (static_cast<size_t>(size) < header + kIpv4 + 8) continue;
+      VnetHeader vnet{};
+      std::memcpy(&vnet, buffer.get(), header);
+      uint8_t* ip = buffer.get() + header;
+      const auto applies = [&](const Rewrite& rewrite) { return rewrite.apply(vnet, ip); };
+      if (ip[0] != 0x45 || std::none_of(rewrites.begin(), rewrites.end(), applies)) continue;
       if (write(fd, buffer.get(), static_cast<size_t>(size)) < 0 && errno == EBADFD) fail("write");
     }
   }
@@ -176,19 +184,27 @@ Endpoint parse(const std::string& text) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 5 || std::atoi(argv[2]) < 1) {
-    std::fputs("usage: floor DEVICE QUEUES VIP:PORT RIP:PORT\n", stderr);
+  const std::string offload = argc > 4 ? argv[3] : "";
+  if ((offload != "on" && offload != "off") || std::atoi(argv[2]) < 1) {
+    std::fputs("usage: floor DEVICE QUEUES on|off VIP:PORT=RIP:PORT...\n", stderr);
     return 2;
   }
-  const Endpoint vip = parse(argv[3]);
-  const Endpoint rip = parse(argv[4]);
-  const Rewrite request(vip, rip, 16, 2);  // destination address, destination port
-  const Rewrite reply(rip, vip, 12, 0);    // source address, source port
+  std::vector<Rewrite> rewrites;
+  for (int i = 4; i < argc; ++i) {
+    const std::string mapping = argv[i];
+    const size_t equals = mapping.find('=');
+    const Endpoint vip = parse(mapping.substr(0, equals));
+    const Endpoint rip = parse(equals == std::string::npos ? "" : mapping.substr(equals + 1));
+    rewrites.emplace_back(vip, rip, 16, 2);  // destination address, destination port
+    rewrites.emplace_back(rip, vip, 12, 0);  // source address, source port
+  }
+  const size_t header = offload == "on" ? kVnetHeader : 0;
 
   std::vector<int> queues;
-  for (int i = 0; i < std::atoi(argv[2]); ++i) queues.push_back(open_queue(argv[1]));
+  for (int i = 0; i < std::atoi(argv[2]); ++i)
+    queues.push_back(open_queue(argv[1], offload == "on" ? Offload::on : Offload::off));
   std::vector<std::thread> threads;
-  for (const int fd : queues) threads.emplace_back(run, fd, request, reply);
+  for (const int fd : queues) threads.emplace_back(run, fd, header, std::cref(rewrites));
   std::puts("ready");
   std::fflush(stdout);
   for (std::thread& thread : threads) thread.join();

@@ -42,6 +42,7 @@ struct Verdict {
   uint64_t bad_bytes = 0;
   uint64_t first_bad = 0;  // offset; meaningful when bad_bytes is not 0
   int64_t error = 0;       // errno of the side that failed
+  uint64_t sent = 0;       // by the server, to compare with what the client received
 };
 
 /// Sends until `bytes` or the deadline; at least one mark.
@@ -118,12 +119,14 @@ void serve_connection(UniqueFd fd) {
   if (!read_all(fd.get(), &hello, sizeof(hello)) || hello.magic != kMagic) return;
   set_stall_limit(fd.get(), hello.stall_s);
   std::thread sender;
+  Verdict sent;
   if ((hello.directions & kDown) != 0) {
-    sender = std::thread([&] { send_stream(fd.get(), hello, download_seed(hello)); });
+    sender = std::thread([&] { sent = send_stream(fd.get(), hello, download_seed(hello)); });
   }
   Verdict verdict;
   if ((hello.directions & kUp) != 0) verdict = receive_stream(fd.get(), hello, upload_seed(hello));
   if (sender.joinable()) sender.join();
+  verdict.sent = sent.bytes;
   write_all(fd.get(), &verdict, sizeof(verdict));
 }
 
@@ -160,7 +163,7 @@ Outcome run_one(const Address& to, const Hello& hello) {
     outcome.error = "verdict " + error_name(errno);
   } else if (outcome.remote.error != 0) {
     outcome.error = "server " + error_name(static_cast<int>(outcome.remote.error));
-  } else if (outcome.remote.bytes != outcome.sent.bytes) {
+  } else if (outcome.remote.bytes != outcome.sent.bytes || outcome.remote.sent != outcome.received.bytes) {
     outcome.error = "length";
   }
   return outcome;
@@ -209,11 +212,12 @@ int run_stream(Options& options) {
   for (std::thread& thread : threads) thread.join();
   const double elapsed = seconds_since(start);
 
-  uint64_t up = 0, down = 0, bad = 0, failed = 0;
+  uint64_t up = 0, down = 0, sent = 0, bad = 0, failed = 0;
   Tally errors;
   for (const Outcome& outcome : outcomes) {
     up += outcome.remote.bytes;
     down += outcome.received.bytes;
+    sent += outcome.remote.sent;
     bad += outcome.remote.bad_bytes + outcome.received.bad_bytes;
     if (!outcome.error.empty()) {
       ++failed;
@@ -225,6 +229,7 @@ int run_stream(Options& options) {
   report.count("failed", failed);
   report.count("bytesUp", up);
   report.count("bytesDown", down);
+  report.count("bytesSentByServer", sent);
   report.count("badBytes", bad);
   if (bad > 0) {
     uint64_t first = ~uint64_t{0};

@@ -11,7 +11,6 @@ import type { Background, Finished } from './process.js';
 import { projectRoot } from './project-root.js';
 import { until } from './until.js';
 
-const vsnat = path.join(projectRoot, 'bin/vsnat');
 const metricsUrl = 'http://127.0.0.1:9191';
 
 export interface ServiceConfig {
@@ -33,17 +32,21 @@ export interface DaemonConfig {
 
 /** A directory with a configuration in it, and the commands of the daemon that would use it. */
 export class Installation {
-  static async create(namespace: Namespace): Promise<Installation> {
-    return new Installation(namespace, await mkdtemp(path.join(tmpdir(), 'vsnat-test-')));
+  /** `root` is another checkout than this one when two versions are compared. */
+  static async create(namespace: Namespace, root = projectRoot): Promise<Installation> {
+    return new Installation(namespace, await mkdtemp(path.join(tmpdir(), 'vsnat-test-')), root);
   }
 
   readonly configFile: string;
   readonly socket: string;
+  readonly #program: string;
 
   private constructor(
     readonly namespace: Namespace,
     readonly directory: string,
+    root: string,
   ) {
+    this.#program = path.join(root, 'bin/vsnat');
     this.configFile = path.join(directory, 'vsnat.yaml');
     this.socket = path.join(directory, 'vsnat.sock');
   }
@@ -58,7 +61,9 @@ export class Installation {
 
   /** Runs a command of vsnat to its end. */
   vsnat(...args: string[]): Promise<Finished> {
-    return this.namespace.run([process.execPath, vsnat, ...args], { env: { VSNAT_SOCKET: this.socket } });
+    return this.namespace.run([process.execPath, this.#program, ...args], {
+      env: { VSNAT_SOCKET: this.socket },
+    });
   }
 
   /** A start that is expected to end by itself. VSNAT_SOCKET stays unset: it would outvote the file's own socket. */
@@ -67,7 +72,7 @@ export class Installation {
   }
 
   spawnDaemon(): Background {
-    return this.namespace.spawn([process.execPath, vsnat, 'run', '-c', this.configFile]);
+    return this.namespace.spawn([process.execPath, this.#program, 'run', '-c', this.configFile]);
   }
 
   async remove(): Promise<void> {
@@ -76,8 +81,8 @@ export class Installation {
 }
 
 export class Daemon {
-  static async start(namespace: Namespace, config: DaemonConfig): Promise<Daemon> {
-    const installation = await Installation.create(namespace);
+  static async start(namespace: Namespace, config: DaemonConfig, root = projectRoot): Promise<Daemon> {
+    const installation = await Installation.create(namespace, root);
     await installation.write(config);
     const daemon = new Daemon(installation, await hostState(namespace));
     try {

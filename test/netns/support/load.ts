@@ -9,6 +9,7 @@ import { projectRoot } from './project-root.js';
 import type { RealServer } from './topology.js';
 
 export const ports = { stream: 5001, http: 8080, udp: 5300 } as const;
+export const sinkPort = 5400;
 
 type Tally = Readonly<Record<string, number>>;
 
@@ -25,6 +26,7 @@ export interface StreamResult {
   readonly failed: number;
   readonly bytesUp: number;
   readonly bytesDown: number;
+  readonly bytesSentByServer: number;
   readonly badBytes: number;
   readonly firstBad?: number;
   readonly seconds: number;
@@ -55,6 +57,18 @@ export interface UdpResult {
   readonly errors: Tally;
 }
 
+export interface FloodResult {
+  readonly flows: number;
+  readonly sent: number;
+  readonly received: number;
+  readonly bytesReceived: number;
+  readonly lost: number;
+  readonly seconds: number;
+  readonly perSecond: number;
+  readonly gbitPerSecond: number;
+  readonly errors: Tally;
+}
+
 export interface PingResult {
   readonly sent: number;
   readonly received: number;
@@ -67,6 +81,7 @@ export interface Results {
   readonly stream: StreamResult;
   readonly http: HttpResult;
   readonly udp: UdpResult;
+  readonly flood: FloodResult;
   readonly ping: PingResult;
 }
 
@@ -100,9 +115,13 @@ async function program(folder: string, name: string): Promise<string> {
 export const loadProgram = onceOnly(() => program('bench/load', 'vsnat-load'));
 export const floorProgram = onceOnly(() => program('bench/floor', 'vsnat-floor'));
 
-/** A real server that speaks all three protocols under its own name. */
-export async function serve(server: RealServer): Promise<Background> {
+/**
+ * A real server that speaks all three protocols under its own name. With a file to count in, it takes in what `flood`
+ * sends as well.
+ */
+export async function serve(server: RealServer, countFile?: string): Promise<Background> {
   const listening = Object.entries(ports).flatMap(([name, port]) => [`--${name}`, String(port)]);
+  if (countFile !== undefined) listening.push('--sink', String(sinkPort), '--count', countFile);
   const child = server.namespace.spawn([await loadProgram(), 'serve', '--name', server.name, ...listening]);
   await child.waitForOutput(/^ready$/m);
   return child;

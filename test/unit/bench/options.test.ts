@@ -6,13 +6,15 @@ const names = { contenders: ['floor, 1 queue', 'vsnat, 1 queue'], loads: ['bulk 
 const parse = (...argv: string[]) => benchOptions(argv, names);
 
 describe("the benchmark's command line", () => {
-  it('measures everything for half an hour at most when nothing is said', () => {
-    const everything = { rounds: 7, seconds: 3, limitMs: 1_800_000, contenders: [], loads: [] };
-    expect(parse()).toEqual(everything);
+  it('measures everything when nothing is said, and ends before 25 minutes are over', () => {
+    const everything = { rounds: 6, contenders: [], loads: [], extent: 'all', against: null };
+    expect(parse()).toMatchObject(everything);
+    expect(parse()).toHaveProperty('limitMs', 24 * 60_000);
   });
 
   it('is short with --quick, in what is not said otherwise', () => {
-    expect(parse('--quick', '--rounds', '5')).toMatchObject({ rounds: 5, seconds: 1, limitMs: 150_000 });
+    const quick = { rounds: 7, seconds: 0.5, limitMs: 150_000, extent: 'main' };
+    expect(parse('--quick', '--rounds', '7')).toMatchObject(quick);
   });
 
   it('takes parts of names, again and again', () => {
@@ -20,10 +22,14 @@ describe("the benchmark's command line", () => {
     expect(options).toMatchObject({ contenders: ['vsnat', 'floor'], loads: ['bulk'], seconds: 0.5 });
   });
 
+  it('compares with a commit when one is named', () => {
+    expect(parse('--against', 'v0.1.0')).toMatchObject({ against: 'v0.1.0' });
+  });
+
   it('knows help, and its help names every option, contender and load', () => {
     expect(parse('--help')).toBe('help');
     expect(parse('-h')).toBe('help');
-    for (const option of ['quick', 'rounds', 'seconds', 'limit', 'only', 'load', 'help'])
+    for (const option of ['quick', 'rounds', 'seconds', 'limit', 'only', 'load', 'against', 'help'])
       expect(benchHelp(names)).toContain(`--${option} `.trimEnd());
     for (const name of [...names.contenders, ...names.loads]) expect(benchHelp(names)).toContain(name);
   });

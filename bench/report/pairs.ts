@@ -4,10 +4,14 @@
  * busy threads on the CPUs there are, and with the machine's other tenants; the quotient of two samples taken seconds
  * apart has the second part removed, and a confidence interval says how many rounds the first part still wants.
  */
-import type { Sample } from './report.js';
+import type { Sample } from './results.js';
+
+export interface What {
+  readonly load: string;
+  readonly figure: string;
+}
 
 export interface Ratio {
-  readonly load: string;
   readonly of: string;
   readonly to: string;
   readonly rounds: number;
@@ -21,11 +25,12 @@ export interface Ratio {
 const student = [4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228] as const;
 const quantile = (freedom: number): number => student[freedom - 2] ?? 1.96 + 2.4 / freedom;
 
-export function ratio(samples: readonly Sample[], load: string, of: string, to: string): Ratio | null {
+export function ratio(samples: readonly Sample[], what: What, of: string, to: string): Ratio | null {
   const valueOf = (contender: string): Map<number, number> =>
     new Map(
       samples
-        .filter((sample) => sample.load === load && sample.contender === contender)
+        .filter((sample) => sample.load === what.load && sample.figure === what.figure)
+        .filter((sample) => sample.contender === contender)
         .flatMap(({ round, value }) => (value === null ? [] : [[round, value] as const])),
     );
   const others = valueOf(to);
@@ -38,7 +43,6 @@ export function ratio(samples: readonly Sample[], load: string, of: string, to: 
   const spread = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / (logs.length - 1);
   const margin = quantile(logs.length - 1) * Math.sqrt(spread / logs.length);
   return {
-    load,
     of,
     to,
     rounds: logs.length,
@@ -47,16 +51,8 @@ export function ratio(samples: readonly Sample[], load: string, of: string, to: 
   };
 }
 
-/** One line per load and pair: `vsnat, 1 queue to floor, 1 queue: 1.01 (0.97–1.05)`. */
-export function ratioLines(samples: readonly Sample[], of: string, others: readonly string[]): string[] {
-  const loads = [...new Set(samples.map(({ load }) => load))];
-  return loads.flatMap((load) =>
-    others.flatMap((to) => {
-      const found = to === of ? null : ratio(samples, load, of, to);
-      if (found === null) return [];
-      const interval =
-        found.interval === null ? '' : ` (${found.interval.map((bound) => bound.toFixed(3)).join('–')})`;
-      return [`${load}: ${of} to ${to}: ${found.mean.toFixed(3)}${interval}, ${found.rounds} rounds`];
-    }),
-  );
+/** `0.97 (0.94–1.01)`, or what there is of it. */
+export function ratioText({ mean, interval }: Ratio): string {
+  const bounds = interval === null ? '' : ` (${interval.map((bound) => bound.toFixed(3)).join('–')})`;
+  return mean.toFixed(3) + bounds;
 }

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * HAProxy in TCP mode, with what its configuration manual recommends for throughput: one thread per CPU, bound to it
+ * (`nbthread`, `cpu-map`), kernel splicing where it judges it worthwhile (`option splice-auto`) with pipes large enough
+ * for it (`tune.pipesize`), and a listening queue as long as the kernel allows (`backlog`). It knows no UDP.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Topology } from '../../test/netns/support/topology.js';
+import { families } from '../../test/netns/support/lab.js';
+import { until } from '../../test/netns/support/until.js';
+import {
+  addProxyVips,
+  isListening,
+  proxyVipOf,
+  ripOf,
+  serviceNames,
+  services,
+  type Contender,
+} from './contender.js';
+
+function configuration(topology: Topology): string {
+  const threads = availableParallelism();
+  const listeners = serviceNames
+    .filter((name) => services[name].protocol === 'tcp')
+    .flatMap((name) =>
+      families.map(
+        (family) => `listen ${name}-${family}
+  bind ${proxyVipOf(name, family)} backlog 4096
+  server rs1 ${ripOf(topology, name, family)}
+`,
+      ),
+    );
+  return `global
+  nbthread ${threads}
+  cpu-map auto:1/1-${threads} 0-${threads - 1}
+  maxconn 5000
+  tune.pipesize 524288
+defaults
+  mode tcp
+  option splice-auto
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+${listeners.join('')}`;
+}
+
+export const haproxy: Contender = {
+  name: `HAProxy TCP, ${availableParallelism()} threads`,
+  kind: 'proxy',
+  needs: { command: 'haproxy', packages: 'haproxy' },
+  declines: ({ service }) => (services[service].protocol === 'udp' ? 'HAProxy proxies no UDP' : null),
+  async start(topology) {
+    const directory = await mkdtemp(path.join(tmpdir(), 'vsnat-bench-'));
+    const file = path.join(directory, 'haproxy.cfg');
+    await writeFile(file, configuration(topology));
+    const removeVips = await addProxyVips(topology);
+    const program = topology.director.namespace.spawn(['haproxy', '-db', '-f', file]);
+    const stop = async (): Promise<void> => {
+      await program.stop();
+      await removeVips();
+      await rm(directory, { recursive: true });
+    };
+    await until('HAProxy to listen', () => isListening(topology, program)).catch(async (error: unknown) => {
+      await stop();
+      throw error;
+    });
+    return { to: proxyVipOf, processes: [program.pid], stop };
+  },
+};

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Puts a run's tables and charts into a page, between markers: prose is written by people and stays as it is. */
+import { columnsOf, groups, titleOf, type Group } from './groups.js';
+import { groupTable, machineTable, ownCostTable } from './markdown.js';
+import { valuesOf, type Results } from './results.js';
+import { spread } from './statistics.js';
+import { chart, type Panel } from './svg.js';
+
+export class PageError extends Error {}
+
+/** Replaces what stands between `<!-- bench:ID -->` and `<!-- /bench:ID -->`. */
+export function fill(page: string, parts: ReadonlyMap<string, string>): string {
+  const asked = [...page.matchAll(/<!-- bench:([\w-]+) -->/g)].map(([, id = '']) => id);
+  return asked.reduce((text, id) => {
+    const [open, close] = [`<!-- bench:${id} -->`, `<!-- /bench:${id} -->`];
+    const content = parts.get(id);
+    if (content === undefined)
+      throw new PageError(`${open}: there is no such part; there are ${[...parts.keys()].join(', ')}`);
+    const [from, to] = [text.indexOf(open) + open.length, text.indexOf(close)];
+    if (to < from) throw new PageError(`${open}: must be followed by ${close}`);
+    return `${text.slice(0, from)}\n${content}\n${text.slice(to)}`;
+  }, page);
+}
+
+export function groupChart(results: Results, group: Group): string {
+  const columns = columnsOf(group, results).filter(({ figure }) => figure !== 'p999');
+  const panels = columns.map((column): Panel => ({
+    title: titleOf(column),
+    unit: column.unit,
+    better: column.better,
+    bars: results.contenders.map(({ name, kind }) => ({
+      name,
+      kind,
+      value: spread(valuesOf(results.samples, name, column.load, column.figure)),
+    })),
+  }));
+  return chart(`${group.title}: median of ${results.rounds} rounds, with least and most`, panels);
+}
+
+/** Every part a page can ask for, and the charts they show, by file name. */
+export function partsOf(
+  results: Results,
+  chartFolder: string,
+): { readonly parts: ReadonlyMap<string, string>; readonly charts: ReadonlyMap<string, string> } {
+  const parts = new Map([
+    ['machine', machineTable(results)],
+    ['own-cost', ownCostTable(results) || 'Not measured in this run.'],
+  ]);
+  const charts = new Map<string, string>();
+  for (const group of groups) {
+    const table = groupTable(results, group);
+    if (table === '') parts.set(group.id, 'Not measured in this run.');
+    else if (!group.isCharted) parts.set(group.id, table);
+    else {
+      charts.set(`${group.id}.svg`, groupChart(results, group));
+      parts.set(group.id, `![${group.title}](${chartFolder}/${group.id}.svg)\n\n${table}`);
+    }
+  }
+  return { parts, charts };
+}
