@@ -11,7 +11,7 @@ import { versionOf, type IpVersion } from './step.js';
 export interface HostModel {
   readonly tun: Pick<TunSettings, 'name' | 'mtu'>;
   readonly services: readonly (Pick<VirtualService, 'listen' | 'servers'> &
-    Partial<Pick<VirtualService, 'persistence' | 'mark' | 'helper'>>)[];
+    Partial<Pick<VirtualService, 'persistence' | 'mark' | 'helper' | 'sorryServers'>>)[];
 }
 
 export type HostDevice = Pick<DeviceFacts, 'name' | 'index'>;
@@ -32,7 +32,8 @@ export function gather(model: HostModel, device: HostDevice, state: HostState): 
   const listen = unique(model.services.flatMap((service) => service.listen));
   const replies = unique(
     model.services.flatMap((service) =>
-      service.servers.flatMap((server) =>
+      // Those that stand in for others too: when they are needed, nobody has the time to change the host.
+      [...service.servers, ...(service.sorryServers ?? [])].flatMap((server) =>
         service.listen.map((spec) => ({
           protocol: spec.protocol,
           address: server.address,

@@ -69,6 +69,18 @@ describe('the plan', () => {
     ]);
   });
 
+  test('marks the replies of sorry servers before anybody needs them', async () => {
+    const service = virtualService({
+      name: 'web',
+      listen: 'tcp://10.9.0.1:80',
+      servers: ['10.2.1.2:8080'],
+      sorryServers: ['10.2.1.9:80'],
+    });
+    const lines = await linesOf({ ...model(), services: [service] });
+    expect(lines).toContain('add element inet vsnat_vsnat0 servers4 { 10.2.1.9 . tcp . 80 }');
+    expect(lines).toContain('add element inet vsnat_vsnat0 addresses4 { 10.2.1.9 }');
+  });
+
   test('of an FTP service marks whatever its servers send over TCP', async () => {
     const ftp = (listen: string, server: string): HostModel['services'][number] =>
       virtualService({ name: server, listen, servers: [server], helper: 'ftp' });
