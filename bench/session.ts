@@ -117,7 +117,7 @@ class Turn {
   }
 }
 
-async function siteOf(topology: Topology, countFile: string): Promise<Site> {
+export async function siteOf(topology: Topology, countFile: string): Promise<Site> {
   const { director, client, clientDevice } = topology;
   const links = await director.namespace.must(['ip', '-j', 'link', 'show', clientDevice]);
   const [link] = JSON.parse(links) as { readonly address: string }[];

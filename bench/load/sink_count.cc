@@ -17,8 +17,8 @@
 namespace vsnat::load {
 namespace {
 
-/// Longer than any queue between sender and sink takes to drain: what has not come by then does not come.
-constexpr timespec kStalled{0, 20'000'000};
+/// Longer than a busy machine lets a director wait for its CPU: what has not come by then does not come.
+constexpr timespec kStalled{0, 200'000'000};
 
 long futex(std::atomic<uint32_t>& word, int operation, uint32_t value, const timespec* timeout) {
   return syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), operation, value, timeout, nullptr, 0);
