@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Frames out, by any interface: an AF_PACKET socket that only sends. packet_socket.cc is the only file that knows
-// <linux/if_packet.h>.
+// Frames out, by any interface: an AF_PACKET socket that only sends. packet_socket.cc is, beside
+// packet_tap.cc, the only file that knows <linux/if_packet.h>.
 //
 // The socket takes what a TUN queue takes: a virtio header with a checksum to be completed and a segment size, here
 // counted from the link header on. What it sends goes through the interface's queueing discipline and egress hooks like

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The addon's door: two classes and what there is to know. The only directory that includes <napi.h> is this one.
+// The addon's door: classes and what there is to know. The only directory that includes <napi.h> is this one.
 #include <napi.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -13,6 +13,7 @@
 #include "napi/engine_binding.h"
 #include "napi/errors.h"
 #include "napi/icmp_binding.h"
+#include "napi/tap_binding.h"
 #include "nat/signals.h"
 
 namespace vsnat::binding {
@@ -76,6 +77,8 @@ Napi::Value notify(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineBinding::define(env));
   exports.Set("IcmpSocket", define_icmp_socket(env));
+  exports.Set("PacketTap", define_packet_tap(env));
+  exports.Set("interfaceIndex", Napi::Function::New(env, find_interface, "interfaceIndex"));
   exports.Set("dropReasons", Napi::Function::New(env, drop_reasons, "dropReasons"));
   exports.Set("generatedKinds", Napi::Function::New(env, generated_kinds, "generatedKinds"));
   exports.Set("latencyBounds", Napi::Function::New(env, latency_bounds, "latencyBounds"));

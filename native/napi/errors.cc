@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "napi/errors.h"
 
+#include <uv.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -45,6 +47,15 @@ void throw_system_error(Napi::Env env, const SysError& error) {
   Napi::Error thrown = Napi::Error::New(env, error.operation + ": " + std::strerror(error.error) + mend);
   thrown.Set("code", Napi::String::New(env, code));
   thrown.Set("errno", Napi::Number::New(env, error.error));
+  thrown.Set("syscall", Napi::String::New(env, error.operation));
+  thrown.ThrowAsJavaScriptException();
+}
+
+void throw_errno(Napi::Env env, const SysError& error) {
+  const char* code = uv_err_name(-error.error);
+  Napi::Error thrown = Napi::Error::New(env, error.operation + ": " + code);
+  thrown.Set("code", Napi::String::New(env, code));
+  thrown.Set("errno", Napi::Number::New(env, -error.error));
   thrown.Set("syscall", Napi::String::New(env, error.operation));
   thrown.ThrowAsJavaScriptException();
 }

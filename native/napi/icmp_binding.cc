@@ -4,12 +4,13 @@
 #include <uv.h>
 
 #include <array>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "io/icmp_socket.h"
+#include "napi/errors.h"
+#include "napi/watched.h"
 
 namespace vsnat::binding {
 namespace {
@@ -18,44 +19,10 @@ namespace {
 constexpr int kReadsPerTurn = 64;
 constexpr size_t kBufferBytes = 2048;
 
-/** As Node shows failed system calls: the code is what decides in src/health/message.ts. */
-void throw_errno(Napi::Env env, const SysError& error) {
-  const char* code = uv_err_name(-error.error);
-  Napi::Error thrown = Napi::Error::New(env, error.operation + ": " + code);
-  thrown.Set("code", Napi::String::New(env, code));
-  thrown.Set("errno", Napi::Number::New(env, -error.error));
-  thrown.Set("syscall", Napi::String::New(env, error.operation));
-  thrown.ThrowAsJavaScriptException();
-}
-
-/**
- * What the event loop knows of a socket. Freed in the callback of uv_close, which may come after the JavaScript object
- * is gone; the descriptor stays open until then, as uv_poll asks for.
- */
-struct Watched {
-  Watched(napi_env of, io::IcmpSocket opened) : env(of), socket(std::move(opened)) {}
-
-  napi_env env;
-  io::IcmpSocket socket;
-  uv_poll_t poll{};
-  Napi::FunctionReference receive;
-  napi_async_cleanup_hook_handle hook = nullptr;
-  bool closing = false;
-
-  void close() {
-    if (closing) return;
-    closing = true;
-    uv_poll_stop(&poll);
-    receive.Reset();
-    uv_close(reinterpret_cast<uv_handle_t*>(&poll), [](uv_handle_t* handle) {
-      std::unique_ptr<Watched> self{static_cast<Watched*>(handle->data)};
-      if (self->hook != nullptr) napi_remove_async_cleanup_hook(self->hook);
-    });
-  }
-};
+using Watching = Watched<io::IcmpSocket>;
 
 void on_readable(uv_poll_t* poll, int status, int) {
-  auto* watched = static_cast<Watched*>(poll->data);
+  auto* watched = static_cast<Watching*>(poll->data);
   if (status < 0) return;
   std::array<std::byte, kBufferBytes> buffer;
   const Napi::Env env{watched->env};
@@ -66,11 +33,8 @@ void on_readable(uv_poll_t* poll, int status, int) {
     if (!received) continue;
     Napi::HandleScope scope(env);
     const auto* bytes = reinterpret_cast<const uint8_t*>(received->message.data());
-    watched->receive.MakeCallback(env.Global(),
-                                  {Napi::Buffer<uint8_t>::Copy(env, bytes, received->message.size()),
-                                   Napi::String::New(env, received->from)});
-    if (env.IsExceptionPending()) {
-      napi_fatal_exception(env, env.GetAndClearPendingException().Value());
+    if (!watched->call({Napi::Buffer<uint8_t>::Copy(env, bytes, received->message.size()),
+                        Napi::String::New(env, received->from)})) {
       return;
     }
   }
@@ -89,18 +53,9 @@ class IcmpBinding : public Napi::ObjectWrap<IcmpBinding> {
     }
     auto opened = io::IcmpSocket::open(info[0].As<Napi::Boolean>(), info[1].IsNull() ? "" : text(info[1]));
     if (!opened) return throw_errno(env, opened.error());
-    uv_loop_t* loop = nullptr;
-    if (napi_get_uv_event_loop(env, &loop) != napi_ok) return throw_errno(env, {ENOSYS, "uv_loop"});
-    auto watched = std::make_unique<Watched>(env, std::move(opened.value()));
-    const int failed = uv_poll_init(loop, &watched->poll, watched->socket.fd());
-    if (failed != 0) return throw_errno(env, {-failed, "uv_poll"});
-    watched_ = watched.release();
-    watched_->poll.data = watched_;
-    watched_->receive = Napi::Persistent(info[2].As<Napi::Function>());
-    napi_add_async_cleanup_hook(
-        env, [](napi_async_cleanup_hook_handle, void* self) { static_cast<Watched*>(self)->close(); },
-        watched_, &watched_->hook);
-    uv_poll_start(&watched_->poll, UV_READABLE, on_readable);
+    auto watched = Watching::watch(env, std::move(opened.value()), info[2].As<Napi::Function>(), on_readable);
+    if (!watched) return throw_errno(env, watched.error());
+    watched_ = watched.value();
   }
 
   void send(const Napi::CallbackInfo& info) {
@@ -124,7 +79,7 @@ class IcmpBinding : public Napi::ObjectWrap<IcmpBinding> {
   static std::string text(const Napi::Value& value) { return value.As<Napi::String>(); }
 
   /** Owned by the event loop; an object that is collected without close() leaves it open until the environment ends. */
-  Watched* watched_ = nullptr;
+  Watching* watched_ = nullptr;
 };
 
 }  // namespace

@@ -13,7 +13,6 @@ import { defaultSocket } from './ask.js';
 import { commands } from './commands/index.js';
 import { endedBy } from './ended-by.js';
 import { Io, type Streams } from './io.js';
-import { laterCommands } from './later.js';
 import { Session } from './session.js';
 import { splitAtIpvsadm } from './split-at-ipvsadm.js';
 import { version } from './version.js';
@@ -69,13 +68,6 @@ function endOfParsing(error: CommanderError, program: Command, io: Io): number {
     io.complain(program.helpInformation().trimEnd());
     return exitCodes.usage;
   }
-  const [name = ''] = program.args;
-  if (error.code === 'commander.unknownCommand' && laterCommands.has(name)) {
-    io.complain(`vsnat: ${name}: not in this version; \`vsnat --help\` lists what is`);
-  } else {
-    io.complain(
-      `vsnat: ${error.message.replace(/^error: /, '').replaceAll('\n', ' ')}; see \`vsnat --help\``,
-    );
-  }
+  io.complain(`vsnat: ${error.message.replace(/^error: /, '').replaceAll('\n', ' ')}; see \`vsnat --help\``);
   return exitCodes.usage;
 }

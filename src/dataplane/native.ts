@@ -25,6 +25,7 @@ import type {
   TunOptions,
 } from './dataplane.js';
 import { decodeCounters, type RawCounters } from './counters.js';
+import type { PacketTapClass } from './packet-tap.js';
 import type { MemoryPacket, PacketEngine, ProcessedPacket } from './packet-engine.js';
 
 /** The layout of specs and counters both sides agree on; native/napi raises it when the shape changes. */
@@ -81,6 +82,9 @@ export interface Addon {
   /** Sends one datagram to a unix socket; a leading '@' names an abstract one. Node itself has no unix datagrams. */
   notify?(path: string, text: string): void;
   readonly IcmpSocket?: IcmpSocketClass;
+  readonly PacketTap?: PacketTapClass;
+  /** 0: there is no such interface. */
+  readonly interfaceIndex?: (name: string) => number;
   readonly abi: number;
   readonly version: string;
 }

@@ -4,6 +4,7 @@
  * module that does the work and is loaded only when the command is run.
  */
 import type { Register } from '../session.js';
+import { capture } from './capture.js';
 import { changes } from './changes.js';
 import { check } from './check.js';
 import { completion } from './completion.js';
@@ -44,6 +45,7 @@ export const commands: readonly Register[] = [
   save,
   restore,
   explain,
+  capture,
   simulate,
   doctor,
   convert,

@@ -10,7 +10,6 @@ import { serviceTexts } from '../../../src/cli/show-status.js';
 import type { ServiceReport } from '../../../src/director/report.js';
 import type { IpAddress } from '../../../src/model/index.js';
 import { startDaemon, type Daemon } from '../../../src/cli/daemon.js';
-import { laterCommands } from '../../../src/cli/later.js';
 import { splitAtIpvsadm } from '../../../src/cli/split-at-ipvsadm.js';
 import { row } from '../admin/rows.js';
 import { parseConfig } from '../../../src/config/index.js';
@@ -49,16 +48,6 @@ describe('the command line', () => {
     expect(code).toBe(2);
     expect(out).toBe('');
     expect(err).toMatch(message);
-  });
-
-  it('refuses planned commands by name and keeps them out of the help', async () => {
-    const { out: help } = await vsnat(['--help']);
-    for (const name of laterCommands) {
-      const { code, err } = await vsnat([name, '-Ln']);
-      expect(code, name).toBe(2);
-      expect(err).toContain(`vsnat: ${name}: not in this version`);
-      expect(help).not.toMatch(new RegExp(`^  ${name}\\b`, 'm'));
-    }
   });
 
   it('ends with 5 when no daemon answers, whichever way the socket is named', async () => {

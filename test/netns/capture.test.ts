@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `vsnat capture` beside real traffic, read by tcpdump: both sides of the translation, whichever way packets leave. */
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { at, vip } from './support/lab.js';
+import type { Background } from './support/process.js';
+import { projectRoot } from './support/project-root.js';
+import { suite, useLab } from './support/suite.js';
+import { until } from './support/until.js';
+
+const requests = 10;
+
+/** "12:00:00.1 IP 10.1.1.2.40000 > 10.9.0.1.80: Flags [S], …" */
+const endsOf = (text: string): string[] =>
+  [...text.matchAll(/ IP6? (\S+) > (\S+):/g)].map(([, from = '', to = '']) => `${from} ${to}`);
+
+for (const egress of ['route', 'direct'] as const) {
+  suite(`vsnat capture, egress ${egress}`, () => {
+    const lab = useLab({ servers: 2, config: { tun: { egress } } });
+    const director = () => lab().topology.director.namespace;
+    const start = async (...words: string[]): Promise<Background> => {
+      const { socket } = lab().daemon.installation;
+      const vsnat = [process.execPath, path.join(projectRoot, 'bin/vsnat'), '--socket', socket, 'capture'];
+      const capture = director().spawn([...vsnat, ...words]);
+      await capture.waitForOutput(/vsnat: capturing on vsnat0/);
+      return capture;
+    };
+    const file = (name: string): string => path.join(lab().daemon.installation.directory, name);
+    const ask = (kind: 'http' | 'stream' = 'http') =>
+      lab().load('http', { to: `${vip.v4}:${vip[kind]}`, mode: 'connect', requests });
+
+    test('tcpdump reads both sides, and each packet of the one has its twin on the other', async () => {
+      const written = file('both.pcapng');
+      const capture = await start('-w', written, '--service', 'http-v4');
+      expect(await ask()).toMatchObject({ answered: requests, failed: 0 });
+      const { code, stderr } = await capture.stop('SIGINT');
+      expect([code, stderr]).toEqual([0, expect.stringMatching(/\d+ packets of 10 connections, 0 missed/)]);
+      const read = await director().must(['tcpdump', '-nn', '-r', written]);
+      const pairs = endsOf(read);
+      const client = lab().topology.client.ipv4;
+      const of = (from: string, to: string): number =>
+        pairs.filter((pair) => pair.startsWith(from) && pair.includes(` ${to}`)).length;
+      const rips = lab().topology.servers.map(({ ipv4 }) => ipv4);
+      const toServers = rips.reduce((sum, rip) => sum + of(client, rip), 0);
+      const fromServers = rips.reduce((sum, rip) => sum + of(rip, client), 0);
+      expect(of(client, vip.v4)).toBeGreaterThanOrEqual(3 * requests);
+      expect(toServers).toBe(of(client, vip.v4));
+      expect(fromServers).toBe(of(vip.v4, client));
+      expect(pairs).toHaveLength(2 * (toServers + fromServers));
+    });
+
+    test('filters, counts, cuts, and writes to a pipe', async () => {
+      const { socket } = lab().daemon.installation;
+      const server = lab().server(1).ipv4;
+      const vsnat = `${process.execPath} ${path.join(projectRoot, 'bin/vsnat')} --socket ${socket}`;
+      const piped = director().spawn([
+        'sh',
+        '-c',
+        `${vsnat} capture -w - -c 6 -s 128 --server ${server} --protocol tcp | tcpdump -nn -r -`,
+      ]);
+      await piped.waitForOutput(/vsnat: capturing on vsnat0/);
+      await ask();
+      const { stdout, stderr } = await piped.finish(10_000);
+      expect(stderr).toMatch(/vsnat: 6 packets of /);
+      const pairs = endsOf(stdout);
+      expect(pairs).toHaveLength(6);
+      const rivals = [lab().server(0).ipv4];
+      expect(pairs.filter((pair) => rivals.some((rip) => pair.includes(rip)))).toEqual([]);
+    });
+
+    test('without -w it prints lines; with --json each is an object', async () => {
+      const run = async (...more: string[]): Promise<string> => {
+        const { socket } = lab().daemon.installation;
+        const capture = director().spawn([
+          process.execPath,
+          path.join(projectRoot, 'bin/vsnat'),
+          '--socket',
+          socket,
+          ...more,
+          'capture',
+          '-c',
+          '4',
+        ]);
+        const finished = capture.finish(20_000);
+        await until('the capture to have its packets', async () => {
+          await ask();
+          return !capture.alive;
+        });
+        return (await finished).stdout;
+      };
+      expect(await run()).toMatch(
+        /^\d\d:\d\d:\d\d\.\d{6} client {2}tcp \S+ > 10\.9\.0\.1:80 \[S\], \d+ bytes {2}\(http-v4: .*server 10\.2\.\d\.2:\d+\)$/m,
+      );
+      const lines = (await run('--json')).trim().split('\n');
+      expect(lines).toHaveLength(4);
+      for (const line of lines)
+        expect(JSON.parse(line)).toMatchObject({ service: 'http-v4', vip: at(vip.v4, vip.http) });
+    });
+
+    test('a reader that leaves ends it', async () => {
+      const { socket } = lab().daemon.installation;
+      const vsnat = `${process.execPath} ${path.join(projectRoot, 'bin/vsnat')} --socket ${socket}`;
+      const piped = director().spawn(['sh', '-c', `${vsnat} capture | head -n 1`]);
+      await until('both to have ended', async () => {
+        await ask();
+        return !piped.alive;
+      });
+      expect((await piped.finish(5_000)).stdout.split('\n')).toHaveLength(2);
+    });
+  });
+}
+
+suite('vsnat capture where it may not', () => {
+  const lab = useLab({ servers: 2 });
+  test('ends with 4 elsewhere than beside its daemon, and without CAP_NET_RAW', async () => {
+    const { socket } = lab().daemon.installation;
+    const vsnat = [process.execPath, path.join(projectRoot, 'bin/vsnat'), '--socket', socket, 'capture'];
+    const elsewhere = await lab().client.run([...vsnat]);
+    expect([elsewhere.code, elsewhere.stderr]).toEqual([4, expect.stringMatching(/vsnat0 must be a device/)]);
+    const bare = await lab().topology.director.namespace.run([
+      'setpriv',
+      '--bounding-set=-net_raw',
+      '--inh-caps=-net_raw',
+      ...vsnat,
+    ]);
+    expect([bare.code, bare.stderr]).toEqual([4, expect.stringMatching(/got EPERM; run it as root/)]);
+  });
+});
