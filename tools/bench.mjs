@@ -3,7 +3,9 @@
 // are read instead, `-- health` what health checks cost, `-- scrape` how long scrapes take, `-- scale` what a change costs,
 // `-- profile` where a packet's time goes.
 import { compileAndRun } from './bench-compile.mjs';
+import { ensureBuilt } from './bootstrap.mjs';
 
+await ensureBuilt(); // numbers of an addon older than its sources would be told of the wrong commit
 const [what, ...rest] = process.argv.slice(2);
 const ownPrograms = ['config', 'health', 'profile', 'scale', 'scrape'];
 process.exitCode = ownPrograms.includes(what)
