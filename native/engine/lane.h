@@ -15,6 +15,8 @@
 namespace vsnat::engine {
 
 inline constexpr unsigned kBurst = 32;
+/** Records of the flow tables looked at between two bursts. */
+inline constexpr uint32_t kSweepSlice = 512;
 
 enum class Emitted : uint8_t { sent, refused, later };
 

@@ -63,7 +63,6 @@ class Worker {
   io::TunQueue& queue() { return queue_; }
 
  private:
-  static constexpr uint32_t kSweepSlice = 512;     // records looked at between two bursts
   static constexpr uint64_t kSweepEveryMs = 1000;  // a pass over the worker's shards
   // After this many refused superpackets within the window, the rest of it is segmented in software unasked.
   static constexpr unsigned kRefusalsBeforeSoftware = 8;
