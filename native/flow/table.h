@@ -41,6 +41,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -49,6 +50,7 @@
 #include "base/siphash.h"
 #include "base/spinlock.h"
 #include "base/time.h"
+#include "flow/bucket.h"
 #include "flow/tcp_state.h"
 #include "wire/address.h"
 #include "wire/endian.h"
@@ -131,7 +133,7 @@ class Table {
   static constexpr uint32_t kLayoutVersion = 4;
   static constexpr unsigned kMaxProbe = 8;
   static constexpr unsigned kEvictProbes = 16;
-  static constexpr unsigned kSlots = 10;
+  static constexpr unsigned kSlots = Bucket::kSlots;
 
   /** Bytes of memory a table for at least `capacity` flows needs. */
   static size_t bytes_for(uint32_t capacity);
@@ -263,14 +265,6 @@ class Table {
   uint32_t shard_of(uint32_t index) const { return index / records_; }
 
  private:
-  struct alignas(64) Bucket {
-    uint16_t tag[kSlots];  // 0: empty slot
-    uint16_t spilled;      // flows whose home is here or before, that live further on
-    uint16_t reserved;
-    uint32_t index[kSlots];
-  };
-  static_assert(sizeof(Bucket) == 64);
-
   struct alignas(64) Shard {
     Spinlock lock;
     uint32_t flows;

@@ -12,11 +12,11 @@ typename Table<Addr>::FlowT* Table<Addr>::find(uint64_t hash, Match&& match) {
   const uint16_t tag = tag_of(hash);
   uint32_t b = home_bucket(hash);
   for (unsigned probe = 0;; ++probe) {
-    Bucket& bucket = bucket_at(s, b);
-    for (unsigned i = 0; i < kSlots; ++i) {
-      if (bucket.tag[i] != tag) continue;
-      FlowT* flow = flow_at(bucket.index[i]);
-      if (match(*flow)) return flow;
+    const Bucket& bucket = bucket_at(s, b);
+    for (uint32_t found = bucket.match(tag); found != 0; found &= found - 1) {
+      FlowT* flow = flow_at(bucket.index[std::countr_zero(found)]);
+      if (match(*flow)) [[likely]]
+        return flow;
     }
     if (bucket.spilled == 0 || probe + 1 == kMaxProbe) return nullptr;
     if (++b == buckets_) b = 0;
@@ -46,14 +46,10 @@ typename Table<Addr>::FlowT* Table<Addr>::find_reply(uint64_t hash, uint8_t prot
 template <class Addr>
 void Table<Addr>::prefetch_flow(uint64_t hash) const {
   const Bucket& bucket = bucket_at(shard_index(hash), home_bucket(hash));
-  const uint16_t tag = tag_of(hash);
-  for (unsigned i = 0; i < kSlots; ++i) {
-    // Read without the lock: a stale tag costs a useless prefetch, never a wrong answer.
-    if (__atomic_load_n(&bucket.tag[i], __ATOMIC_RELAXED) == tag) {
-      __builtin_prefetch(flow_at(__atomic_load_n(&bucket.index[i], __ATOMIC_RELAXED)));
-      return;
-    }
-  }
+  // Read without the lock: a stale tag costs a useless prefetch, never a wrong answer.
+  const uint32_t found = bucket.match(tag_of(hash));
+  const unsigned slot = found == 0 ? 0 : unsigned(std::countr_zero(found));
+  __builtin_prefetch(flow_at(__atomic_load_n(&bucket.index[slot], __ATOMIC_RELAXED)));
 }
 
 template <class Addr>
