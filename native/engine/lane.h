@@ -37,12 +37,14 @@ class Lane {
   template <class Emit>
   void run(const service::Snapshot& snapshot, Now now, nat::Packet* packets, unsigned count,
            nat::Outcome* outcomes, Emit&& emit) {
+    uint64_t bytes = 0;
     for (unsigned i = 0; i < count; ++i) {
-      counters.rx_packets.add(1);
-      counters.rx_bytes.add(packets[i].length);
+      bytes += packets[i].length;
       if (packets[i].vnet.is_gso()) counters.rx_gso.add(1);
       nat::prepare(core, snapshot, packets[i], pending_[i]);
     }
+    counters.rx_packets.add(count);
+    counters.rx_bytes.add(bytes);
     if (count > 1) {
       for (unsigned i = 0; i < count; ++i) nat::warm(core, pending_[i]);
     }

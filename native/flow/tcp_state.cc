@@ -43,7 +43,7 @@ constexpr Transitions kSecure = secured(kUsual);
 
 }  // namespace
 
-State next_tcp_state(State state, Direction direction, uint8_t tcp_flags, TcpTable table) {
+State next_tcp_state_by_table(State state, Direction direction, uint8_t tcp_flags, TcpTable table) {
   using wire::tcp_hdr;
   int event;
   if (tcp_flags & tcp_hdr::kRst) {

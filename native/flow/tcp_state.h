@@ -99,6 +99,15 @@ enum class TcpTable : uint8_t { usual, secure };
 
 /** The state after a segment with these flags. RST outranks SYN outranks FIN outranks ACK; none of them
  * closes. */
-State next_tcp_state(State state, Direction direction, uint8_t tcp_flags, TcpTable table = TcpTable::usual);
+State next_tcp_state_by_table(State state, Direction direction, uint8_t tcp_flags, TcpTable table);
+
+inline State next_tcp_state(State state, Direction direction, uint8_t tcp_flags,
+                            TcpTable table = TcpTable::usual) {
+  // Nearly every segment: in both tables and directions it leaves things as they are.
+  constexpr uint8_t kFin = 0x01, kSyn = 0x02, kRst = 0x04, kAck = 0x10;
+  if (state == State::established && (tcp_flags & (kFin | kSyn | kRst | kAck)) == kAck) [[likely]]
+    return state;
+  return next_tcp_state_by_table(state, direction, tcp_flags, table);
+}
 
 }  // namespace vsnat::flow

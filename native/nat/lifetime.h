@@ -51,18 +51,26 @@ uint32_t longer(Core& core, const flow::Flow<Addr>& flow) {
   return is_needed(core, flow) ? ticks_from_seconds(60) : 0;
 }
 
-/** `flow`, unless its time is over and only the sweep has not come by yet. */
+/** A flow whose time is over: null, unless it is needed still. */
 template <class Addr>
-flow::Flow<Addr>* live(Context& c, flow::Flow<Addr>* flow) {
-  if (flow == nullptr || flow->expires_at.after(c.now.tick()) || longer(c.core, *flow) != 0) return flow;
+[[gnu::noinline]] flow::Flow<Addr>* overdue(Context& c, flow::Flow<Addr>* flow) {
+  if (longer(c.core, *flow) != 0) return flow;
   time_out(c.core, c.snapshot, *flow, c.now.tick());
   c.core.tables.of<Addr>().erase(flow);
   return nullptr;
 }
 
+/** `flow`, unless its time is over and only the sweep has not come by yet. */
+template <class Addr>
+flow::Flow<Addr>* live(Context& c, flow::Flow<Addr>* flow) {
+  if (flow == nullptr || flow->expires_at.after(c.now.tick())) [[likely]]
+    return flow;
+  return overdue(c, flow);
+}
+
 /** State, timeout and load after one packet of `flow`, and what it told about the server. */
 template <class Addr>
-void advance(Context& c, flow::Flow<Addr>& flow, flow::Direction direction) {
+[[gnu::always_inline]] inline void advance(Context& c, flow::Flow<Addr>& flow, flow::Direction direction) {
   using flow::State;
   bool assured = direction == flow::Direction::reply && (flow.flags & flow::Flow<Addr>::kReplied) == 0;
   ServerSignals& signals = c.core.tally.signals(flow.server_slot);

@@ -84,8 +84,8 @@ void measure_reset(flow::Flow<Addr>& flow, ServerSignals& signals, flow::State b
  * is alive (RFC 9293 section 3.8.4).
  */
 template <class Addr>
-bool is_retransmission(const flow::Flow<Addr>& flow, flow::Direction direction,
-                       const wire::PacketView& packet) {
+[[gnu::always_inline]] inline bool is_retransmission(const flow::Flow<Addr>& flow, flow::Direction direction,
+                                                     const wire::PacketView& packet) {
   const uint32_t payload = packet.tcp_payload();
   if (payload == 0 || (flow.flags & seen_flag<Addr>(direction)) == 0 || packet.fragment) return false;
   const wire::tcp_hdr& tcp = packet.tcp();

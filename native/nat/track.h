@@ -68,7 +68,8 @@ bool plausible_reset(const flow::Flow<Addr>& flow, flow::Direction direction, co
 
 /** Remember what a segment tells, if it is in line. */
 template <class Addr>
-void learn_sequence(flow::Flow<Addr>& flow, flow::Direction direction, const wire::PacketView& packet) {
+[[gnu::always_inline]] inline void learn_sequence(flow::Flow<Addr>& flow, flow::Direction direction,
+                                                  const wire::PacketView& packet) {
   using FlowT = flow::Flow<Addr>;
   const wire::tcp_hdr& tcp = packet.tcp();
   const auto mine = size_t(direction), other = size_t(opposite(direction));
@@ -105,8 +106,9 @@ void learn_sequence(flow::Flow<Addr>& flow, flow::Direction direction, const wir
 
 /** Move the state; false for a RST that is not believed, which leaves the flow as it was. */
 template <class Addr>
-bool track_tcp(flow::Flow<Addr>& flow, flow::Direction direction, const wire::PacketView& packet,
-               flow::TcpTable table = flow::TcpTable::usual) {
+[[gnu::always_inline]] inline bool track_tcp(flow::Flow<Addr>& flow, flow::Direction direction,
+                                             const wire::PacketView& packet,
+                                             flow::TcpTable table = flow::TcpTable::usual) {
   const wire::tcp_hdr& tcp = packet.tcp();
   const uint8_t flags = tcp.flags;
   if ((flags & wire::tcp_hdr::kRst) && !plausible_reset(flow, direction, tcp)) return false;

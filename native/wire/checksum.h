@@ -31,8 +31,7 @@ enum class CsumState : uint8_t {
 constexpr uint16_t fold(uint64_t sum) {
   sum = (sum & 0xffffffff) + (sum >> 32);
   sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);  // at most 0x1fffe
   sum = (sum & 0xffff) + (sum >> 16);
   return uint16_t(sum);
 }
@@ -42,6 +41,21 @@ constexpr uint16_t fold(uint64_t sum) {
  * half. `sum` chains calls; every chained piece but the last must be of even length.
  */
 uint64_t sum_bytes(const uint8_t* data, size_t length, uint64_t sum = 0);
+
+/**
+ * Whether an IPv4 header of `length` bytes, a multiple of four, adds up to all ones: which it does in either byte order
+ * (RFC 1071 section 2 B), so nothing is swapped.
+ */
+inline bool header_checksum_ok(const uint8_t* header, size_t length) {
+  const auto word = [header](size_t at) {
+    uint32_t w;
+    std::memcpy(&w, header + at, sizeof(w));
+    return uint64_t(w);
+  };
+  uint64_t sum = word(0) + word(4) + word(8) + word(12) + word(16);
+  for (size_t at = 20; at < length; at += 4) sum += word(at);
+  return fold(sum) == 0xffff;
+}
 
 /** The finished checksum of `length` bytes, `sum` being what came before (a pseudo-header). */
 inline uint16_t checksum(const uint8_t* data, size_t length, uint64_t sum = 0) {

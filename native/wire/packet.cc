@@ -37,7 +37,7 @@ DropReason parse_v4(std::span<uint8_t> bytes, PacketView& view) {
   const size_t total = ip.total_len.host();
   if (total < header) return DropReason::total_len;
   if (total > bytes.size()) return DropReason::truncated;
-  if (fold(sum_bytes(view.ip, header)) != 0xffff) return DropReason::ip_csum;
+  if (!header_checksum_ok(view.ip, header)) return DropReason::ip_csum;
   if (header > sizeof(ipv4_hdr)) {
     const DropReason bad = check_options(view.ip + sizeof(ipv4_hdr), header - sizeof(ipv4_hdr));
     if (bad != kNoDrop) return bad;
@@ -232,7 +232,7 @@ DropReason parse_quote(std::span<uint8_t> quote, int family, QuoteView& view) {
     const ipv4_hdr& ip = view.v4();
     const size_t header = ip.header_len();
     if (ip.version() != 4 || header < sizeof(ipv4_hdr) || header > quote.size()) return bad;
-    if (fold(sum_bytes(view.ip, header)) != 0xffff) return bad;
+    if (!header_checksum_ok(view.ip, header)) return bad;
     if (ip.is_later_fragment()) return DropReason::no_flow;
     view.l4_offset = uint16_t(header);
     view.protocol = ip.protocol;

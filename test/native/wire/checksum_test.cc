@@ -4,6 +4,8 @@
 // anew.
 #include "wire/checksum.h"
 
+#include <algorithm>
+
 #include "test/native/check.h"
 #include "test/native/support/reference.h"
 
@@ -52,6 +54,24 @@ TEST("a sum may be computed in pieces of even length") {
     const uint64_t whole = wire::sum_bytes(bytes.data() + cut, end - cut, head);
     if (!CHECK_EQ(wire::fold(whole), reference_sum({bytes.data(), end}))) return;
   }
+}
+
+TEST("an IPv4 header adds up when its checksum is the reference's, and no longer when a bit of it is wrong") {
+  Random random("headers");
+  for (int round = scaled(20'000); round > 0; --round) {
+    Bytes header(20 + 4 * random.below(11));
+    for (uint8_t& b : header) b = random.byte();
+    if (round % 8 == 0) std::fill(header.begin(), header.end(), uint8_t{0});
+    header[10] = header[11] = 0;
+    const uint16_t sum = reference_checksum(header);
+    header[10] = uint8_t(sum >> 8), header[11] = uint8_t(sum);
+    if (!CHECK(wire::header_checksum_ok(header.data(), header.size()))) return;
+    const uint32_t bit = random.below(uint32_t(header.size()) * 8);
+    header[bit / 8] ^= uint8_t(1 << bit % 8);
+    if (!CHECK(!wire::header_checksum_ok(header.data(), header.size()))) return;
+  }
+  const Bytes nothing(20);
+  CHECK(!wire::header_checksum_ok(nothing.data(), nothing.size()));
 }
 
 TEST("folding keeps the sum's value up to the largest 64-bit one") {
