@@ -27,7 +27,7 @@ export function textOf(definition: MetricDefinition, told: Told, format: Format)
   // In OpenMetrics _total belongs to the sample and not to the metric's name.
   const family =
     format === 'openmetrics' && definition.type === 'counter' ? name.replace(/_total$/, '') : name;
-  return `# HELP ${family} ${escaped(definition.help)}\n# TYPE ${family} ${definition.type}\n${samples}`;
+  return `# HELP ${family} ${helpText(definition.help, format)}\n# TYPE ${family} ${definition.type}\n${samples}`;
 }
 
 function numberLines(name: string, all: Iterable<{ labels: Labels; value: number }>): string {
@@ -65,6 +65,10 @@ function labelText(labels: Labels): string {
   for (const name in labels) text += `${text === '' ? '' : ','}${name}="${escaped(labels[name] ?? '')}"`;
   return text;
 }
+
+/** A quote is escaped in OpenMetrics alone; to the classic format `\\"` in a help is a mistake. */
+const helpText = (help: string, format: Format): string =>
+  format === 'openmetrics' ? escaped(help) : help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 
 const special = /[\\"\n]/;
 

@@ -50,6 +50,13 @@ describe('the text of the metrics', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), holds));
   });
 
+  it('escapes in a help what its format has an escape for', () => {
+    const quoted = { ...gaugeOf('a'), help: 'A "test"\\\nof two.' };
+    const helpOf = (format: Format): string | undefined => textOf(quoted, told, format).split('\n')[0];
+    expect(helpOf('classic')).toBe('# HELP vsnat_test A "test"\\\\\\nof two.');
+    expect(helpOf('openmetrics')).toBe('# HELP vsnat_test A \\"test\\"\\\\\\nof two.');
+  });
+
   it('says nothing of a metric that has no series', () => {
     expect(textOf({ ...gaugeOf(''), series: () => [] }, told, 'classic')).toBe('');
   });
