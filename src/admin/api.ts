@@ -11,12 +11,18 @@ import type { DirectorEvent } from '../director/events.js';
 import type { Explanation, Tuple } from '../director/explain.js';
 import type { EgressState } from '../director/egress.js';
 import type { Operation } from '../director/operation.js';
-import type { ConnectionRow, ServerReport, ServiceReport } from '../director/report.js';
+import type { Listing } from '../director/listing.js';
+import type { ConnectionRow, ServerReport, ServiceListing, ServiceReport } from '../director/report.js';
 import type { ReloadFacts } from '../director/reload.js';
-import type { Precondition, ServiceNumbers, Settled } from '../director/run-time.js';
+import type {
+  NumbersListing,
+  Precondition,
+  ServiceNumbers,
+  Settled,
+  TableListing,
+} from '../director/run-time.js';
 import type { ErrorCode } from '../errors.js';
 import type { CheckedState } from '../health/state.js';
-import type { Table } from '../ipvsadm/index.js';
 import type { EventSource } from './event-streams.js';
 
 /** starting: the socket is held, but nothing is balanced yet. */
@@ -63,10 +69,13 @@ export type ServiceAnswer = Omit<ServiceReport, 'servers'> & { readonly servers:
 
 export interface ServicesAnswer {
   readonly services: readonly ServiceAnswer[];
+  /** Give it back as `cursor`; null at the end, and when no limit was asked for. */
+  readonly next: number | null;
 }
 
 export interface ServersAnswer {
   readonly servers: readonly (ServerAnswer & { readonly service: string })[];
+  readonly next: number | null;
 }
 
 export interface FlowsAnswer {
@@ -145,17 +154,20 @@ export type Done<Answer extends { readonly revision: string }> = Omit<Answer, 'r
   readonly revision: number;
 };
 
-/** What the daemon must be able to do for its API. Before it can, the routes answer 503. Whatever is refused, throws. */
+/**
+ * What the daemon must be able to do for its API. Before it can, the routes answer 503. Whatever is refused, throws. What may
+ * be long is listed, not made: its answer is written piece by piece (json-pieces.ts).
+ */
 export interface AdminActions {
   directorStatus(): DirectorStatus;
-  services(): readonly ServiceReport[];
+  services(): Listing<ServiceListing>;
   connections(cursor: number, limit: number): FlowsAnswer;
   explain(tuple: Tuple): Promise<Explanation>;
   reload(options: ChangeOptions): Promise<Done<ReloadAnswer>>;
   /** The services as ipvsadm sees them. */
-  table(): Table;
+  table(): TableListing;
   /** Totals and rates, by name. */
-  numbers(): readonly ServiceNumbers[];
+  numbers(): Listing<NumbersListing>;
   /** The configuration that runs, once nothing is under way. */
   settled(): Promise<Settled>;
   /** All operations or none. */

@@ -10,11 +10,13 @@ import type { ErrorAnswer } from './api.js';
 import type { Admit } from './gate.js';
 import { isKnown, preconditionOf, revisionTag } from './conditions.js';
 import { checkBodyHeaders, parseJson, readBody } from './read-body.js';
+import { jsonPieces } from './json-pieces.js';
 import { checkBody, readQuery } from './read-values.js';
 import { HttpRefusal, refusedWith, usage } from './refusal.js';
 import { jsonType, maxBodyBytes, type AdminSource, type Asked, type Reply, type Route } from './route.js';
 import { Router, targetOf, type Target } from './router.js';
 import { routes } from './routes/index.js';
+import { writeSlices } from './write-slices.js';
 
 const router = new Router(routes);
 
@@ -48,7 +50,7 @@ export async function handleAdmin(
     const { route, parameters } = router.find(request.method ?? '', target.path);
     named = nameOf(route);
     const reply = await ask(route, parameters, target, source, request);
-    answer(reply, request, response);
+    await answer(reply, request, response);
   } catch (error) {
     const refused = refusedWith(error);
     if (refused === undefined) onFailure(error);
@@ -119,7 +121,11 @@ function bodyOf({ body: schema, readBody: read }: Route, text: string): unknown 
   return body;
 }
 
-function answer(reply: Reply<unknown>, request: IncomingMessage, response: ServerResponse): void {
+async function answer(
+  reply: Reply<unknown>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   if ('stream' in reply) {
     response.setHeader('content-type', reply.type);
     if (request.method === 'HEAD') response.end();
@@ -134,8 +140,13 @@ function answer(reply: Reply<unknown>, request: IncomingMessage, response: Serve
       return;
     }
   }
-  if ('text' in reply) send(response, 200, reply.type, reply.text);
-  else send(response, 200, jsonType, asJson(reply.body));
+  if ('pieces' in reply) await writeSlices(response, reply.type, reply.pieces);
+  else await writeSlices(response, jsonType, lineOf(reply.body));
+}
+
+function* lineOf(body: unknown): Generator<string, void, undefined> {
+  yield* jsonPieces(body);
+  yield '\n';
 }
 
 function send(response: ServerResponse, status: number, type: string, text: string): void {

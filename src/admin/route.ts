@@ -45,17 +45,19 @@ export interface Asked<Path, Query, Body> {
   readonly lastEventId: string | null;
 }
 
-export type DeepReadonly<T> = T extends string | number | boolean | null | undefined
+/** What an answer may be made of: where the schema has an array, anything that can be gone through once. */
+export type Answerable<T> = T extends string | number | boolean | null | undefined
   ? T // branded ones too
   : T extends readonly (infer Item)[]
-    ? readonly DeepReadonly<Item>[]
+    ? Iterable<Answerable<Item>>
     : T extends object
-      ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+      ? { readonly [Key in keyof T]: Answerable<T[Key]> }
       : T;
 
 export type Reply<Body> =
   | { readonly body: Body; readonly etag?: string }
-  | { readonly text: string; readonly type: string; readonly etag?: string }
+  /** Text that is no JSON. */
+  | { readonly pieces: Iterator<string, void, undefined>; readonly type: string; readonly etag?: string }
   /** Writes head and body itself, for as long as the peer stays. */
   | { readonly stream: (response: ServerResponse) => void; readonly type: string };
 
@@ -90,7 +92,7 @@ interface Spec<
   readonly answer: Answer;
   handle(
     asked: Asked<Static<TObject<Path>>, Static<TObject<Query>>, Static<Body>>,
-  ): Reply<DeepReadonly<Static<Answer>>> | Promise<Reply<DeepReadonly<Static<Answer>>>>;
+  ): Reply<Answerable<Static<Answer>>> | Promise<Reply<Answerable<Static<Answer>>>>;
 }
 
 /** Any route, for those who read descriptions. */

@@ -247,7 +247,7 @@ function attach<D extends Dataplane>(
 ): void {
   admin.attach({
     directorStatus: (): DirectorStatus => directorStatus(director, reloader),
-    services: () => director.services(),
+    services: () => director.listing(),
     connections: (cursor, limit) => director.connections(cursor, limit),
     explain: (tuple) => director.explain(tuple),
     reload,

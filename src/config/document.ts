@@ -9,10 +9,19 @@ import type { RealServer, VirtualService } from '../model/service.js';
 import { healthDocument, standingDocument } from './health-document.js';
 import type { ConfigDocument } from './schema.js';
 
-export function documentOf(model: Model): ConfigDocument {
-  const { marks, tun, flows, admin, metrics, log, ipvs } = model;
+export const documentOf = (model: Model): ConfigDocument => ({
+  services: model.services.map(serviceDocument),
+  ...settingsDocument(model),
+});
+
+/** The services' part, one by one: of many all at once takes long. */
+export function* serviceDocuments({ services }: Model): Generator<ReturnType<typeof serviceDocument>> {
+  for (const service of services) yield serviceDocument(service);
+}
+
+/** All of it but the services. */
+export function settingsDocument({ marks, tun, flows, admin, metrics, log, ipvs }: Model) {
   return {
-    services: model.services.map(serviceDocument),
     marks: marks.map(({ mark, listen }) => ({ mark, listen: listen.map(formatListen) })),
     tun: { ...tun },
     flows: { ...flows },

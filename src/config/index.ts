@@ -23,7 +23,7 @@ import { checkShape } from './shape.js';
 
 export { ConfigError, formatProblem, type Problem } from './problem.js';
 export type { FindScheduler, LoadedScheduler, SchedulerSource } from './schedulers.js';
-export { documentOf } from './document.js';
+export { documentOf, serviceDocuments, settingsDocument } from './document.js';
 export { healthDocument, isSecret, standingDocument } from './health-document.js';
 export { problemsOf } from './problems-of.js';
 export { printableDocument, printModel } from './print.js';

@@ -7,7 +7,7 @@
 import type { Counters, ServerCounters, ServiceCounters } from './dataplane.js';
 import { latencyBounds, noSignals, type Histogram, type ServerSignals } from './signals.js';
 
-export interface RawCounters extends Omit<Counters, 'servers' | 'services'> {
+export interface RawCounters extends Pick<Counters, 'queues' | 'flowTable'> {
   /** Rows of `serverColumns`. */
   readonly servers: Float64Array;
   /** Rows of `signalColumns`, which the last column of servers points into; -1 there is none. */
@@ -23,18 +23,70 @@ const histogramColumns = latencyBounds.length + 2;
 const otherSignals = 2 * histogramColumns;
 const signalColumns = otherSignals + 9;
 
-export function decodeCounters({ servers, signals, services, ...rest }: RawCounters): Counters {
-  return {
-    ...rest,
-    servers: rowsOf(servers, serverColumns, (at) => serverAt(servers, signals, at)),
-    services: rowsOf(services, serviceColumns, (at) => serviceAt(services, at)),
-  };
+export const decodeCounters = (raw: RawCounters): Counters => new DecodedCounters(raw);
+
+/** Rows become objects one by one when they are asked for: of a hundred thousand servers that is most of the work. */
+class DecodedCounters implements Counters {
+  readonly queues: Counters['queues'];
+  readonly flowTable: Counters['flowTable'];
+  readonly #servers: Rows<ServerCounters>;
+  readonly #services: Rows<ServiceCounters>;
+
+  constructor({ queues, flowTable, servers, signals, services }: RawCounters) {
+    this.queues = queues;
+    this.flowTable = flowTable;
+    this.#servers = new Rows(servers, serverColumns, (at) => serverAt(servers, signals, at));
+    this.#services = new Rows(services, serviceColumns, (at) => serviceAt(services, at));
+  }
+
+  get servers(): readonly ServerCounters[] {
+    return this.#servers.all();
+  }
+  get services(): readonly ServiceCounters[] {
+    return this.#services.all();
+  }
+  serverAt(slot: number): ServerCounters | undefined {
+    return this.#servers.of(slot);
+  }
+  serviceAt(slot: number): ServiceCounters | undefined {
+    return this.#services.of(slot);
+  }
 }
 
-function rowsOf<Row>(table: Float64Array, columns: number, rowAt: (at: number) => Row): Row[] {
-  const rows: Row[] = [];
-  for (let at = 0; at < table.length; at += columns) rows.push(rowAt(at));
-  return rows;
+/** A table whose first column is the slot, in ascending order. */
+class Rows<Row> {
+  readonly #table: Float64Array;
+  readonly #columns: number;
+  readonly #rowAt: (at: number) => Row;
+  #all: readonly Row[] | undefined;
+  /** By slot, where its row begins, and one more, since 0 is none. */
+  #index: Int32Array | undefined;
+
+  constructor(table: Float64Array, columns: number, rowAt: (at: number) => Row) {
+    this.#table = table;
+    this.#columns = columns;
+    this.#rowAt = rowAt;
+  }
+
+  all(): readonly Row[] {
+    if (this.#all !== undefined) return this.#all;
+    const rows: Row[] = [];
+    for (let at = 0; at < this.#table.length; at += this.#columns) rows.push(this.#rowAt(at));
+    return (this.#all = rows);
+  }
+
+  of(slot: number): Row | undefined {
+    this.#index ??= this.#indexed();
+    const at = this.#index[slot] ?? 0;
+    return at === 0 ? undefined : this.#rowAt(at - 1);
+  }
+
+  #indexed(): Int32Array {
+    const last = this.#table.length - this.#columns;
+    const index = new Int32Array(last < 0 ? 0 : cell(this.#table, last) + 1);
+    for (let at = 0; at <= last; at += this.#columns) index[cell(this.#table, at)] = at + 1;
+    return index;
+  }
 }
 
 const cell = (table: Float64Array, at: number): number => table[at] ?? 0;

@@ -250,6 +250,9 @@ export interface Counters {
   readonly servers: readonly ServerCounters[];
   readonly services: readonly ServiceCounters[];
   readonly flowTable: FlowTableCounters;
+  /** Of one slot, for whoever does not want all of them as objects; undefined: nothing was ever counted there. */
+  serverAt(slot: number): ServerCounters | undefined;
+  serviceAt(slot: number): ServiceCounters | undefined;
 }
 
 /** A connection; or a persistence template, which has client port 0, as in the kernel's listing. */

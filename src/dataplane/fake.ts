@@ -149,11 +149,14 @@ export class FakeDataplane implements Dataplane {
   counters(): Counters {
     this.#assertOpen();
     this.countersCalls += 1;
+    const [servers, services] = [new Map(this.#servers), new Map(this.#services)];
     return {
       queues: [...this.#queues],
-      servers: [...this.#servers.values()],
-      services: [...this.#services.values()],
+      servers: [...servers.values()],
+      services: [...services.values()],
       flowTable: this.#flowTable,
+      serverAt: (slot) => servers.get(slot),
+      serviceAt: (slot) => services.get(slot),
     };
   }
 

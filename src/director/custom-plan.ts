@@ -159,6 +159,6 @@ export function latencyOf({ counts, count, sum }: Histogram): Latency {
 
 /** The counters of one slot each, found when somebody asks. */
 export function countersBySlot(counters: () => Counters): (slot: number) => ServerCounters | undefined {
-  let bySlot: ReadonlyMap<number, ServerCounters> | undefined;
-  return (slot) => (bySlot ??= new Map(counters().servers.map((one) => [one.slot, one]))).get(slot);
+  let read: Counters | undefined;
+  return (slot) => (read ??= counters()).serverAt(slot);
 }

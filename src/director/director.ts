@@ -42,7 +42,9 @@ import { Events } from './events.js';
 import { explainRunning } from './explain-running.js';
 import type { Explanation, Tuple } from './explain.js';
 import type { Publishes, Reconciler } from './reconciler.js';
-import type { ConnectionPage, ServiceReport } from './report.js';
+import type { ServiceTally } from './ledger.js';
+import type { Listing } from './listing.js';
+import { wholeService, type ConnectionPage, type ServiceListing, type ServiceReport } from './report.js';
 import { slotsNeeded } from './slots.js';
 
 /** What src/host gives: the routes, rules and neighbours of the running model. */
@@ -274,7 +276,17 @@ export class Director<D extends Dataplane = Dataplane> {
 
   /** Services and servers with their numbers; hand in counters to read several things from one moment. */
   services(counters: Counters = this.counters()): readonly ServiceReport[] {
+    return [...this.listing(counters)].map(wholeService);
+  }
+
+  /** The same, each put together when it is asked for: of many servers, all at once holds everything else up. */
+  listing(counters: Counters = this.counters()): Listing<ServiceListing> {
     return this.#reconciler.services(counters);
+  }
+
+  /** What services and servers have counted, and nothing more. */
+  tallies(): Iterable<ServiceTally> {
+    return this.#reconciler.tallies(this.counters());
   }
 
   /** A page of the tracked connections. Start with cursor 0, go on with `next` until it is null. */

@@ -21,7 +21,7 @@ export async function explainRunning(tuple: Tuple, view: RunningView): Promise<E
     services,
     rows,
     loads: loadsIn(counters),
-    cursor: (slot) => counters.services.find((one) => one.slot === slot)?.cursor ?? 0,
+    cursor: (slot) => counters.serviceAt(slot)?.cursor ?? 0,
     removedServer: ipvs.removedServers,
     expireQuiescentTemplate: ipvs.sysctls.expire_quiescent_template === 1,
   });
@@ -40,8 +40,7 @@ async function rowsAbout(tuple: Tuple, { dataplane, services }: RunningView): Pr
   return found;
 }
 
-function loadsIn({ servers }: Counters) {
-  const loads = new Map(servers.map((one) => [one.slot, one]));
+function loadsIn(counters: Counters) {
   const none = { active: 0, inactive: 0, overloaded: false };
-  return (slot: number): typeof none => loads.get(slot) ?? none;
+  return (slot: number): typeof none => counters.serverAt(slot) ?? none;
 }

@@ -4,122 +4,105 @@
  * back; the ledger adds up what has come since it last looked, so that a service's packets stay counted when one of
  * its servers leaves, and `-Z` is a line drawn here, while metrics count on.
  *
- * It must look before a server can leave and whenever someone asks; `tick` must be called every two seconds.
+ * It must look before a server can leave and whenever someone asks; `tick` must be called every two seconds. With a
+ * hundred thousand servers that is the most work the daemon does regularly, so the accounts are rows of one array
+ * (accounts.ts), and the row of a server is looked up by name once for each list of servers that is published.
  */
-import { minus, nextAverages, noFlow, plus, ratesOf, type Averages, type Flow } from '../ipvsadm/index.js';
-import type { ServerReport, ServiceReport } from './report.js';
+import { noFlow, type Flow } from '../ipvsadm/index.js';
+import { Accounts, type Numbers } from './accounts.js';
 
-class Account {
-  /** What the dataplane said last. */
-  #seen: Flow;
-  #total: Flow = noFlow;
-  #zero: Flow = noFlow;
-  #atTick: Flow = noFlow;
-  #averages: Averages = noFlow;
-
-  constructor(seen: Flow) {
-    this.#seen = seen;
-  }
-
-  /** Takes new numbers of the dataplane and returns what they add. A server that came back may begin at nothing again. */
-  see(now: Flow): Flow {
-    const beginsAnew = now.connections < this.#seen.connections || now.inPackets < this.#seen.inPackets;
-    const added = beginsAnew ? now : minus(now, this.#seen);
-    this.#seen = now;
-    this.add(added);
-    return added;
-  }
-
-  add(added: Flow): void {
-    this.#total = plus(this.#total, added);
-  }
-
-  tick(): void {
-    this.#averages = nextAverages(this.#averages, minus(this.#total, this.#atTick));
-    this.#atTick = this.#total;
-  }
-
-  drawLine(): void {
-    this.#zero = this.#total;
-    this.#atTick = this.#total;
-    this.#averages = noFlow;
-  }
-
-  get numbers(): Numbers {
-    return { totals: minus(this.#total, this.#zero), rates: ratesOf(this.#averages) };
-  }
-}
-
-export interface Numbers {
-  readonly totals: Flow;
-  readonly rates: Flow;
+/** What one service and its servers have counted, as reconciler.ts reads it. */
+export interface ServiceTally {
+  readonly service: string;
+  readonly connections: number;
+  /** The same array as long as it is the same servers. */
+  readonly servers: readonly { readonly server: string }[];
+  readonly countedAt: (index: number) => Flow | undefined;
 }
 
 interface ServiceAccount {
-  readonly own: Account;
-  /** By server id. Those of servers that left stay: one that comes back finds its numbers, as in the kernel. */
-  readonly servers: Map<string, Account>;
+  readonly own: number;
+  /** Rows by server id. Those of servers that left stay: one that comes back finds its numbers, as in the kernel. */
+  readonly servers: Map<string, number>;
+  /** Those present, and their rows in the same order. */
+  present: ServiceTally['servers'];
+  rows: Int32Array;
+  /** In which look it was there last. */
+  lookedAt: number;
 }
 
 const nothing: Numbers = { totals: noFlow, rates: noFlow };
 
 export class Ledger {
   readonly #services = new Map<string, ServiceAccount>();
+  readonly #accounts = new Accounts();
+  #looks = 0;
 
   /** What is seen for the first time begins at nothing. */
-  look(reports: readonly ServiceReport[]): void {
-    const present = new Set(reports.map(({ service }) => service));
-    for (const name of this.#services.keys()) if (!present.has(name)) this.#services.delete(name);
-    for (const report of reports) this.#lookAt(report);
+  look(tallies: Iterable<ServiceTally>): void {
+    this.#looks += 1;
+    let present = 0;
+    for (const tally of tallies) {
+      this.#lookAt(tally);
+      present += 1;
+    }
+    if (present < this.#services.size) this.#forget();
   }
 
-  tick(reports: readonly ServiceReport[]): void {
-    this.look(reports);
-    for (const account of this.#accounts()) account.tick();
+  tick(tallies: Iterable<ServiceTally>): void {
+    this.look(tallies);
+    this.#accounts.tick();
   }
 
   /** Zeroes one service and its servers, or (null) everything. */
   zero(service: string | null): void {
-    for (const account of this.#accounts(service)) account.drawLine();
+    for (const [name, { own, servers }] of this.#services) {
+      if (service !== null && name !== service) continue;
+      this.#accounts.drawLine(own);
+      for (const row of servers.values()) this.#accounts.drawLine(row);
+    }
   }
 
   ofService(service: string): Numbers {
-    return this.#services.get(service)?.own.numbers ?? nothing;
+    const account = this.#services.get(service);
+    return account === undefined ? nothing : this.#accounts.numbers(account.own);
   }
 
   ofServer(service: string, server: string): Numbers {
-    return this.#services.get(service)?.servers.get(server)?.numbers ?? nothing;
+    const row = this.#services.get(service)?.servers.get(server);
+    return row === undefined ? nothing : this.#accounts.numbers(row);
   }
 
-  #lookAt(report: ServiceReport): void {
-    const opening: Flow = { ...noFlow, connections: report.connections };
-    const account = this.#services.get(report.service) ?? {
-      own: new Account(opening),
-      servers: new Map<string, Account>(),
-    };
-    this.#services.set(report.service, account);
-    account.own.see(opening); // of a service the dataplane counts connections only
-    for (const server of report.servers) {
-      const numbers = flowOf(server);
-      const known = account.servers.get(server.server);
-      if (known === undefined) account.servers.set(server.server, new Account(numbers));
-      else account.own.add({ ...known.see(numbers), connections: 0 });
-    }
+  #lookAt(tally: ServiceTally): void {
+    const { service, connections, servers, countedAt } = tally;
+    const opening: Flow = { ...noFlow, connections }; // of a service the dataplane counts connections only
+    let account = this.#services.get(service);
+    if (account === undefined) {
+      const own = this.#accounts.open(opening);
+      account = { own, servers: new Map(), present: [], rows: new Int32Array(), lookedAt: 0 };
+      this.#services.set(service, account);
+    } else this.#accounts.see(account.own, opening);
+    if (account.present !== servers) this.#admit(account, tally);
+    account.lookedAt = this.#looks;
+    const { own, rows } = account;
+    for (let index = 0; index < rows.length; index += 1)
+      this.#accounts.see(rows[index] ?? 0, countedAt(index) ?? noFlow, own);
   }
 
-  *#accounts(service: string | null = null): Generator<Account> {
-    for (const [name, { own, servers }] of this.#services) {
-      if (service !== null && name !== service) continue;
-      yield own;
-      yield* servers.values();
+  #admit(account: ServiceAccount, { servers, countedAt }: ServiceTally): void {
+    account.present = servers;
+    account.rows = Int32Array.from(servers, ({ server }, index) => {
+      const row = account.servers.get(server) ?? this.#accounts.open(countedAt(index) ?? noFlow);
+      account.servers.set(server, row);
+      return row;
+    });
+  }
+
+  #forget(): void {
+    for (const [name, { own, servers, lookedAt }] of this.#services) {
+      if (lookedAt === this.#looks) continue;
+      this.#services.delete(name);
+      for (const row of [own, ...servers.values()]) this.#accounts.close(row);
     }
   }
 }
-
-const flowOf = ({ connections, inPackets, outPackets, inBytes, outBytes }: ServerReport): Flow => ({
-  connections,
-  inPackets,
-  outPackets,
-  inBytes,
-  outBytes,
-});

@@ -32,16 +32,8 @@ function withTakenOver<Counted extends { readonly slot: number }>(
   return now.length === 0 ? before : new Map([...before, ...now]);
 }
 
-/** The counters as if every slot had begun with its present owner. Levels, such as active connections, are as they are. */
-export function sincePast({ servers, services, ...rest }: Counters, past: SlotPast): Counters {
-  return {
-    ...rest,
-    servers: servers.map((now) => serverSince(now, past.servers.get(now.slot))),
-    services: services.map((now) => serviceSince(now, past.services.get(now.slot))),
-  };
-}
-
-function serverSince(now: ServerCounters, then: ServerCounters | undefined): ServerCounters {
+/** Counters as if the slot had begun with its present owner. Levels, such as active connections, are as they are. */
+export function serverSince(now: ServerCounters, then: ServerCounters | undefined): ServerCounters {
   if (then === undefined) return now;
   return {
     ...now,
@@ -54,7 +46,7 @@ function serverSince(now: ServerCounters, then: ServerCounters | undefined): Ser
   };
 }
 
-function serviceSince(now: ServiceCounters, then: ServiceCounters | undefined): ServiceCounters {
+export function serviceSince(now: ServiceCounters, then: ServiceCounters | undefined): ServiceCounters {
   if (then === undefined) return now;
   return {
     ...now,

@@ -13,8 +13,16 @@ import { compile, nothingCompiled, snapshotOf, type Compiled } from './compile.j
 import { nextPlanAt } from './custom-plan.js';
 import { diffModels, withoutRestart, type Change } from './diff.js';
 import type { ExplainedService } from './explain.js';
-import { sincePast } from './past.js';
-import { connectionOf, reportServices, type ConnectionPage, type ServiceReport } from './report.js';
+import type { ServiceTally } from './ledger.js';
+import type { Listing } from './listing.js';
+import {
+  connectionOf,
+  countedServer,
+  countedService,
+  listServices,
+  type ConnectionPage,
+  type ServiceListing,
+} from './report.js';
 import { reuseServices } from './reuse.js';
 import { judge, type Observed, type ServiceStanding } from './standing.js';
 
@@ -218,13 +226,29 @@ export class Reconciler {
     }
   }
 
-  services(counters: Counters): readonly ServiceReport[] {
+  /** Services and servers with their numbers, each put together when it is asked for. */
+  services(counters: Counters): Listing<ServiceListing> {
     const { compiled, standings } = this.#now();
-    const placed = [...compiled.services.values()].map(({ placed, planned }) => ({
-      ...placed,
+    const services = [...compiled.services.values()].map(({ placed, planned }) => ({
+      placed,
       planFailures: planned.custom?.failures ?? null,
+      standing: standings.get(placed.service),
     }));
-    return reportServices(placed, sincePast(counters, compiled.past), standings, this.#watch.now());
+    return listServices(services, { counters, past: compiled.past, now: this.#watch.now() });
+  }
+
+  /** Only what is counted, for who looks at all of it every other second. */
+  *tallies(counters: Counters): Generator<ServiceTally, void, undefined> {
+    const { services, past } = this.#now().compiled;
+    for (const [service, { placed }] of services) {
+      const { slot, servers } = placed;
+      yield {
+        service,
+        connections: countedService(slot, counters, past)?.connections ?? 0,
+        servers,
+        countedAt: (index) => countedServer(servers[index]?.slot ?? -1, counters, past),
+      };
+    }
   }
 
   /** What the dataplane works with, for explain.ts. */

@@ -3,9 +3,17 @@
  * The running configuration joined with the dataplane's counters: what metrics, the admin API and the library show.
  * Slots end here; outside the director everything has its name.
  */
-import type { Counters, FlowRow, ListenSpec } from '../dataplane/dataplane.js';
+import type {
+  Counters,
+  FlowRow,
+  ListenSpec,
+  ServerCounters,
+  ServiceCounters,
+} from '../dataplane/dataplane.js';
 import { noSignals, type ServerSignals } from '../dataplane/signals.js';
 import type { Persistence } from '../model/index.js';
+import { Listing } from './listing.js';
+import { serverSince, serviceSince, type SlotPast } from './past.js';
 import type { Health, Place, ServerStanding, ServiceStanding } from './standing.js';
 
 /** What a server is allowed to do, and why. */
@@ -60,6 +68,11 @@ export interface ServiceReport {
   readonly servers: readonly ServerReport[];
 }
 
+/** The same, with each server put together when it is asked for. */
+export interface ServiceListing extends Omit<ServiceReport, 'servers'> {
+  readonly servers: Listing<ServerReport>;
+}
+
 /** Where a configured service lives in the dataplane. */
 export interface PlacedService {
   readonly service: string;
@@ -72,37 +85,56 @@ export interface PlacedService {
   readonly servers: readonly { readonly server: string; readonly slot: number; readonly weight: number }[];
 }
 
-export type ReportedService = PlacedService & Pick<ServiceReport, 'planFailures'>;
+export interface ReportedService {
+  readonly placed: PlacedService;
+  readonly planFailures: number | null;
+  readonly standing: ServiceStanding | undefined;
+}
+
+/** What all numbers of one report come from; none of it changes, so a report that is read bit by bit is of one moment. */
+export interface Reading {
+  readonly counters: Counters;
+  readonly past: SlotPast;
+  readonly now: number;
+}
 
 /** A slot the counters do not mention yet counts as zero: the snapshot may be younger than they are. */
-export function reportServices(
-  placed: readonly ReportedService[],
-  counters: Counters,
-  standings: ReadonlyMap<string, ServiceStanding>,
-  now: number,
-): readonly ServiceReport[] {
-  const services = new Map(counters.services.map((service) => [service.slot, service]));
-  const servers = new Map(counters.servers.map((server) => [server.slot, server]));
-  return placed.map((place) => {
-    const { slot, servers: members } = place;
-    const counted = services.get(slot);
-    const standing = standings.get(place.service);
-    return {
-      service: place.service,
-      listen: place.listen,
-      scheduler: place.scheduler,
-      persistence: place.persistence,
-      mark: place.mark,
-      onePacket: place.onePacket,
-      connections: counted?.connections ?? 0,
-      scheduleFailures: counted?.scheduleFailures ?? 0,
-      planFailures: place.planFailures,
-      quorum: standing?.quorum ?? 'met',
-      servers: members.map((member, index) => {
-        const numbers = servers.get(member.slot);
+export const listServices = (
+  services: readonly ReportedService[],
+  reading: Reading,
+): Listing<ServiceListing> =>
+  new Listing(
+    services.length,
+    (index) => services[index]?.placed.service ?? '',
+    (index) => listService(services[index] as ReportedService, reading),
+  );
+
+function listService(
+  { placed, planFailures, standing }: ReportedService,
+  { counters, past, now }: Reading,
+): ServiceListing {
+  const { servers: members } = placed;
+  const counted = countedService(placed.slot, counters, past);
+  return {
+    service: placed.service,
+    listen: placed.listen,
+    scheduler: placed.scheduler,
+    persistence: placed.persistence,
+    mark: placed.mark,
+    onePacket: placed.onePacket,
+    connections: counted?.connections ?? 0,
+    scheduleFailures: counted?.scheduleFailures ?? 0,
+    planFailures,
+    quorum: standing?.quorum ?? 'met',
+    servers: new Listing(
+      members.length,
+      (index) => members[index]?.server ?? '',
+      (index) => {
+        const { server, slot, weight } = members[index] as PlacedService['servers'][number];
+        const numbers = countedServer(slot, counters, past);
         return {
-          server: member.server,
-          ...standingOf(standing, index, member.weight, now),
+          server,
+          ...standingOf(standing, index, weight, now),
           active: numbers?.active ?? 0,
           inactive: numbers?.inactive ?? 0,
           persistent: numbers?.persistent ?? 0,
@@ -114,10 +146,31 @@ export function reportServices(
           outBytes: numbers?.outBytes ?? 0,
           signals: numbers?.signals ?? noSignals,
         };
-      }),
-    };
-  });
+      },
+    ),
+  };
 }
+
+/** The counters of a slot as if it had begun with its present owner. */
+export function countedServer(slot: number, counters: Counters, past: SlotPast): ServerCounters | undefined {
+  const now = counters.serverAt(slot);
+  return now && serverSince(now, past.servers.get(slot));
+}
+
+export function countedService(
+  slot: number,
+  counters: Counters,
+  past: SlotPast,
+): ServiceCounters | undefined {
+  const now = counters.serviceAt(slot);
+  return now && serviceSince(now, past.services.get(slot));
+}
+
+/** Everything at once. */
+export const wholeService = (service: ServiceListing): ServiceReport => ({
+  ...service,
+  servers: [...service.servers],
+});
 
 /** Published servers are the service's own in their order, and then sorry ones. */
 function standingOf(

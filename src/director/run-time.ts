@@ -15,7 +15,14 @@ import {
   type TableServer,
   type TableService,
 } from '../ipvsadm/index.js';
-import { schedulerNameOf, serverId, serviceFamily, type Model, type VirtualService } from '../model/index.js';
+import {
+  schedulerNameOf,
+  serverId,
+  serviceFamily,
+  type Model,
+  type RealServer,
+  type VirtualService,
+} from '../model/index.js';
 import {
   applyOperations,
   findService,
@@ -27,11 +34,13 @@ import { problemsOf } from '../config/index.js';
 import { describeChange, diffModels, type Change } from './diff.js';
 import { keepChanges, type Kept } from './keep.js';
 import type { Director } from './director.js';
-import { Ledger, type Numbers } from './ledger.js';
+import type { Numbers } from './accounts.js';
+import { Ledger } from './ledger.js';
+import { Listing } from './listing.js';
 import type { Operation } from './operation.js';
-import type { ServerReport, ServiceReport } from './report.js';
+import type { ServerReport } from './report.js';
 
-export type ChangeableDirector = Pick<Director, 'apply' | 'change' | 'model' | 'services'>;
+export type ChangeableDirector = Pick<Director, 'apply' | 'change' | 'model' | 'listing' | 'tallies'>;
 
 /**
  * Called in the change's own turn, before anything is done, with the revision it is about to replace; throws to refuse.
@@ -63,9 +72,27 @@ export interface Settled {
   readonly sinceFile: readonly Change[];
 }
 
+export interface ServerNumbers extends Numbers {
+  readonly server: string;
+}
+
 export interface ServiceNumbers extends Numbers {
   readonly service: string;
-  readonly servers: readonly ({ readonly server: string } & Numbers)[];
+  readonly servers: readonly ServerNumbers[];
+}
+
+/** The same, with each server's read when it is asked for. */
+export interface NumbersListing extends Omit<ServiceNumbers, 'servers'> {
+  readonly servers: Listing<ServerNumbers>;
+}
+
+export interface TableServiceListing extends Omit<TableService, 'servers'> {
+  readonly servers: Iterable<TableServer>;
+}
+
+/** Services one by one, and servers one by one. */
+export interface TableListing extends Omit<Table, 'services'> {
+  readonly services: Iterable<TableServiceListing>;
 }
 
 export class RunTime {
@@ -85,7 +112,7 @@ export class RunTime {
     this.#director = director;
     this.#now = now;
     this.#file = director.model;
-    this.#ledger.look(director.services());
+    this.#ledger.look(director.tallies());
   }
 
   /** What `--set` has set, and a service made now would get. */
@@ -157,12 +184,12 @@ export class RunTime {
       precondition(this.#revision);
       const { model, notes } = this.#wantedOf(file);
       const lost = this.#lostTo(model);
-      this.#ledger.look(this.#director.services());
+      this.#ledger.look(this.#director.tallies());
       const changes = await this.#director.apply(model);
       this.#remember(changes);
       this.#file = file;
       if (file.admin.runTimeChanges === 'drop') this.#timeouts = kernelSetTimeouts;
-      this.#ledger.look(this.#director.services());
+      this.#ledger.look(this.#director.tallies());
       return { changes, lost, notes };
     });
   }
@@ -185,7 +212,7 @@ export class RunTime {
     let timeouts = this.#timeouts;
     const changes = await this.#director.change((model) => {
       precondition(this.#revision);
-      this.#ledger.look(this.#director.services());
+      this.#ledger.look(this.#director.tallies());
       const changed = applyOperations({ model, timeouts: this.#timeouts, file: this.#file }, operations);
       timeouts = changed.timeouts;
       return changed.model;
@@ -193,7 +220,7 @@ export class RunTime {
     this.#timeouts = timeouts;
     this.#remember(changes);
     for (const change of changes) this.#authors.set(thingOf(change), { at: this.#now(), by });
-    this.#ledger.look(this.#director.services());
+    this.#ledger.look(this.#director.tallies());
     return changes;
   }
 
@@ -205,24 +232,26 @@ export class RunTime {
   zero(service: string | null): void {
     const found = service === null ? undefined : findService(this.#director.model.services, service);
     if (service !== null && found === undefined) throw noSuchService(service);
-    this.#ledger.look(this.#director.services());
+    this.#ledger.look(this.#director.tallies());
     this.#ledger.zero(found?.name ?? null);
   }
 
   /** Totals since the last zero, and rates, by name. */
-  numbers(): readonly ServiceNumbers[] {
-    const reports = this.#director.services();
-    this.#ledger.look(reports);
-    return reports.map(({ service, servers }) => ({
+  numbers(): Listing<NumbersListing> {
+    this.#ledger.look(this.#director.tallies());
+    return this.#director.listing().map(({ service, servers: { length, nameAt } }) => ({
       service,
       ...this.#ledger.ofService(service),
-      servers: servers.map(({ server }) => ({ server, ...this.#ledger.ofServer(service, server) })),
+      servers: new Listing(length, nameAt, (index) => ({
+        server: nameAt(index),
+        ...this.#ledger.ofServer(service, nameAt(index)),
+      })),
     }));
   }
 
   /** To be called every two seconds; rates are made of it. */
   tick(): void {
-    this.#ledger.tick(this.#director.services());
+    this.#ledger.tick(this.#director.tallies());
   }
 
   #lostTo(file: Model): readonly Change[] {
@@ -230,18 +259,22 @@ export class RunTime {
     return this.sinceFile.filter((change) => !kept.has(describeChange(change)));
   }
 
-  table(): Table {
-    const reports = this.#director.services();
-    this.#ledger.look(reports);
-    const byName = new Map(reports.map((report) => [report.service, report]));
-    const { services, flows } = this.#director.model;
-    return {
-      size: flows.capacity,
-      timeouts: this.#timeouts,
-      services: services.flatMap((service) =>
-        keysOf(service).map((key) => this.#tableService(service, key, byName.get(service.name))),
-      ),
-    };
+  /** The services as ipvsadm sees them. */
+  table(): TableListing {
+    this.#ledger.look(this.#director.tallies());
+    const { flows } = this.#director.model;
+    return { size: flows.capacity, timeouts: this.#timeouts, services: this.#tableServices() };
+  }
+
+  *#tableServices(): Generator<TableServiceListing, void, undefined> {
+    const { services } = this.#director.model;
+    const listing = this.#director.listing();
+    const places = new Map(services.map((_, index) => [listing.nameAt(index), index]));
+    for (const service of services) {
+      const place = places.get(service.name);
+      const reports = place === undefined ? undefined : listing.at(place).servers;
+      for (const key of keysOf(service)) yield this.#tableService(service, key, reports);
+    }
   }
 
   /** Files and changes one after the other, with what is remembered of them. */
@@ -251,9 +284,12 @@ export class RunTime {
     return result;
   }
 
-  #tableService(service: VirtualService, key: ServiceKey, report: ServiceReport | undefined): TableService {
-    const { persistence } = service;
-    const reports = new Map(report?.servers.map((server) => [server.server, server]));
+  #tableService(
+    service: VirtualService,
+    key: ServiceKey,
+    reports: Listing<ServerReport> | undefined,
+  ): TableServiceListing {
+    const { persistence, servers } = service;
     return {
       key,
       scheduler: schedulerNameOf(service).slice(0, longestSchedulerName),
@@ -263,24 +299,36 @@ export class RunTime {
       engine: persistence?.engine ?? null,
       onePacket: service.onePacket,
       ...this.#ledger.ofService(service.name),
-      servers: service.servers
-        .map((server): TableServer => {
-          const id = serverId(server);
-          const { active = 0, inactive = 0, persistent = 0 }: Partial<ServerReport> = reports.get(id) ?? {};
-          return {
-            address: server.address,
-            port: server.port,
-            weight: server.weight,
-            upperThreshold: server.upperThreshold,
-            lowerThreshold: server.lowerThreshold,
-            active,
-            inactive,
-            persistent,
-            ...this.#ledger.ofServer(service.name, id),
-          };
-        })
-        .reverse(),
+      servers: this.#tableServers(service.name, servers, reports),
     };
+  }
+
+  /** Newest first, as the kernel keeps them. */
+  *#tableServers(
+    service: string,
+    servers: readonly RealServer[],
+    reports: Listing<ServerReport> | undefined,
+  ): Generator<TableServer, void, undefined> {
+    const places = new Map(
+      Array.from({ length: reports?.length ?? 0 }, (_, at) => [reports?.nameAt(at), at]),
+    );
+    for (const server of servers.toReversed()) {
+      const id = serverId(server);
+      const place = places.get(id);
+      const report = place === undefined ? undefined : reports?.at(place);
+      const { active = 0, inactive = 0, persistent = 0 }: Partial<ServerReport> = report ?? {};
+      yield {
+        address: server.address,
+        port: server.port,
+        weight: server.weight,
+        upperThreshold: server.upperThreshold,
+        lowerThreshold: server.lowerThreshold,
+        active,
+        inactive,
+        persistent,
+        ...this.#ledger.ofServer(service, id),
+      };
+    }
   }
 }
 
@@ -290,6 +338,12 @@ const thingOf = (change: Change): string =>
 
 /** IP_VS_SCHEDNAME_MAXLEN without its end: what ipvsadm could show or say. */
 const longestSchedulerName = 15;
+
+/** Everything at once. */
+export const wholeTable = ({ services, ...rest }: TableListing): Table => ({
+  ...rest,
+  services: [...services].map((service) => ({ ...service, servers: [...service.servers] })),
+});
 
 /** The addresses of a mark are not services of their own. */
 const keysOf = (service: VirtualService): readonly ServiceKey[] =>

@@ -23,19 +23,17 @@ const scales: Readonly<Record<keyof Flow, number>> = {
 };
 
 /** `counted` is what came in the two seconds since the step before. */
+export function nextAverage(name: keyof Flow, average: number, counted: number): number {
+  const rate = counted * (scales[name] / 2);
+  return average + Math.floor((rate - average) / 4);
+}
+
 export const nextAverages = (averages: Averages, counted: Flow): Averages =>
-  map((name) => {
-    const rate = counted[name] * (scales[name] / 2);
-    return averages[name] + Math.floor((rate - averages[name]) / 4);
-  });
+  map((name) => nextAverage(name, averages[name], counted[name]));
 
 /** Per second, halves rounded down. */
 export const ratesOf = (averages: Averages): Flow =>
   map((name) => Math.floor((averages[name] + scales[name] / 2 - 1) / scales[name]));
-
-export const minus = (left: Flow, right: Flow): Flow => map((name) => left[name] - right[name]);
-
-export const plus = (left: Flow, right: Flow): Flow => map((name) => left[name] + right[name]);
 
 const map = (make: (name: keyof Flow) => number): Flow => ({
   connections: make('connections'),

@@ -10,7 +10,7 @@ export {
   type TableConnection,
 } from './connections.js';
 export { complaintOf } from './complaints.js';
-export { estimatorPeriodMs, minus, nextAverages, plus, ratesOf, type Averages } from './estimator.js';
+export { estimatorPeriodMs, nextAverage, ratesOf } from './estimator.js';
 export { flagNumber, flagOf } from './flags.js';
 export { helpText, versionText } from './help.js';
 export { addressesOf, listingLines } from './listing.js';

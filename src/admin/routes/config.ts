@@ -2,7 +2,8 @@
 import { Type } from '@sinclair/typebox';
 import { stringify } from 'yaml';
 
-import { documentOf } from '../../config/index.js';
+import { serviceDocuments, settingsDocument } from '../../config/index.js';
+import type { Model } from '../../model/index.js';
 import { redacted } from '../redact.js';
 import { route } from '../route.js';
 import { changes, revision } from '../schemas/change.js';
@@ -26,12 +27,26 @@ export const configRoute = route({
   }),
   handle: async ({ actions, query, tagOf }) => {
     const { model, revision: now } = await actions().settled();
-    const configuration = redacted({ ...documentOf(model) });
     const etag = tagOf(now);
-    if (query.format !== 'yaml') return { body: { revision: etag, configuration }, etag };
-    return { text: stringify(configuration), type: 'application/yaml', etag };
+    const settings = redacted(settingsDocument(model));
+    if (query.format === 'yaml')
+      return { pieces: yamlPieces(model, settings), type: 'application/yaml', etag };
+    const configuration = { services: redactedServices(model), ...settings };
+    return { body: { revision: etag, configuration }, etag };
   },
 });
+
+function* redactedServices(model: Model): Generator<Record<string, unknown>, void, undefined> {
+  for (const service of serviceDocuments(model)) yield redacted(service);
+}
+
+/** Services as items of a list, one text each. */
+function* yamlPieces(model: Model, settings: Record<string, unknown>): Generator<string, void, undefined> {
+  if (model.services.length === 0) yield 'services: []\n';
+  else yield 'services:\n';
+  for (const service of redactedServices(model)) yield stringify([service]).replace(/^(?=.)/gm, '  ');
+  yield stringify(settings);
+}
 
 export const changesRoute = route({
   method: 'GET',

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Type } from '@sinclair/typebox';
 
-import type { ServiceReport } from '../../director/report.js';
-import type { ServiceAnswer } from '../api.js';
+import type { ServerReport, ServiceListing } from '../../director/report.js';
 import { HttpRefusal } from '../refusal.js';
 import { shown } from '../read-values.js';
 import { route } from '../route.js';
 import { serverReport, serviceReport } from '../schemas/report.js';
-import { text } from '../schemas/words.js';
+import { count, orNull, text } from '../schemas/words.js';
+import { ServerPage } from '../server-page.js';
 
 const name = Type.String({ minLength: 1, maxLength: 255, description: 'Name of a service.' });
 
@@ -18,29 +18,48 @@ const signals = {
   ),
 };
 
-type Wanted = { readonly signals?: boolean };
-
-const asWanted = (service: ServiceReport, { signals = false }: Wanted): ServiceAnswer => ({
-  ...service,
-  servers: service.servers.map(({ signals: told, ...server }) =>
-    signals ? { ...server, signals: told } : server,
+/** Pages are for who wants them: an answer is written piece by piece, however long. */
+const paging = {
+  cursor: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: '`next` of the page before; 0 for the first. A place in the order of the configuration.',
+    }),
   ),
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 100_000, description: 'Rows of a page; all of them when absent.' }),
+  ),
+};
+
+type Wanted = { readonly signals?: boolean };
+type Shown = Omit<ServerReport, 'signals'> & Partial<Pick<ServerReport, 'signals'>>;
+
+const shownServer = ({ signals: told, ...server }: ServerReport, { signals = false }: Wanted): Shown =>
+  signals ? { ...server, signals: told } : server;
+
+const shownService = (service: ServiceListing, wanted: Wanted) => ({
+  ...service,
+  servers: service.servers.map((server) => shownServer(server, wanted)),
 });
 
 export const servicesRoute = route({
   method: 'GET',
   path: '/v1/services',
   summary: 'virtual services and real servers with their counters',
-  query: signals,
+  query: { ...paging, ...signals },
   refusals: [503],
-  answer: Type.Object({ services: Type.Array(serviceReport) }),
-  handle: ({ actions, query }) => ({
-    body: {
-      services: actions()
-        .services()
-        .map((service) => asWanted(service, query)),
-    },
-  }),
+  answer: Type.Object({ services: Type.Array(serviceReport), next: orNull(count) }),
+  handle: ({ actions, query: { cursor = 0, limit = Infinity, ...wanted } }) => {
+    const services = actions().services();
+    const end = cursor + limit;
+    return {
+      body: {
+        services: services.map((service) => shownService(service, wanted)).from(cursor, end),
+        next: end < services.length ? end : null,
+      },
+    };
+  },
 });
 
 export const serviceRoute = route({
@@ -52,12 +71,11 @@ export const serviceRoute = route({
   refusals: [404, 503],
   answer: serviceReport,
   handle: ({ actions, path, query }) => {
-    const service = actions()
-      .services()
-      .find((one) => one.service === path.name);
-    if (service === undefined)
+    const services = actions().services();
+    const place = services.names().indexOf(path.name);
+    if (place < 0)
       throw new HttpRefusal(404, `service: must be one that is configured, got ${shown(path.name)}`);
-    return { body: asWanted(service, query) };
+    return { body: shownService(services.at(place), query) };
   },
 });
 
@@ -70,20 +88,23 @@ export const serversRoute = route({
     server: Type.Optional(
       Type.String({ maxLength: 255, description: 'Only servers with this `address:port`.' }),
     ),
+    ...paging,
     ...signals,
   },
   refusals: [503],
   answer: Type.Object({
     servers: Type.Array(Type.Composite([Type.Object({ service: text }), serverReport])),
+    next: orNull(count),
   }),
-  handle: ({ actions, query }) => ({
-    body: {
-      servers: actions()
-        .services()
-        .filter(({ service }) => query.service === undefined || service === query.service)
-        .map((service) => asWanted(service, query))
-        .flatMap(({ service, servers }) => servers.map((server) => ({ service, ...server })))
-        .filter(({ server }) => query.server === undefined || server === query.server),
-    },
-  }),
+  handle: ({ actions, query: { service, server, cursor = 0, limit = Infinity, ...wanted } }) => {
+    const page = new ServerPage(actions().services(), { service, server, cursor, limit });
+    return {
+      body: {
+        servers: page.rows((row) => shownServer(row, wanted)),
+        get next() {
+          return page.next; // known when the rows are written
+        },
+      },
+    };
+  },
 });

@@ -2,6 +2,7 @@
 /** What a daemon could do, for tests of what stands before it. */
 import type { AdminActions, DirectorStatus } from '../../../src/admin/api.js';
 import { Events } from '../../../src/director/events.js';
+import { Listing } from '../../../src/director/listing.js';
 import { formatEndpoint } from '../../../src/model/index.js';
 import { modelWith, web } from '../director/models.js';
 import { pageOf, row } from './rows.js';
@@ -37,10 +38,14 @@ export const status: DirectorStatus = {
   metricsListen: null,
 };
 
+const nobody = (): never => {
+  throw new Error('an empty list was asked for an item');
+};
+
 export function fakeActions(more: Partial<AdminActions> = {}): AdminActions {
   return {
     directorStatus: () => status,
-    services: () => [],
+    services: () => new Listing(0, () => '', nobody),
     connections: pageOf([row(1), row(2), row(3)]),
     explain: ({ protocol, client, to }) =>
       Promise.resolve({
@@ -56,7 +61,7 @@ export function fakeActions(more: Partial<AdminActions> = {}): AdminActions {
       }),
     reload: () => Promise.resolve({ result: 'unchanged', changes: [], revision: 1 }),
     table: () => ({ size: 1024, timeouts: { tcp: 900, tcpFin: 120, udp: 300 }, services: [] }),
-    numbers: () => [],
+    numbers: () => new Listing(0, () => '', nobody),
     settled: () => Promise.resolve({ model: modelWith(web('a')), revision: 1, sinceFile: [] }),
     change: () => Promise.resolve({ changes: [], notes: [], dryRun: false, revision: 1 }),
     endConnections: () => Promise.resolve(0),

@@ -10,7 +10,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { getJson } from '../../../src/admin/client.js';
 import { maxBodyBytes } from '../../../src/admin/route.js';
 import { openAdmin, type AdminServer } from '../../../src/admin/server.js';
-import type { ServiceReport } from '../../../src/director/report.js';
+import { Listing } from '../../../src/director/listing.js';
+import type { ServiceListing } from '../../../src/director/report.js';
 import { fakeActions } from './actions.js';
 
 const identity = { pid: 1, version: '0', configFile: 'x', startedAt: 5 };
@@ -22,7 +23,19 @@ let server: AdminServer;
 let changes: number;
 const failures: unknown[] = [];
 /** An answer larger than any buffer between here and there. */
-const big = Array.from({ length: 20_000 }, () => ({ service: 'x'.repeat(500), servers: [] }));
+const big = new Listing(
+  20_000,
+  () => '',
+  () =>
+    ({
+      service: 'x'.repeat(500),
+      servers: new Listing(
+        0,
+        () => '',
+        () => undefined as never,
+      ),
+    }) as unknown as ServiceListing,
+);
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'vsnat-hostile-'));
@@ -32,7 +45,7 @@ beforeEach(async () => {
   server = await openAdmin({ socket, identity, limits, onFailure: (error) => failures.push(error) });
   server.attach(
     fakeActions({
-      services: () => big as unknown as ServiceReport[],
+      services: () => big,
       change: () => {
         changes += 1;
         return Promise.resolve({ changes: [], notes: [], dryRun: false, revision: 1 });

@@ -65,7 +65,10 @@ describe('the admin API', () => {
       state: 'ready',
       director: { generation: 3 },
     });
-    expect(await getJson(socket, '/v1/services')).toEqual({ status: 200, body: { services: [] } });
+    expect(await getJson(socket, '/v1/services')).toEqual({
+      status: 200,
+      body: { services: [], next: null },
+    });
     server.detach();
     expect((await getJson(socket, '/v1/status')).body).toMatchObject({ state: 'stopping', director: null });
   });

@@ -247,6 +247,7 @@ describe('commands to a daemon', () => {
     const title = (more: Partial<ServiceReport>): string | undefined =>
       serviceTexts({
         services: [{ ...report, persistence: null, mark: null, onePacket: false, ...more }],
+        next: null,
       })[0]?.title.split('  ')[2];
     expect(title({})).toBe('rr');
     expect(title({ persistence: { timeoutSeconds: 360, prefixLength: 32 } })).toBe('rr persistent 360');

@@ -6,7 +6,7 @@ import { restoreOperations } from '../../../src/cli/restore.js';
 import { applyOperations, kernelSetTimeouts } from '../../../src/director/change.js';
 import { FakeDataplane } from '../../../src/dataplane/fake.js';
 import { Director } from '../../../src/director/director.js';
-import { RunTime } from '../../../src/director/run-time.js';
+import { RunTime, wholeTable } from '../../../src/director/run-time.js';
 import { inNumbers, ruleLines, wordsOfRule } from '../../../src/ipvsadm/index.js';
 import {
   parseNetmask,
@@ -21,7 +21,7 @@ import { names } from './describe.js';
 async function rulesOf(model: Model): Promise<readonly string[]> {
   const dataplane = new FakeDataplane({ limits: { serverSlots: 256, serviceSlots: 64 } });
   const director = await Director.start({ dataplane }, model);
-  return ruleLines(new RunTime(director).table().services, inNumbers);
+  return ruleLines(wholeTable(new RunTime(director).table()).services, inNumbers);
 }
 
 const addresses = {
