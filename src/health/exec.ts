@@ -96,11 +96,12 @@ const whenGone = (child: ChildProcess): Promise<void> =>
     child.once('error', () => resolve());
   });
 
-function environment({ address, port, service, server, timeoutMs }: Target): NodeJS.ProcessEnv {
+function environment({ address, port, source, service, server, timeoutMs }: Target): NodeJS.ProcessEnv {
   return {
     PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
     VSNAT_ADDRESS: address,
     VSNAT_PORT: String(port),
+    ...(source !== null && { VSNAT_SOURCE: source }),
     VSNAT_SERVICE: service,
     VSNAT_SERVER: server,
     VSNAT_TIMEOUT_MS: String(timeoutMs),

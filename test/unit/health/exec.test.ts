@@ -7,7 +7,7 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 
 import { execChecker } from '../../../src/health/exec.js';
 import { ask } from './support/ask.js';
-import { target } from './support/checks.js';
+import { address, target } from './support/checks.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'vsnat-exec-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -50,6 +50,12 @@ describe('a program', () => {
   it('may give a weight', async () => {
     expect(await run('echo load low; echo weight=40%')).toMatchObject({ result: 'good', weightPercent: 40 });
     expect(await run('echo weight=40%; exit 1')).not.toHaveProperty('weightPercent');
+  });
+
+  it('is told the address to ask from, where there is one', async () => {
+    const question = { kind: 'exec', command: ['/bin/sh', '-c', 'echo from $VSNAT_SOURCE'] } as const;
+    const { message } = await ask(checker, question, target(8080, { source: address('127.0.0.9') }));
+    expect(message).toBe('exit code 0: from 127.0.0.9');
   });
 
   it('is told whom to check, and nothing else of the daemon', async () => {
