@@ -132,6 +132,7 @@ export function unreachable({ name, options }: Peer, cause: Error): VsnatError {
 
 function advice(code: string): string {
   if (code === 'EACCES' || code === 'EPERM') return 'run as root or as a member of the socket file’s group';
-  if (/CERT|SELF_SIGNED|UNABLE_TO/.test(code)) return 'name the authority of its certificate in VSNAT_CA';
+  if (/CERT|SELF_SIGNED|UNABLE_TO/.test(code))
+    return 'name the authority of its certificate with --ca (or VSNAT_CA)';
   return 'start it with `vsnat run -c FILE`, or name its socket with --socket PATH';
 }

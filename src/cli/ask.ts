@@ -26,6 +26,11 @@ export function accepted({ status, body }: JsonAnswer): unknown {
   const { code, message, reason } = (body as Partial<ErrorAnswer>).error ?? {};
   if (code === 'VSNAT_CHANGE_REFUSED') throw new ChangeRefused(reason ?? 'other', message ?? 'refused');
   const known = code !== undefined && code !== 'HTTP' && Object.hasOwn(errorCodes, code);
+  if (status === 401)
+    throw new VsnatError(
+      'VSNAT_UNREACHABLE',
+      'daemon: must be told a token it knows, got none or another; name the file of one with --token-file',
+    );
   throw new VsnatError(
     known ? code : 'VSNAT_UNREACHABLE',
     message ?? `daemon: must answer, got HTTP status ${status}`,

@@ -45,7 +45,14 @@ export function buildProgram(
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
-    .option('--socket <path>', `admin socket of the daemon (VSNAT_SOCKET; default ${defaultSocket})`)
+    .option(
+      '--socket <path>',
+      `the daemon: its admin socket, or http(s)://host:port (VSNAT_SOCKET; default ${defaultSocket})`,
+    )
+    .option('--token-file <file>', 'with a URL as --socket: the bearer token (VSNAT_TOKEN_FILE)')
+    .option('--ca <file>', 'authority of the daemon’s certificate, PEM (VSNAT_CA)')
+    .option('--cert <file>', 'own certificate, PEM (VSNAT_CERT)')
+    .option('--key <file>', 'key of --cert, PEM (VSNAT_KEY)')
     .option('--json', 'answer in JSON')
     .option('--no-color', 'no colours (NO_COLOR)')
     .showSuggestionAfterError(true)

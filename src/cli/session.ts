@@ -2,12 +2,16 @@
 /** What every command works with: where it speaks, how it was asked to speak, and which daemon it asks. */
 import type { Command } from 'commander';
 
-import { credentialsOf, peerOf, type Peer } from '../admin/peer.js';
+import { credentialsOf, peerOf, type Credentials, type Peer } from '../admin/peer.js';
 import { askDaemon, defaultSocket, removeAtDaemon, tellDaemon } from './ask.js';
 import type { Io } from './io.js';
 
 interface Globals {
   readonly socket?: string;
+  readonly tokenFile?: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
   readonly json?: true;
   readonly color: boolean;
 }
@@ -52,9 +56,20 @@ export class Session {
     this.#end(exitCode);
   }
 
-  /** The daemon, with what the environment says to prove who one is. */
+  /** The daemon, with what the command line or else the environment says to prove who one is. */
   get peer(): Peer {
-    return peerOf(this.socket, credentialsOf(this.io.env));
+    const { token, ...named } = credentialsOf(this.io.env);
+    const { tokenFile, ca, cert, key } = this.#program.opts<Globals>();
+    const given: Credentials = {
+      // A token itself is only in the environment: arguments are everybody's to read. A file that is named outvotes it.
+      ...(token !== undefined && tokenFile === undefined && { token }),
+      ...named,
+      ...(tokenFile !== undefined && { tokenFile }),
+      ...(ca !== undefined && { ca }),
+      ...(cert !== undefined && { certificate: cert }),
+      ...(key !== undefined && { key }),
+    };
+    return peerOf(this.socket, given);
   }
 
   ask<T>(path: string): Promise<T> {

@@ -281,7 +281,7 @@ describe('TLS', () => {
     const server = await open({ tokenFile: tokenFile(), ...withTls() });
     expect((await get(server, { token, ca: pki.ca }, 'https')).status).toBe(200);
     await expect(get(server, { token }, 'https')).rejects.toThrow(
-      'name the authority of its certificate in VSNAT_CA',
+      'name the authority of its certificate with --ca (or VSNAT_CA)',
     );
     await expect(get(server, { token }, 'http')).rejects.toMatchObject({ code: 'VSNAT_UNREACHABLE' });
   });
