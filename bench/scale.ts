@@ -146,6 +146,7 @@ async function measure(services: number, servers: number, rounds: number): Promi
       flowCapacity: 65_536,
       steering: 'auto',
       egress: false,
+      io: 'auto',
       limits: limitsFor(slotsNeeded(model)),
     },
     addon,

@@ -37,6 +37,16 @@ class Mapping {
     return mapping;
   }
 
+  /** Memory that `fd` shares with us, from `offset` on. */
+  static Result<Mapping> shared(int fd, off_t offset, size_t length, const char* what) {
+    void* address = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, offset);
+    if (address == MAP_FAILED) return SysError{errno, std::string("mmap of ") + what};
+    Mapping mapping;
+    mapping.address_ = address;
+    mapping.length_ = length;
+    return mapping;
+  }
+
   /** Fewer TLB misses for memory that is read at random; a hint the kernel may ignore. */
   void prefer_huge_pages() { ::madvise(address_, length_, MADV_HUGEPAGE); }
 

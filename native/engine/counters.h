@@ -27,7 +27,7 @@ struct alignas(64) QueueCounters {
   Counter held, released;
   std::array<Counter, kDropReasonCount> dropped;
   std::array<Counter, kGeneratedCount> generated;
-  Counter reads, writes, polls, busy_ns;
+  Counter reads, writes, polls;
 };
 
 }  // namespace vsnat::engine

@@ -121,6 +121,25 @@ Result<bool> Engine::keep_words_for(const service::Snapshot& next) {
   return true;
 }
 
+namespace {
+
+std::string sentence(const SysError& error) {
+  return error.operation + ": " + std::strerror(error.error);
+}
+
+/** A ring for each queue, or none at all. */
+Result<std::vector<io::TunRing>> open_rings(size_t count) {
+  std::vector<io::TunRing> rings;
+  while (rings.size() < count) {
+    Result<io::TunRing> ring = io::TunRing::open();
+    if (!ring) return ring.error();
+    rings.push_back(std::move(ring.value()));
+  }
+  return rings;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Engine>> Engine::open_memory(const EngineOptions& options) {
   std::unique_ptr<Engine> engine(new Engine(options));
   if (auto mapped = engine->map_tables(flow::Sharing::exclusive); !mapped) return mapped.error();
@@ -135,12 +154,12 @@ Result<std::unique_ptr<Engine>> Engine::open_memory(const EngineOptions& options
 Result<std::unique_ptr<Engine>> Engine::open_tun(const EngineOptions& options, const TunOptions& tun) {
   Result<io::OpenedTun> opened = io::open_tun(tun.name, tun.queues, tun.offload);
   if (!opened) return opened.error();
-  auto engine = open_queues(options, std::move(opened.value()));
+  auto engine = open_queues(options, std::move(opened.value()), tun.io);
   if (!engine) return engine;
   engine.value()->steer(tun);
   if (tun.egress) {
     if (const auto ready = engine.value()->open_egress(); !ready) {
-      engine.value()->direct_refusal_ = ready.error().operation + ": " + std::strerror(ready.error().error);
+      engine.value()->direct_refusal_ = sentence(ready.error());
       engine.value()->resolver_.reset();
     }
   }
@@ -164,16 +183,30 @@ void Engine::set_direct(bool on) {
   for (auto& worker : workers_) worker->set_direct(on);
 }
 
-Result<std::unique_ptr<Engine>> Engine::open_queues(const EngineOptions& options, io::OpenedTun opened) {
+Result<std::unique_ptr<Engine>> Engine::open_queues(const EngineOptions& options, io::OpenedTun opened,
+                                                    IoChoice io) {
   std::unique_ptr<Engine> engine(new Engine(options));
   if (auto mapped = engine->map_tables(flow::Sharing::shared); !mapped) return mapped.error();
   engine->facts_ = opened.facts;
   const auto workers = uint16_t(opened.queues.size());
+  std::vector<io::TunRing> rings;
+  if (io != IoChoice::poll) {
+    if (auto wanted = open_rings(workers)) {
+      rings = std::move(wanted.value());
+      engine->uses_uring_ = true;
+    } else if (io == IoChoice::uring) {
+      return wanted.error();
+    } else {
+      engine->uring_refusal_ = sentence(wanted.error());
+    }
+  }
   uint16_t index = 0;
   for (io::TunQueue& queue : opened.queues) {
     auto worker = std::make_unique<Worker>(std::move(queue), engine->tables_, engine->fragments_,
                                            engine->loads_.get(), options.limits, uint8_t(index++), workers);
-    if (auto ready = worker->prepare(); !ready) return ready.error();
+    std::optional<io::TunRing> ring;
+    if (!rings.empty()) ring.emplace(std::move(rings[index - 1u]));
+    if (auto ready = worker->prepare(std::move(ring)); !ready) return ready.error();
     worker->obey(engine->end_order_);
     engine->add_lane(worker->lane());
     engine->workers_.push_back(std::move(worker));

@@ -22,6 +22,8 @@
 namespace vsnat::engine {
 
 enum class SteeringChoice : uint8_t { automatic, off, random };
+/** How packets cross the device: by io_uring where that can be had, only so, or by read and write. */
+enum class IoChoice : uint8_t { automatic, uring, poll };
 enum class SteeringInUse : uint8_t { none, client_endpoint, random };
 
 struct EngineOptions {
@@ -37,6 +39,7 @@ struct TunOptions {
   SteeringChoice steering = SteeringChoice::automatic;
   /** Make ready for set_direct(). Where the kernel refuses, direct_refusal() says why, and all else works. */
   bool egress = false;
+  IoChoice io = IoChoice::automatic;
 };
 
 /** What a memory device takes and gives. */
@@ -68,7 +71,8 @@ class Engine {
   /** A TUN device with its queues, not yet running. */
   static Result<std::unique_ptr<Engine>> open_tun(const EngineOptions& options, const TunOptions& tun);
   /** Queues somebody else opened: tests give sockets that keep packet boundaries, as a TUN does. */
-  static Result<std::unique_ptr<Engine>> open_queues(const EngineOptions& options, io::OpenedTun opened);
+  static Result<std::unique_ptr<Engine>> open_queues(const EngineOptions& options, io::OpenedTun opened,
+                                                     IoChoice io = IoChoice::poll);
   ~Engine();
 
   /** Empty when published, else what is wrong with the spec; then nothing changed. */
@@ -82,7 +86,12 @@ class Engine {
   bool can_direct() const { return resolver_ != nullptr; }
   /** Why frames cannot be sent, or empty. */
   const std::string& direct_refusal() const { return direct_refusal_; }
+  /** Whether packets cross by io_uring; if not, why: empty when nobody wanted it. */
+  bool uses_uring() const { return uses_uring_; }
+  const std::string& uring_refusal() const { return uring_refusal_; }
   const Resolver* resolver() const { return resolver_.get(); }
+  /** CPU time of the queue's thread; 0 of a memory device, which has none. */
+  uint64_t cpu_ns(size_t queue) const { return queue < workers_.size() ? workers_[queue]->cpu_ns() : 0; }
   /** null: the queue never opened its egress. */
   const EgressCounters* egress_counters(size_t queue) const {
     return queue < workers_.size() ? workers_[queue]->egress_counters() : nullptr;
@@ -172,6 +181,8 @@ class Engine {
   Now memory_now_;  // of the last call
   std::unique_ptr<Resolver> resolver_;
   std::string direct_refusal_;
+  bool uses_uring_ = false;
+  std::string uring_refusal_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Lane*> lanes_;
 };

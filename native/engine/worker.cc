@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/worker.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <time.h>
 
@@ -21,10 +22,15 @@ static_assert(kFront >= io::TunQueue::kHeadroom && kFront >= io::PacketSocket::k
               nat::Goodbyes::kFront >= io::TunQueue::kHeadroom);
 constexpr size_t kBufferStride = (kFront + kBufferBytes + 64 + 63) / 64 * 64 + 192;
 
-uint64_t monotonic_ns() {
+/** 0 where there is no such clock, as that of a thread that has ended. */
+uint64_t clock_ns(clockid_t clock) {
   timespec t;
-  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  if (::clock_gettime(clock, &t) != 0) return 0;
   return uint64_t(t.tv_sec) * 1'000'000'000u + uint64_t(t.tv_nsec);
+}
+
+uint64_t monotonic_ns() {
+  return clock_ns(CLOCK_MONOTONIC);
 }
 
 }  // namespace
@@ -43,21 +49,27 @@ Worker::~Worker() {
   join();
 }
 
-Result<bool> Worker::prepare() {
+Result<bool> Worker::prepare(std::optional<io::TunRing> ring) {
   wake_ = UniqueFd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
   if (!wake_) return SysError{errno, "eventfd"};
-  Result<Mapping> memory = Mapping::anonymous(kBufferStride * kBurst, "packet buffers");
+  ring_ = std::move(ring);
+  const unsigned buffers = ring_ ? io::TunRing::kBuffers : kBurst;
+  Result<Mapping> memory = Mapping::anonymous(kBufferStride * buffers, "packet buffers");
   if (!memory) return memory.error();
   Result<Mapping> scratch = Mapping::anonymous(kFront + io::TunQueue::kMaxPacket + 1, "a segment buffer");
   if (!scratch) return scratch.error();
   memory_ = std::move(memory.value());
   scratch_ = std::move(scratch.value());
-  auto* base = reinterpret_cast<uint8_t*>(memory_.bytes().data());
   for (unsigned i = 0; i < kBurst; ++i) {
-    packets_[i].data = base + i * kBufferStride + kFront;
+    packets_[i].data = buffer(i);
     packets_[i].capacity = uint32_t(kBufferBytes);
   }
+  if (ring_) writing_ = std::make_unique<Writing[]>(buffers);
   return true;
+}
+
+uint8_t* Worker::buffer(unsigned index) const {
+  return reinterpret_cast<uint8_t*>(memory_.bytes().data()) + index * kBufferStride + kFront;
 }
 
 Result<bool> Worker::start() {
@@ -73,6 +85,14 @@ Result<bool> Worker::start() {
   joinable_ = bool(started);
   if (!started) running_.store(false, std::memory_order_release);
   return started;
+}
+
+uint64_t Worker::cpu_ns() const {
+  clockid_t clock;
+  if (running() && ::pthread_getcpuclockid(thread_, &clock) == 0) {
+    if (const uint64_t ns = clock_ns(clock); ns > 0) return ns;
+  }
+  return cpu_ns_.load(std::memory_order_relaxed);
 }
 
 void Worker::request_stop() {
@@ -102,6 +122,96 @@ void Worker::adopt() {
   adopted_.store(offered->generation, std::memory_order_release);
 }
 
+void Worker::begin_ring() {
+  const int fd = queue_.fd();
+  const int flags = ::fcntl(fd, F_GETFL);
+  ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+  const size_t header = queue_.header_bytes();
+  const io::RingBuffers buffers{buffer(0) - header, kBufferStride,
+                                uint32_t(io::TunQueue::kMaxPacket + 1 + header)};
+  if (ring_->begin(fd, wake_.get(), buffers)) return;
+  // open() found everything there is to find; if it was wrong, the queue is polled.
+  ::fcntl(fd, F_SETFL, flags);
+  ring_.reset();
+}
+
+void Worker::end_ring(Now now) {
+  ring_->end();
+  for (io::RingEvent event; ring_->next(event);)
+    if (event.kind == io::RingEvent::Kind::written) written(event.buffer, event.error, now);
+  ring_.reset();  // and with it what it holds of the device
+}
+
+void Worker::note_failure(int error) {
+  // A device that only ever fails to read must not cost a whole core in silence.
+  if (error == EBADFD || error == EFAULT) {
+    failure_.store(EBADFD, std::memory_order_release);
+  } else if (++read_errors_ == kReadErrorsBeforeFailure) {
+    failure_.store(EIO, std::memory_order_release);
+  }
+}
+
+Worker::Burst Worker::reap_burst(Now now) {
+  Burst burst;
+  while (burst.count < kBurst) {
+    io::RingEvent event;
+    if (!ring_->next(event)) {
+      burst.drained = true;
+      break;
+    }
+    switch (event.kind) {
+      case io::RingEvent::Kind::packet: {
+        nat::Packet& packet = packets_[burst.count];
+        packet.data = buffer(event.buffer);
+        queue_.accept(packet.vnet, packet.data, event.length, packet.length);
+        buffer_of_[burst.count++] = event.buffer;
+        read_errors_ = 0;
+        break;
+      }
+      case io::RingEvent::Kind::written:
+        written(event.buffer, event.error, now);
+        break;
+      case io::RingEvent::Kind::woken: {
+        eventfd_t ignored;
+        ::eventfd_read(wake_.get(), &ignored);
+        break;
+      }
+      case io::RingEvent::Kind::failed:
+        note_failure(event.error);
+        break;
+    }
+  }
+  return burst;
+}
+
+void Worker::give_back(unsigned count) {
+  for (unsigned i = 0; i < count; ++i)
+    if (!writing_[buffer_of_[i]].under_way) ring_->give_back(buffer_of_[i]);
+}
+
+bool Worker::write_later(nat::Packet& packet, const wire::PacketView& view) {
+  // Frames of direct egress leave at the end of the burst: a write must not wait for longer than they do.
+  if (!ring_ || (egress_ && direct_.load(std::memory_order_relaxed)) || !owns(packet) || gso_refusals_ > 0)
+    return false;
+  const uint16_t index = buffer_of_[&packet - packets_];
+  const auto bytes = queue_.with_header(packet.vnet, {packet.data, packet.length});
+  if (!ring_->write(index, bytes.data(), uint32_t(bytes.size()))) return false;
+  writing_[index] = {true, packet, view};
+  return true;
+}
+
+void Worker::written(uint16_t index, int error, Now now) {
+  Writing& was = writing_[index];
+  was.under_way = false;
+  bool sent = error == 0;
+  if (error == EINVAL && was.packet.vnet.is_gso()) {
+    note_refusal(now);
+    sent = write_segments(was.packet, was.view);
+  }
+  lane_.left(sent, was.packet.length);
+  ring_->give_back(index);
+}
+
 Worker::Burst Worker::read_burst() {
   Burst burst;
   for (size_t bytes = 0; burst.count < kBurst && bytes < kBurstBytes;) {
@@ -115,11 +225,8 @@ Worker::Burst Worker::read_burst() {
       continue;
     }
     burst.drained = true;
-    if (status == io::ReadStatus::gone) failure_.store(EBADFD, std::memory_order_release);
-    // A device that only ever fails to read must not cost a whole core in silence.
-    if (status == io::ReadStatus::error && ++read_errors_ == kReadErrorsBeforeFailure) {
-      failure_.store(EIO, std::memory_order_release);
-    }
+    if (status == io::ReadStatus::gone) note_failure(EBADFD);
+    if (status == io::ReadStatus::error) note_failure(EIO);
     break;
   }
   return burst;
@@ -139,6 +246,12 @@ Emitted Worker::emit(nat::Packet& packet, const nat::Pending& pending, nat::Verd
     if (may_leave_directly && egress_->take(packet, pending, now)) return Emitted::later;
     flush_egress(now);
   }
+  if (write_later(packet, pending.view)) return Emitted::later;
+  // Packets of a flow never overtake each other.
+  if (ring_ && ring_->has_queued_writes()) {
+    lane_.counters.writes.add(1);
+    ring_->enter();
+  }
   return write(packet, pending.view, now) ? Emitted::sent : Emitted::refused;
 }
 
@@ -157,15 +270,18 @@ void Worker::flush_egress(Now now) {
 
 bool Worker::write(nat::Packet& packet, const wire::PacketView& view, Now now) {
   const bool gso = packet.vnet.is_gso();
-  if (gso && now.ms - first_refusal_ms_ > kRefusalWindowMs) gso_refusals_ = 0;
   if (gso && gso_refusals_ >= kRefusalsBeforeSoftware) return write_segments(packet, view);
   lane_.counters.writes.add(1);
   const int error = queue_.write(packet.vnet, {packet.data, packet.length});
   if (error == EINVAL && gso) {
-    if (gso_refusals_++ == 0) first_refusal_ms_ = now.ms;
+    note_refusal(now);
     return write_segments(packet, view);
   }
   return error == 0;
+}
+
+void Worker::note_refusal(Now now) {
+  if (gso_refusals_++ == 0) first_refusal_ms_ = now.ms;
 }
 
 bool Worker::write_segments(const nat::Packet& packet, const wire::PacketView& view) {
@@ -196,6 +312,10 @@ bool Worker::sweep(Now now) {
 
 void Worker::wait(bool sweeping, Now now) {
   const auto until_sweep = int(next_sweep_ms_ > now.ms ? next_sweep_ms_ - now.ms : 0);
+  if (ring_) {
+    lane_.counters.polls.add(1);
+    return sweeping || until_sweep == 0 ? ring_->enter() : ring_->enter_and_wait(unsigned(until_sweep));
+  }
   pollfd fds[2] = {{queue_.fd(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
   lane_.counters.polls.add(1);
   if (::poll(fds, 2, sweeping ? 0 : until_sweep) <= 0) return;
@@ -207,18 +327,20 @@ void Worker::wait(bool sweeping, Now now) {
 }
 
 void Worker::loop() {
+  if (ring_) begin_ring();
   // The first snapshot is offered before start(): a worker always has one.
   while (!stop_.load(std::memory_order_acquire) && failure_.load(std::memory_order_relaxed) == 0) {
     adopt();
-    const uint64_t began = monotonic_ns();
-    const Now now = Now::from_ns(began);
-    const Burst burst = read_burst();
+    const Now now = Now::from_ns(monotonic_ns());
+    if (gso_refusals_ > 0 && now.ms - first_refusal_ms_ > kRefusalWindowMs) gso_refusals_ = 0;
+    const Burst burst = ring_ ? reap_burst(now) : read_burst();
     if (burst.count > 0) {
       lane_.run(*live_, now, packets_, burst.count, nullptr,
                 [this, now](nat::Packet& packet, const nat::Pending& pending, nat::Verdict verdict) {
                   return emit(packet, pending, verdict, now);
                 });
       if (egress_) flush_egress(now);
+      if (ring_) give_back(burst.count);
     }
     const bool culling = culler_.run(lane_.core, *live_, now);
     const bool ending =
@@ -228,9 +350,10 @@ void Worker::loop() {
                      return emit(packet, pending, verdict, now);
                    });
     const bool sweeping = sweep(now) || culling || ending;
-    lane_.counters.busy_ns.add(monotonic_ns() - began);
     if (burst.drained) wait(sweeping, now);
   }
+  cpu_ns_.store(clock_ns(CLOCK_THREAD_CPUTIME_ID), std::memory_order_relaxed);
+  if (ring_) end_ring(Now::from_ns(monotonic_ns()));
 }
 
 }  // namespace vsnat::engine

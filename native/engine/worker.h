@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One thread, one TUN queue: poll, read a burst, run it, write, sweep a little, adopt a new snapshot between
-// bursts.
+// One thread, one TUN queue: wait, read a burst, run it, write, sweep a little, adopt a new snapshot between
+// bursts. Packets come and go through io_uring where the kernel lets us (io/tun_ring.h), else by poll, read and write.
 //
 // Ownership: buffers, lane and queue belong to the worker thread while it runs. The control thread may call
 // offer(), adopted(), wake(), request_stop(), failure() and read counters at any time; everything else before
@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "base/mapping.h"
 #include "engine/culler.h"
@@ -21,6 +22,7 @@
 #include "engine/ender.h"
 #include "engine/lane.h"
 #include "io/tun_queue.h"
+#include "io/tun_ring.h"
 
 namespace vsnat::engine {
 
@@ -30,8 +32,8 @@ class Worker {
          service::Limits limits, uint8_t index, uint16_t workers);
   ~Worker();
 
-  /** Control thread, once, before start(). */
-  Result<bool> prepare();
+  /** Control thread, once, before start(). Without a ring the queue is polled. */
+  Result<bool> prepare(std::optional<io::TunRing> ring);
   /** Fails where the process may have no more threads; then the worker stays as it was. */
   Result<bool> start();
   void request_stop();
@@ -59,6 +61,9 @@ class Worker {
   /** 0, or the errno that ended the thread: EBADFD when the device was deleted. */
   int failure() const { return failure_.load(std::memory_order_acquire); }
 
+  /** CPU time of the thread so far, the kernel's work for it included. Control thread, until join(). */
+  uint64_t cpu_ns() const;
+
   Lane& lane() { return lane_; }
   io::TunQueue& queue() { return queue_; }
 
@@ -80,6 +85,17 @@ class Worker {
   void loop();
   void adopt();
   Burst read_burst();
+  Burst reap_burst(Now now);
+  void begin_ring();
+  void end_ring(Now now);
+  /** The burst is over: what is not being written may be read into again. */
+  void give_back(unsigned count);
+  /** Queues a write; false when it has to be made at once. */
+  bool write_later(nat::Packet& packet, const wire::PacketView& view);
+  void written(uint16_t buffer, int error, Now now);
+  void note_refusal(Now now);
+  void note_failure(int error);
+  uint8_t* buffer(unsigned index) const;
   Emitted emit(nat::Packet& packet, const nat::Pending& pending, nat::Verdict verdict, Now now);
   bool write(nat::Packet& packet, const wire::PacketView& view, Now now);
   bool write_segments(const nat::Packet& packet, const wire::PacketView& view);
@@ -100,12 +116,23 @@ class Worker {
   std::atomic<uint64_t> adopted_{0};
   std::atomic<bool> stop_{false}, running_{false}, direct_{false};
   std::atomic<int> failure_{0};
+  std::atomic<uint64_t> cpu_ns_{0};  // of a thread that has ended
 
   // Worker thread only, once it runs.
   std::unique_ptr<Egress> egress_;
   const service::Snapshot* live_ = nullptr;
-  Mapping memory_;   // kBurst packet buffers
-  Mapping scratch_;  // one segment
+  /** A packet that io_uring has still to write; its buffer is not read into meanwhile. */
+  struct Writing {
+    bool under_way = false;
+    nat::Packet packet;
+    wire::PacketView view;
+  };
+
+  Mapping memory_;  // packet buffers: kBurst of them, or as many as a ring has
+  std::optional<io::TunRing> ring_;
+  uint16_t buffer_of_[kBurst] = {};     // of packets_, with a ring
+  std::unique_ptr<Writing[]> writing_;  // by buffer
+  Mapping scratch_;                     // one segment
   nat::Packet packets_[kBurst];
   uint64_t next_sweep_ms_ = 0;
   uint32_t sweep_shard_ = 0;

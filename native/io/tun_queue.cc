@@ -86,25 +86,35 @@ int TunQueue::set_steering(int program) {
   return ::ioctl(fd_.get(), TUNSETSTEERINGEBPF, &program) < 0 ? errno : 0;
 }
 
-ReadStatus TunQueue::read(wire::vnet_hdr& vnet, std::span<uint8_t> buffer, uint32_t& length) {
-  const size_t header = vnet_ ? sizeof(vnet) : 0;
+void TunQueue::accept(wire::vnet_hdr& vnet, const uint8_t* packet, size_t got, uint32_t& length) const {
+  const size_t header = header_bytes();
   vnet = wire::vnet_hdr{};
+  length = got > header ? uint32_t(got - header) : 0;
+  std::memcpy(&vnet, packet - header, std::min(header, got));
+}
+
+std::span<uint8_t> TunQueue::with_header(const wire::vnet_hdr& vnet, std::span<uint8_t> packet) const {
+  const size_t header = header_bytes();
+  std::memcpy(packet.data() - header, &vnet, header);
+  return {packet.data() - header, packet.size() + header};
+}
+
+ReadStatus TunQueue::read(wire::vnet_hdr& vnet, std::span<uint8_t> buffer, uint32_t& length) {
+  const size_t header = header_bytes();
   const ssize_t got = ::read(fd_.get(), buffer.data() - header, buffer.size() + header);
   if (got == 0) return ReadStatus::gone;  // a device never says this; what stands in for one in tests does
   if (got < 0) {
     if (errno == EAGAIN || errno == EINTR) return ReadStatus::empty;
     return errno == EBADFD || errno == EFAULT ? ReadStatus::gone : ReadStatus::error;
   }
-  length = size_t(got) > header ? uint32_t(size_t(got) - header) : 0;
-  std::memcpy(&vnet, buffer.data() - header, std::min(header, size_t(got)));
+  accept(vnet, buffer.data(), size_t(got), length);
   return ReadStatus::packet;
 }
 
 int TunQueue::write(const wire::vnet_hdr& vnet, std::span<uint8_t> packet) {
-  const size_t header = vnet_ ? sizeof(vnet) : 0;
-  std::memcpy(packet.data() - header, &vnet, header);
+  const auto bytes = with_header(vnet, packet);
   for (;;) {
-    if (::write(fd_.get(), packet.data() - header, packet.size() + header) >= 0) return 0;
+    if (::write(fd_.get(), bytes.data(), bytes.size()) >= 0) return 0;
     if (errno != EINTR) return errno;
   }
 }

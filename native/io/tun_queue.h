@@ -52,6 +52,13 @@ class TunQueue {
   /** 0, or the errno of the write. */
   int write(const wire::vnet_hdr& vnet, std::span<uint8_t> packet);
 
+  /** Bytes of metadata in front of every packet. */
+  size_t header_bytes() const { return vnet_ ? sizeof(wire::vnet_hdr) : 0; }
+  /** What somebody else has read for us: `got` bytes, the packet's at `packet` and metadata before it. */
+  void accept(wire::vnet_hdr& vnet, const uint8_t* packet, size_t got, uint32_t& length) const;
+  /** Puts the metadata before the packet: what a write has to have. */
+  std::span<uint8_t> with_header(const wire::vnet_hdr& vnet, std::span<uint8_t> packet) const;
+
   /** Let a socket-filter program choose the queue of every packet the device sends us. 0 or errno. */
   int set_steering(int program);
 

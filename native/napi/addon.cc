@@ -20,7 +20,7 @@ namespace vsnat::binding {
 namespace {
 
 /** Raised when the shapes in src/dataplane change; native.ts refuses another number. */
-constexpr int kAbi = 7;
+constexpr int kAbi = 8;
 
 template <size_t N>
 Napi::Array encode_list(Napi::Env env, const NamedHelp (&list)[N]) {

@@ -51,7 +51,7 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
   out.Set("directPackets", number(env, egress ? egress->direct.read() : 0));
   out.Set("directUnresolved", number(env, egress ? egress->unresolved.read() : 0));
   out.Set("directRefused", number(env, egress ? egress->refused.read() : 0));
-  out.Set("busyNanoseconds", number(env, c.busy_ns.read()));
+  out.Set("busyNanoseconds", number(env, engine.cpu_ns(queue)));
   out.Set("generation", number(env, engine.adopted_generation(queue)));
   return out;
 }

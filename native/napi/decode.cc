@@ -404,6 +404,9 @@ std::string decode_options(Napi::Value value, OpenOptions& options) {
                                                  engine::SteeringChoice::off, engine::SteeringChoice::random};
   options.device.steering = kChoices[fields.word("steering", {"auto", "off", "random"})];
   if (!fields.get("egress").IsUndefined()) options.device.egress = fields.boolean("egress");
+  constexpr engine::IoChoice kIo[] = {engine::IoChoice::automatic, engine::IoChoice::uring,
+                                      engine::IoChoice::poll};
+  if (!fields.get("io").IsUndefined()) options.device.io = kIo[fields.word("io", {"auto", "uring", "poll"})];
   return problem;
 }
 

@@ -144,6 +144,9 @@ Napi::Value EngineBinding::facts(const Napi::CallbackInfo& info) {
   out.Set("steering", Napi::String::New(env, kSteering[size_t(engine_->steering())]));
   const std::string& refusal = engine_->direct_refusal();
   out.Set("directEgress", Napi::Boolean::New(env, engine_->can_direct()));
+  out.Set("uring", engine_->uses_uring());
+  const std::string& why = engine_->uring_refusal();
+  out.Set("uringRefusal", why.empty() ? env.Null() : Napi::String::New(env, why));
   out.Set("directRefusal", refusal.empty() ? env.Null() : Napi::String::New(env, refusal));
   return out;
 }

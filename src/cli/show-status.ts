@@ -26,6 +26,7 @@ export function statusLines(status: StatusAnswer, now: number): string[] {
     field('reload', reloadText(reloads, now)),
     field('device', `${device.name}, ${plural(device.queues, 'queue')}, steering ${device.steering}`),
     field('', `offload ${offloads(device)}`),
+    field('', packetsCross(device)),
     ...(director.egress === null ? [] : [field('egress', describeEgress(director.egress))]),
     field(
       'flows',
@@ -60,6 +61,11 @@ function offloads(device: DeviceFacts): string {
     device.uso6 && 'uso6',
   ].filter((name) => name !== false);
   return present.length === 0 ? 'none' : present.join(' ');
+}
+
+function packetsCross({ uring, uringRefusal }: DeviceFacts): string {
+  if (uring) return 'packets cross by io_uring';
+  return `packets cross by read and write${uringRefusal === null ? '' : `: ${uringRefusal}`}`;
 }
 
 const field = (name: string, value: string): string =>

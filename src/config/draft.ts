@@ -60,6 +60,7 @@ export function modelOf({ root, services, marks, flowCapacity, doors }: Draft): 
       offload: tun.get('offload').word('auto', 'off') ?? 'auto',
       mtu: tun.get('mtu').integer(1280, 65535) ?? 0,
       steering: tun.get('steering').word('auto', 'off', 'random') ?? 'auto',
+      io: tun.get('io').word('auto', 'uring', 'poll') ?? 'auto',
       egress: tun.get('egress').word('auto', 'route', 'direct') ?? 'auto',
       persist: false,
     },

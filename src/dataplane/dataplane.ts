@@ -298,6 +298,10 @@ export interface DeviceFacts {
   readonly directEgress: boolean;
   /** Why it was asked for and cannot be had; else null. */
   readonly directRefusal: string | null;
+  /** Whether packets cross the device by io_uring, a burst with one system call. */
+  readonly uring: boolean;
+  /** Why not; null when nobody asked for it, or it does. */
+  readonly uringRefusal: string | null;
 }
 
 export interface Limits {
@@ -346,6 +350,8 @@ export interface TunOptions {
   readonly steering: 'auto' | 'off' | 'random';
   /** Whether packets may leave as frames, once direct() says so. */
   readonly egress: boolean;
+  /** How packets cross the device. 'uring' fails where the kernel refuses; 'auto' reads and writes there. */
+  readonly io: 'auto' | 'uring' | 'poll';
   /** Fixed for the dataplane's life; native.ts has a default. */
   readonly limits?: Limits;
 }

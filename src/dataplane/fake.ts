@@ -81,6 +81,8 @@ export class FakeDataplane implements Dataplane {
       steering: 'none',
       directEgress: true,
       directRefusal: null,
+      uring: false,
+      uringRefusal: null,
     };
     this.#queues = Array.from({ length: queues }, (_, queue) => emptyQueue(queue));
     this.#flowTable = { capacity, flows: 0, expired: 0, evicted: 0, bytes: capacity * 128, templates: 0 };

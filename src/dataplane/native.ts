@@ -29,7 +29,7 @@ import type { PacketTapClass } from './packet-tap.js';
 import type { MemoryPacket, PacketEngine, ProcessedPacket } from './packet-engine.js';
 
 /** The layout of specs and counters both sides agree on; native/napi raises it when the shape changes. */
-export const addonAbi = 7;
+export const addonAbi = 8;
 
 interface EngineOptions {
   readonly device: 'tun' | 'memory';
@@ -38,6 +38,7 @@ interface EngineOptions {
   readonly offload: 'auto' | 'off';
   readonly steering: 'auto' | 'off' | 'random';
   readonly egress?: boolean;
+  readonly io?: 'auto' | 'uring' | 'poll';
   readonly flowCapacity: number;
   readonly hashKey?: Uint8Array;
   readonly serverSlots: number;

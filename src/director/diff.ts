@@ -81,6 +81,7 @@ const settings: readonly (readonly [
   ['tun.mtu', 'restart', ({ tun }) => String(tun.mtu)],
   ['tun.steering', 'restart', ({ tun }) => tun.steering],
   ['tun.egress', 'restart', ({ tun }) => tun.egress],
+  ['tun.io', 'restart', ({ tun }) => tun.io],
   ['flows.capacity', 'restart', ({ flows }) => String(flows.capacity)],
   ['admin.socket', 'restart', ({ admin }) => admin.socket],
   ['admin.mode', 'restart', ({ admin }) => `0${admin.mode.toString(8)}`],

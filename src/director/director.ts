@@ -357,6 +357,7 @@ export function tunOptions(model: Model, cpus: number = availableParallelism()):
     flowCapacity: flows.capacity,
     steering: tun.steering,
     egress: tun.egress !== 'route',
+    io: tun.io,
     limits: limitsFor(slotsNeeded(model)),
   };
 }

@@ -144,7 +144,7 @@ export const queueMetrics: readonly MetricDefinition[] = [
   ),
   counter(
     'vsnat_queue_busy_seconds_total',
-    'Time the queue was at work and not waiting for packets.',
+    "CPU time of the queue's thread, the kernel's work for it included.",
     (queue) => queue.busyNanoseconds / 1e9,
   ),
   counter(

@@ -18,6 +18,7 @@ export interface TunSettings {
   readonly mtu: number;
   readonly steering: 'auto' | 'off' | 'random';
   readonly egress: EgressSetting;
+  readonly io: 'auto' | 'uring' | 'poll';
   /** The device does not outlive the daemon in this version. */
   readonly persist: false;
 }

@@ -18,6 +18,8 @@ const device = Type.Object({
   steering: oneOf(['client-endpoint', 'random', 'none']),
   directEgress: flag,
   directRefusal: orNull(text),
+  uring: flag,
+  uringRefusal: orNull(text),
 });
 
 const egress = Type.Object({

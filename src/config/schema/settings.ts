@@ -63,6 +63,13 @@ export const tunSchema = Type.Optional(
           default: 'auto',
         }),
       ),
+      io: Type.Optional(
+        oneOf(['auto', 'uring', 'poll'], {
+          description:
+            'How packets cross the device. `uring`: by io_uring, a burst with one system call (Linux 6.7); the start fails where it is refused, as containers often do. `poll`: one read and one write for each. `auto`: io_uring where it can be had.',
+          default: 'auto',
+        }),
+      ),
     },
     { ...optionalMap, description: 'The device packets come through.' },
   ),

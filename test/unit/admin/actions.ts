@@ -25,6 +25,8 @@ export const status: DirectorStatus = {
     steering: 'client-endpoint',
     directEgress: true,
     directRefusal: null,
+    uring: false,
+    uringRefusal: null,
   },
   egress: { setting: 'auto', way: 'direct', reasons: [] },
   flowTable: { capacity: 1024, flows: 3, expired: 0, evicted: 0, bytes: 131_072, templates: 0 },

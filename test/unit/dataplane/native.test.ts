@@ -107,6 +107,7 @@ const tunOptions = {
   flowCapacity: 64,
   steering: 'auto',
   egress: false,
+  io: 'auto',
 } as const;
 
 describe('the loader', () => {
