@@ -8,6 +8,7 @@
 #include "napi/counters.h"
 #include "napi/decode.h"
 #include "napi/errors.h"
+#include "napi/signs.h"
 
 namespace vsnat::binding {
 namespace {
@@ -77,6 +78,7 @@ Napi::Function EngineBinding::define(Napi::Env env) {
                          InstanceMethod<&EngineBinding::update>("update"),
                          InstanceMethod<&EngineBinding::cursor>("cursor"),
                          InstanceMethod<&EngineBinding::load>("load"),
+                         InstanceMethod<&EngineBinding::signs>("signs"),
                          InstanceMethod<&EngineBinding::end_flows>("endFlows"),
                          InstanceMethod<&EngineBinding::ending>("ending"),
                          InstanceMethod<&EngineBinding::swap_seconds>("swapSeconds"),
@@ -203,6 +205,19 @@ Napi::Value EngineBinding::load(const Napi::CallbackInfo& info) {
   out.Set("inactive", number(env, now.inactive.load(std::memory_order_relaxed)));
   out.Set("persistent", number(env, now.persistent.load(std::memory_order_relaxed)));
   return out;
+}
+
+Napi::Value EngineBinding::signs(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  const auto is = [](const Napi::Value& value, napi_typedarray_type type) {
+    return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
+  };
+  if (!is(info[0], napi_uint32_array) || !is(info[1], napi_float64_array)) {
+    throw_error(env, "VSNAT_DATAPLANE", "signs: needs slots as Uint32Array and packets seen as Float64Array");
+    return {};
+  }
+  return read_signs(env, *engine_, info[0].As<Napi::Uint32Array>(), info[1].As<Napi::Float64Array>());
 }
 
 Napi::Value EngineBinding::end_flows(const Napi::CallbackInfo& info) {

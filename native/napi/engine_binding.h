@@ -30,6 +30,7 @@ class EngineBinding : public Napi::ObjectWrap<EngineBinding> {
   Napi::Value update(const Napi::CallbackInfo& info);
   Napi::Value publish_as(const Napi::CallbackInfo& info, Told told);
   Napi::Value cursor(const Napi::CallbackInfo& info);
+  Napi::Value signs(const Napi::CallbackInfo& info);
   Napi::Value load(const Napi::CallbackInfo& info);
   Napi::Value end_flows(const Napi::CallbackInfo& info);
   Napi::Value swap_seconds(const Napi::CallbackInfo& info);

@@ -6,6 +6,7 @@
  */
 import type { Plan } from '../model/plan.js';
 import type { ServerSignals } from './signals.js';
+import type { SignsWatch } from './signs.js';
 
 export type ProtocolName = 'tcp' | 'udp' | 'sctp';
 
@@ -322,6 +323,8 @@ export interface Dataplane {
   cursor(serviceSlot: number): number;
   /** `ServerCounters` of one server, as far as it is about now. */
   load(serverSlot: number): ServerLoad;
+  /** Signs of trouble of those that had packets since the last call with this watch; signs.ts decodes the rows. */
+  signs(watch: SignsWatch): Float64Array;
   /**
    * Ends connections, by the threads that move packets, a bounded number at a time; calls are obeyed one after the other.
    * Resolves with how many it were.

@@ -25,6 +25,7 @@ import type {
   SnapshotSpec,
 } from './dataplane.js';
 import { noSignals } from './signals.js';
+import type { SignsWatch } from './signs.js';
 
 export interface FakeOptions {
   readonly queues?: number;
@@ -130,6 +131,20 @@ export class FakeDataplane implements Dataplane {
   load(serverSlot: number): ServerLoad {
     const { active, inactive, persistent } = this.#servers.get(serverSlot) ?? emptyServer(serverSlot);
     return { active, inactive, persistent };
+  }
+
+  signs({ slots, seen }: SignsWatch): Float64Array {
+    const rows = [...slots].flatMap((slot, place) => {
+      const { inPackets, outPackets, connections, signals } = this.#servers.get(slot) ?? emptyServer(slot);
+      const packets = inPackets + outPackets;
+      if (packets === seen[place]) return [];
+      seen[place] = packets;
+      const { handshake, handshakesAmbiguous, firstByte, firstBytesAmbiguous } = signals;
+      const answers = handshake.count + handshakesAmbiguous + firstByte.count + firstBytesAmbiguous;
+      const { synRepeated, handshakesRefused, resets, unreachable } = signals;
+      return [place, connections, answers, synRepeated, handshakesRefused, resets, unreachable];
+    });
+    return Float64Array.from(rows);
   }
 
   endFlows(selection: FlowSelection, ending: Ending): Promise<number> {

@@ -26,6 +26,7 @@ import type {
 } from './dataplane.js';
 import { decodeCounters, type RawCounters } from './counters.js';
 import type { PacketTapClass } from './packet-tap.js';
+import type { SignsWatch } from './signs.js';
 import type { MemoryPacket, PacketEngine, ProcessedPacket } from './packet-engine.js';
 
 /** The layout of specs and counters both sides agree on; native/napi raises it when the shape changes. */
@@ -54,6 +55,7 @@ export interface Engine {
   swapSeconds(): number;
   cursor(serviceSlot: number): number;
   load(serverSlot: number): ServerLoad;
+  signs(slots: Uint32Array, seen: Float64Array): Float64Array;
   endFlows(selection: FlowSelection, ending: Ending): void;
   ending(): { readonly done: boolean; readonly ended: number };
   defend(defence: DefenceSpec): void;
@@ -202,6 +204,10 @@ class NativeDataplane implements Dataplane {
 
   load(serverSlot: number): ServerLoad {
     return translated(() => this.engine.load(serverSlot));
+  }
+
+  signs({ slots, seen }: SignsWatch): Float64Array {
+    return translated(() => this.engine.signs(slots, seen));
   }
 
   endFlows(selection: FlowSelection, ending: Ending): Promise<number> {

@@ -9,6 +9,7 @@ import type { Clock } from '../health/clock.js';
 import type { CheckedState, HealthMonitor } from '../health/state.js';
 import type { Events } from './events.js';
 import { happenings } from './happenings.js';
+import { PassiveWatch } from './passive-watch.js';
 import { Reconciler, type Transition } from './reconciler.js';
 import type { Observed } from './standing.js';
 
@@ -31,10 +32,11 @@ interface Drained {
 
 export class Caretaker {
   readonly reconciler: Reconciler;
-  readonly #dataplane: Pick<Dataplane, 'endFlows' | 'load'>;
+  readonly #dataplane: Pick<Dataplane, 'endFlows' | 'load' | 'signs'>;
   readonly #events: Events;
   readonly #clock: Clock;
   #monitor: HealthMonitor | undefined;
+  #passive: PassiveWatch | undefined;
   /** Servers whose connections are waited for to end. */
   #draining: readonly Drained[] = [];
   #cancel: () => void = () => undefined;
@@ -60,13 +62,24 @@ export class Caretaker {
 
   /** Begins to check. */
   employ(make: MakeMonitor): void {
-    this.#monitor = make((states) => this.#judge(new Set(states.map(({ service }) => service))));
-    this.#monitor.update(this.reconciler.model);
+    const monitor = make((states) => {
+      this.#passive?.hear(states);
+      this.#judge(new Set(states.map(({ service }) => service)));
+    });
+    this.#monitor = monitor;
+    const [dataplane, events, clock] = [this.#dataplane, this.#events, this.#clock];
+    this.#passive = new PassiveWatch({ dataplane, monitor, events, clock });
+    this.#updateChecks();
+  }
+
+  #updateChecks(): void {
+    this.#monitor?.update(this.reconciler.model);
+    this.#passive?.follow(this.reconciler.placed());
   }
 
   /** To be called after every change of the model. */
   attend(): void {
-    this.#monitor?.update(this.reconciler.model);
+    this.#updateChecks();
     this.#wait();
     this.#waitToPlan();
   }
@@ -77,6 +90,7 @@ export class Caretaker {
     this.#cancel();
     this.#cancelLook();
     this.#cancelPlanning();
+    this.#passive?.close();
     await this.#monitor?.close();
   }
 

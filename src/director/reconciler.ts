@@ -21,6 +21,7 @@ import {
   countedService,
   listServices,
   type ConnectionPage,
+  type PlacedService,
   type ServiceListing,
 } from './report.js';
 import { reuseServices } from './reuse.js';
@@ -248,6 +249,15 @@ export class Reconciler {
         servers,
         countedAt: (index) => countedServer(servers[index]?.slot ?? -1, counters, past),
       };
+    }
+  }
+
+  /** Services, and where they live in the dataplane. */
+  *placed(): Generator<readonly [VirtualService, PlacedService]> {
+    const { model, compiled } = this.#now();
+    for (const service of model.services) {
+      const placed = compiled.services.get(service.name)?.placed;
+      if (placed !== undefined) yield [service, placed];
     }
   }
 

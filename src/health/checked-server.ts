@@ -5,7 +5,7 @@ import type { Probe } from './probe.js';
 import type { CheckedState, Verdict } from './state.js';
 
 export class CheckedServer {
-  readonly transitions = { up: 0, down: 0 };
+  readonly transitions = { up: 0, down: 0, suspected: 0 };
   #probes: readonly Probe[] = [];
   #inherited: Verdict = 'unknown';
   #verdict: Verdict = 'unknown';
@@ -45,6 +45,12 @@ export class CheckedServer {
     this.#verdict = verdict;
     this.#since = wall;
     return true;
+  }
+
+  /** A check of it has just become suspect; the first one counts. */
+  becomeSuspect(): this {
+    if (this.#probes.filter(({ isSuspect }) => isSuspect).length === 1) this.transitions.suspected += 1;
+    return this;
   }
 
   state(): CheckedState {

@@ -130,7 +130,7 @@ class Monitor implements HealthMonitor {
     for (const probe of suspected?.probes ?? []) {
       const { check } = probe.wanted;
       if (!check.passive || !probe.suspect()) continue;
-      for (const listener of this.#listeners.get(probe) ?? []) this.#changed.add(listener);
+      for (const listener of this.#listeners.get(probe) ?? []) this.#changed.add(listener.becomeSuspect());
       const soonest = this.#clock.now() + this.#random() * check.timing.fastIntervalMs;
       if (probe.place >= 0 && probe.at > soonest) this.#due.set(probe, soonest);
       this.#parts.onNotice?.({

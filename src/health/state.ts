@@ -73,6 +73,8 @@ export interface Transitions {
   readonly server: string;
   readonly up: number;
   readonly down: number;
+  /** Times it became suspect. */
+  readonly suspected: number;
 }
 
 export interface HealthFacts {

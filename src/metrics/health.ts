@@ -3,7 +3,7 @@
 import type { ServerReport } from '../director/report.js';
 import { durationBounds } from '../health/state.js';
 import { single, type HistogramSeries, type MetricDefinition, type Series, type Told } from './definition.js';
-import { labelsOf, ofServer, splitOf, sum } from './rows.js';
+import { labelsOf, numberOf, ofServer, splitOf, sum } from './rows.js';
 
 const isChecked = ({ standing }: ServerReport): boolean => standing.health !== null;
 
@@ -44,6 +44,14 @@ export const healthMetrics: readonly MetricDefinition[] = [
     'counter',
     [...ofServer, 'to'],
     { up: (server) => server.up, down: (server) => server.down },
+  ),
+  numberOf(
+    'transitions',
+    'vsnat_server_suspicions_total',
+    'Times the real server became suspect: what its clients met had it checked sooner.',
+    'counter',
+    ofServer,
+    (server) => server.suspected,
   ),
   splitOf(
     'checks',

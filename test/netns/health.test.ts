@@ -91,3 +91,57 @@ suite('health checks', () => {
     expect(await allUp('http-v4')).toBe(true);
   });
 });
+
+/** So rare that only a suspicion can have found a death within seconds. */
+const rare = { type: 'tcp', interval: '60s', fast_interval: '200ms', timeout: '200ms', rise: 1, fall: 2 };
+
+suite('what clients meet', () => {
+  const lab = useLab({ scheduler: 'rr', config: { health: rare } });
+  const sum = async (name: string, index: number): Promise<number> =>
+    (await lab().daemon.metrics()).sum(name, {
+      service: 'http-v4',
+      server: at(lab().server(index).ipv4, ports.http),
+    });
+  const checksOf = async (index: number): Promise<number> =>
+    (await lab().daemon.metrics()).sum('vsnat_health_checks_total', {
+      server: at(lab().server(index).ipv4, ports.http),
+      service: 'http-v4',
+      result: 'good',
+    });
+  const connect = () =>
+    lab().client.run(['curl', '-s', '-o', '/dev/null', '-m', '2', `http://${at(vip.v4, vip.http)}/`]);
+  const silence = (index: number) =>
+    lab()
+      .server(index)
+      .namespace.must([
+        'nft',
+        'add table inet dead; add chain inet dead in { type filter hook input priority 0; policy drop; }',
+      ]);
+  const mend = (index: number) => lab().server(index).namespace.must(['nft', 'delete table inet dead']);
+
+  test('has a silent server checked long before its time, and taken out', async () => {
+    await until('the first answers', async () => (await checksOf(0)) > 0 && (await checksOf(1)) > 0);
+    await lab().load('http', { to: at(vip.v4, vip.http), mode: 'connect', requests: 50 });
+    await silence(1);
+    const clients = Array.from({ length: 12 }, connect);
+    await until('it to be down', async () => (await sum('vsnat_server_up', 1)) === 0, { timeoutMs: 20_000 });
+    await Promise.all(clients);
+    expect(await sum('vsnat_server_suspicions_total', 1)).toBe(1);
+    expect(await sum('vsnat_server_suspicions_total', 0)).toBe(0);
+    const events = await lab().daemon.installation.vsnat('events', '--json');
+    expect(events.stdout).toContain('is suspect and checked sooner');
+    await mend(1);
+  }, 60_000);
+
+  test('is nobody else’s business with `passive: false`', async () => {
+    await lab().daemon.reload({ ...lab().config, health: { ...rare, passive: false } });
+    // Another check than before: it asks at once, and does not wait for the minute to be over.
+    await until('it to be up', async () => (await sum('vsnat_server_up', 1)) === 1);
+    const before = await sum('vsnat_server_suspicions_total', 1);
+    await silence(1);
+    await Promise.all(Array.from({ length: 12 }, connect));
+    expect(await sum('vsnat_server_up', 1)).toBe(1);
+    expect(await sum('vsnat_server_suspicions_total', 1)).toBe(before);
+    await mend(1);
+  }, 60_000);
+});

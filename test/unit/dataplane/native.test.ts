@@ -49,6 +49,10 @@ function fakeAddon(failWith?: Error): { addon: Addon; calls: unknown[][] } {
       calls.push(['load', slot]);
       return { active: 1, inactive: 2, persistent: 3 };
     }
+    signs(slots: Uint32Array, seen: Float64Array): Float64Array {
+      calls.push(['signs', slots, seen]);
+      return new Float64Array(7);
+    }
     endFlows(selection: unknown, ending: unknown): void {
       calls.push(['endFlows', selection, ending]);
       this.#looks = 0;

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { FakeDataplane } from '../../../src/dataplane/fake.js';
+import { noSignals } from '../../../src/dataplane/signals.js';
 import { Director } from '../../../src/director/director.js';
 import { RunTime } from '../../../src/director/run-time.js';
 import type { Clock } from '../../../src/health/clock.js';
@@ -21,7 +22,7 @@ const check: HealthCheck = {
   port: null,
   source: null,
   through: 'direct',
-  passive: true,
+  passive: false,
 };
 
 /** A clock that is turned by hand. */
@@ -95,7 +96,11 @@ class PlayedMonitor implements HealthMonitor {
   facts(): ReturnType<HealthMonitor['facts']> {
     return { probes: 0, running: 0, queued: 0, totals: [], durations: [], transitions: [] };
   }
-  suspect = (): void => undefined;
+  suspect(service: string, server: string): void {
+    const key = `${service} ${server}`;
+    const state = this.#states.get(key);
+    if (state !== undefined) this.#states.set(key, { ...state, suspect: true });
+  }
   close = (): Promise<void> => Promise.resolve(void (this.closed = true));
 }
 
@@ -212,6 +217,45 @@ describe('a director with checks', () => {
     expect(monitor.closed).toBe(true);
     expect(clock.pending).toBe(0);
     expect(() => monitor.say('a', 'down')).not.toThrow();
+  });
+});
+
+describe('what clients meet', () => {
+  const listening = { ...web('a b'), health: [{ ...check, passive: true }] };
+  const trouble = (packets: number) => ({
+    inPackets: packets,
+    signals: { ...noSignals, handshakesRefused: packets },
+  });
+
+  it('has the server they meet it at checked sooner, and tells why', async () => {
+    const { dataplane, clock, monitor, director, texts, weights } = await running(listening);
+    monitor.say('ab', 'up');
+    await clock.turn(250);
+    dataplane.setServer(0, trouble(1));
+    await clock.turn(250);
+    dataplane.setServer(0, trouble(4));
+    await clock.turn(250);
+    const why = 'is suspect and checked sooner: 3 connections refused';
+    expect(texts()).toEqual([`server ${idOf('a')} of web ${why}`]);
+    expect(weights()).toBe('1 1');
+    expect(clock.pending).toBe(1);
+    await director.close();
+    expect(clock.pending).toBe(0);
+  });
+
+  it('is not even looked at where no check listens', async () => {
+    const { clock } = await running(web('a b'));
+    expect(clock.pending).toBe(0);
+  });
+
+  it('says nothing of a server that is down already', async () => {
+    const { dataplane, clock, monitor, texts } = await running(listening);
+    monitor.say('a', 'down');
+    dataplane.setServer(0, trouble(1));
+    await clock.turn(250);
+    dataplane.setServer(0, trouble(9));
+    await clock.turn(250);
+    expect(texts()).toHaveLength(1);
   });
 });
 

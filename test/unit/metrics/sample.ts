@@ -66,7 +66,7 @@ const health: HealthFacts = {
     skipped: 1,
   })),
   durations: [{ service: 'web', kind: 'http', counts: [10, 0, 0, 1], sum: 0.5 }],
-  transitions: [{ service: 'web', server: '10.2.1.2:8080', up: 2, down: 1 }],
+  transitions: [{ service: 'web', server: '10.2.1.2:8080', up: 2, down: 1, suspected: 3 }],
 };
 
 export function busySample(): Sample {
