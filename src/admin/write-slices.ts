@@ -5,10 +5,10 @@
  * by one slice, and is never in memory whole.
  */
 import type { ServerResponse } from 'node:http';
-import { setImmediate } from 'node:timers/promises';
 
-/** Of making text; handing it to the socket comes on top. */
-export const sliceMs = 4;
+import { Pace } from '../metrics/pace.js';
+
+/** However little time it took to make them. */
 const sliceChars = 256 * 1024;
 
 interface Slice {
@@ -21,18 +21,19 @@ export async function writeSlices(
   response: ServerResponse,
   type: string,
   pieces: Iterator<string, void, undefined>,
-  now: () => number = () => performance.now(),
+  now?: () => number,
 ): Promise<void> {
+  const pace = new Pace(now);
   const isHead = response.req.method === 'HEAD';
   try {
-    let slice = nextSlice(pieces, now);
+    let slice = nextSlice(pieces, pace);
     const length = slice.isLast ? { 'content-length': Buffer.byteLength(slice.text) } : {};
     response.writeHead(200, { 'content-type': type, ...length });
     while (!isHead && !slice.isLast) {
       if (!response.write(slice.text)) await untilTaken(response);
-      await setImmediate();
+      await pace.rest();
       if (response.destroyed) return;
-      slice = nextSlice(pieces, now);
+      slice = nextSlice(pieces, pace);
     }
     response.end(isHead ? undefined : slice.text);
   } finally {
@@ -52,13 +53,12 @@ function untilTaken(response: ServerResponse): Promise<void> {
   });
 }
 
-function nextSlice(pieces: Iterator<string, void, undefined>, now: () => number): Slice {
-  const end = now() + sliceMs;
+function nextSlice(pieces: Iterator<string, void, undefined>, pace: Pace): Slice {
   let text = '';
   do {
     const piece = pieces.next();
     if (piece.done === true) return { text, isLast: true };
     text += piece.value;
-  } while (text.length < sliceChars && now() < end);
+  } while (text.length < sliceChars && !pace.isOver);
   return { text, isLast: false };
 }

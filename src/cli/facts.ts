@@ -3,14 +3,16 @@
 import type { DirectorStatus } from '../admin/api.js';
 import type { Counters } from '../dataplane/dataplane.js';
 import type { Director } from '../director/director.js';
+import { wholeService, type ServiceReport } from '../director/report.js';
 import type { Reloader } from '../director/reload.js';
 import type { AdminFacts } from '../metrics/admin.js';
 import type { BuildFacts, Sample } from '../metrics/definition.js';
+import { Pace } from '../metrics/pace.js';
 import { formatEndpoint } from '../model/index.js';
 
 type AnyDirector = Pick<
   Director,
-  'counters' | 'defence' | 'egress' | 'facts' | 'generation' | 'model' | 'monitor' | 'publishes' | 'services'
+  'counters' | 'defence' | 'egress' | 'facts' | 'generation' | 'model' | 'monitor' | 'publishes' | 'listing'
 >;
 
 /** Whether every queue works with the snapshot published last. */
@@ -18,13 +20,21 @@ export function adopted(director: AnyDirector, counters: Counters = director.cou
   return counters.queues.every((queue) => queue.generation >= director.generation);
 }
 
-export function takeSample(
+/** All counters are of one moment; what is made of them for each service may take several turns. */
+export async function takeSample(
   director: AnyDirector,
   reloader: Reloader,
   build: BuildFacts,
   admin: AdminFacts,
-): Sample {
+): Promise<Sample> {
   const counters = director.counters();
+  const pace = new Pace();
+  const listing = director.listing(counters);
+  const services: ServiceReport[] = [];
+  for (const service of listing) {
+    services.push(wholeService(service));
+    if (pace.isOver) await pace.rest();
+  }
   return {
     build,
     facts: director.facts,
@@ -33,7 +43,7 @@ export function takeSample(
     generation: director.generation,
     counters,
     defence: director.defence,
-    services: director.services(counters),
+    services,
     health: director.monitor?.facts() ?? null,
     settings: director.model.metrics,
     admin,

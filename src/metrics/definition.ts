@@ -48,12 +48,15 @@ export type Labels = Readonly<Record<string, string>>;
 
 export interface Series {
   readonly labels: Labels;
+  /** The same as they are written, where that is known already. */
+  readonly labelText?: string;
   readonly value: number;
 }
 
 /** Buckets not added up, one more than there are bounds. */
 export interface HistogramSeries {
   readonly labels: Labels;
+  readonly labelText?: string;
   readonly counts: readonly number[];
   readonly sum: number;
 }

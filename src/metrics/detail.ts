@@ -51,10 +51,13 @@ export interface View {
   readonly backends: readonly Backend[];
 }
 
-interface Item<Member> {
+interface Named {
   readonly service: string;
   readonly server: string;
   readonly kind: string;
+}
+
+interface Item<Member> extends Named {
   readonly member: Member;
 }
 
@@ -104,6 +107,28 @@ function rowsOf<Member>(items: readonly Item<Member>[], by: By): readonly Row<Me
   return rows;
 }
 
+/** How many rows rowsOf() would make. */
+function countRows(items: Iterable<Named>, by: By): number {
+  let count = 0;
+  let last: Named | undefined;
+  const kinds = new Set<string>();
+  const names = new Map<string, Set<string>>();
+  for (const item of items) {
+    if (by === 'server') {
+      if (last?.service !== item.service || last.server !== item.server) kinds.clear();
+      last = item;
+      if (kinds.has(item.kind)) continue;
+      kinds.add(item.kind);
+      count += 1;
+      continue;
+    }
+    const known = names.get(item.kind) ?? new Set<string>();
+    names.set(item.kind, known.add(by === 'service' ? item.service : ''));
+  }
+  if (by === 'server') return count;
+  return [...names.values()].reduce((sum, { size }) => sum + size, 0);
+}
+
 const how: Readonly<Record<Detail, { readonly service: By; readonly server: By; readonly timed: By }>> = {
   servers: { service: 'service', server: 'server', timed: 'server' },
   'servers-brief': { service: 'service', server: 'server', timed: 'service' },
@@ -135,6 +160,35 @@ export function viewOf({ services, health, nodeIpvs }: Viewed, detail: Detail): 
     durations: rowsOf((health?.durations ?? []).map(itemOf), by.timed),
     backends: nodeIpvs && by.server === 'server' ? backendsOf(listeners) : [],
   };
+}
+
+/** The lengths of the view's parts, which tell how many series it has; nothing of it is made. */
+export function sizesOf({ services, health, nodeIpvs }: Viewed, detail: Detail): Record<keyof View, number> {
+  const by = how[detail];
+  const servers = services.reduce((sum, of) => sum + of.servers.length, 0);
+  // A service's servers have different names, and servers no kinds.
+  const serving = services.filter((of) => of.servers.length > 0).length;
+  const served: Readonly<Record<By, number>> = { server: servers, service: serving, nothing: serving && 1 };
+  const listeners = services.reduce((sum, of) => sum + of.listen.length, 0);
+  const reached = services.reduce(
+    (sum, of) =>
+      sum + of.servers.length * (of.mark === null ? of.listen.length : Math.min(1, of.listen.length)),
+    0,
+  );
+  return {
+    services: by.service === 'nothing' ? Math.min(1, services.length) : services.length,
+    listeners: detail === 'total' ? 0 : listeners,
+    servers: served[by.server],
+    timed: served[by.timed],
+    checks: countRows(namesOf(health?.totals ?? []), by.server),
+    transitions: countRows(namesOf(health?.transitions ?? []), by.server),
+    durations: countRows(namesOf(health?.durations ?? []), by.timed),
+    backends: nodeIpvs && by.server === 'server' ? reached : 0,
+  };
+}
+
+function* namesOf(members: Iterable<{ service: string; server?: string; kind?: string }>): Generator<Named> {
+  for (const { service, server = '', kind = '' } of members) yield { service, server, kind };
 }
 
 function itemOf<Member extends { service: string; server?: string; kind?: string }>(

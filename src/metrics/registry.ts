@@ -3,12 +3,13 @@
 import { adminMetrics } from './admin.js';
 import { configMetrics } from './config.js';
 import { defenceMetrics } from './defence.js';
-import { details, viewOf, type Detail, type View } from './detail.js';
+import { details, sizesOf, viewOf, type Detail, type View } from './detail.js';
 import { detailMetrics } from './detailed.js';
 import { deviceMetrics } from './device.js';
 import { flowMetrics } from './flows.js';
 import { healthMetrics } from './health.js';
 import { nodeIpvsMetrics } from './node-ipvs.js';
+import { Pace } from './pace.js';
 import { ProcessMetrics, processSeries } from './process.js';
 import { queueMetrics } from './queues.js';
 import { serviceMetrics } from './services.js';
@@ -58,13 +59,13 @@ export interface RegistryOptions {
 }
 
 export class MetricsRegistry {
-  readonly #takeSample: () => Sample;
+  readonly #takeSample: () => Sample | Promise<Sample>;
   readonly #onDetail: (change: DetailChange) => void;
   readonly #process: ProcessMetrics | null;
   #detail: Detail = details[0];
 
   constructor(
-    takeSample: () => Sample,
+    takeSample: () => Sample | Promise<Sample>,
     { processMetrics = true, onDetail = () => undefined }: RegistryOptions = {},
   ) {
     this.#takeSample = takeSample;
@@ -75,32 +76,69 @@ export class MetricsRegistry {
   /** The text for a scraper, in the format its Accept header asks for. */
   async render(accept = ''): Promise<Rendered> {
     const format: Format = accept.includes('application/openmetrics-text') ? 'openmetrics' : 'classic';
-    const told = tell(this.#takeSample(), this.#process === null ? 0 : processSeries);
+    const sample = await this.#takeSample();
+    const pace = new Pace();
+    const told = await paced(telling(sample, this.#process === null ? 0 : processSeries), pace);
     if (told.detail !== this.#detail) {
       this.#detail = told.detail;
       const { maxSeries } = told.settings;
       this.#onDetail({ detail: told.detail, maxSeries, seriesDropped: told.seriesDropped });
     }
-    const own = allDefinitions.map((definition) => textOf(definition, told, format)).join('');
+    let own = '';
+    for (const definition of allDefinitions) {
+      if (pace.isOver) await pace.rest();
+      own += textOf(definition, told, format);
+    }
     const process = (await this.#process?.text(format)) ?? '';
     const end = format === 'openmetrics' ? '# EOF\n' : '';
     return { contentType: contentTypes[format], body: `${own}${process}${end}` };
   }
 }
 
+async function paced<T>(steps: Generator<void, T, undefined>, pace: Pace): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (pace.isOver) await pace.rest();
+  }
+}
+
 /** The most detail whose series fit; the least when none does. `reserved` series are told besides. */
 export function tell(sample: Sample, reserved = 0): Told {
-  const viewed = { ...sample, nodeIpvs: sample.settings.nodeIpvs };
-  const most: Told = { ...sample, detail: details[0], view: viewOf(viewed, details[0]), seriesDropped: 0 };
-  const room = sample.settings.maxSeries - reserved - commonSeries(most);
-  const all = seriesOf(most.view);
-  let told = most;
-  for (const detail of details.slice(1)) {
-    if (seriesOf(told.view) <= room) break;
-    const view = viewOf(viewed, detail);
-    told = { ...most, detail, view, seriesDropped: all - seriesOf(view) };
+  const steps = telling(sample, reserved);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
   }
-  return told;
+}
+
+/** The same in steps, between which others may have a turn. */
+function* telling(sample: Sample, reserved: number): Generator<void, Told, undefined> {
+  const viewed = { ...sample, nodeIpvs: sample.settings.nodeIpvs };
+  const told = (detail: Detail, dropped: number): Told => ({
+    ...sample,
+    detail,
+    view: viewOf(viewed, detail),
+    seriesDropped: dropped,
+  });
+  const nothing = { ...viewed, services: [], health: null };
+  const common = commonSeries({
+    ...sample,
+    detail: details[0],
+    view: viewOf(nothing, details[0]),
+    seriesDropped: 0,
+  });
+  const room = sample.settings.maxSeries - reserved - common;
+  const [most, ...less] = details;
+  const all = seriesOf(sizesOf(viewed, most));
+  let [detail, series]: [Detail, number] = [most, all];
+  for (const next of less) {
+    if (series <= room) break;
+    yield;
+    [detail, series] = [next, seriesOf(sizesOf(viewed, next))];
+  }
+  yield;
+  return told(detail, all - series);
 }
 
 /** Series that are told at every detail. */
@@ -112,8 +150,8 @@ function commonSeries(told: Told): number {
   );
 }
 
-const seriesOf = (view: View): number =>
+const seriesOf = (sizes: Readonly<Record<keyof View, number>>): number =>
   allDefinitions.reduce((sum, definition) => {
-    const rows = definition.rows === undefined ? 0 : view[definition.rows].length;
+    const rows = definition.rows === undefined ? 0 : sizes[definition.rows];
     return sum + rows * widthOf(definition);
   }, 0);

@@ -3,7 +3,7 @@
 import { histogramOfAll, latencyBounds, type Histogram, type ServerSignals } from '../dataplane/signals.js';
 import type { ServerReport } from '../director/report.js';
 import type { HistogramDefinition, HistogramSeries, MetricDefinition, Told } from './definition.js';
-import { labelsOf, numberOf, ofServer, splitOf } from './rows.js';
+import { labelsOf, numberOf, ofServer, rowText, splitOf } from './rows.js';
 
 function histogram(
   name: string,
@@ -13,7 +13,7 @@ function histogram(
   const series = function* ({ view }: Told): Generator<HistogramSeries> {
     for (const row of view.timed) {
       const { counts, sum } = histogramOfAll(row.members.map(({ signals }) => of(signals)));
-      yield { labels: labelsOf(row, ofServer), counts, sum };
+      yield { labels: labelsOf(row, ofServer), labelText: rowText(row, ofServer), counts, sum };
     }
   };
   return { name, help, type: 'histogram', labels: ofServer, bounds: latencyBounds, rows: 'timed', series };

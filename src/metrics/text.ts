@@ -7,7 +7,7 @@
  * A label value can be any text: what would end it (a quote, a backslash, a newline) is escaped, so that no name in a
  * configuration can make a line of its own.
  */
-import type { HistogramSeries, Labels, MetricDefinition, Told } from './definition.js';
+import type { HistogramSeries, Labels, MetricDefinition, Series, Told } from './definition.js';
 
 export type Format = 'classic' | 'openmetrics';
 
@@ -30,26 +30,36 @@ export function textOf(definition: MetricDefinition, told: Told, format: Format)
   return `# HELP ${family} ${helpText(definition.help, format)}\n# TYPE ${family} ${definition.type}\n${samples}`;
 }
 
-function numberLines(name: string, all: Iterable<{ labels: Labels; value: number }>): string {
+function numberLines(name: string, all: Iterable<Series>): string {
   let text = '';
-  for (const { labels, value } of all) text += `${name}${braced(labelText(labels))} ${value}\n`;
+  for (const series of all)
+    text += `${name}${braced(series.labelText ?? labelText(series.labels))} ${series.value}\n`;
   return text;
 }
 
 function histogramLines(
   name: string,
   bounds: readonly number[],
-  { labels, counts, sum }: HistogramSeries,
+  { labels, labelText: own = labelText(labels), counts, sum }: HistogramSeries,
 ): string {
-  const own = labelText(labels);
   const before = own === '' ? '' : `${own},`;
   let count = 0;
   let text = '';
-  for (const [bucket, bound] of [...bounds, Infinity].entries()) {
+  const begin = `${name}_bucket{${before}`;
+  for (const [bucket, le] of leTexts(bounds).entries()) {
     count += counts[bucket] ?? 0;
-    text += `${name}_bucket{${before}le="${boundText(bound)}"} ${count}\n`;
+    text += `${begin}${le} ${count}\n`;
   }
   return `${text}${name}_sum${braced(own)} ${sum}\n${name}_count${braced(own)} ${count}\n`;
+}
+
+const leOf = new WeakMap<readonly number[], readonly string[]>();
+
+/** The same for every series of a histogram. */
+function leTexts(bounds: readonly number[]): readonly string[] {
+  const known = leOf.get(bounds) ?? [...bounds, Infinity].map((bound) => `le="${boundText(bound)}"}`);
+  leOf.set(bounds, known);
+  return known;
 }
 
 /** As OpenMetrics wants them in both formats: a scraper that changes formats must find the same series. */
@@ -60,7 +70,7 @@ function boundText(bound: number): string {
 
 const braced = (labels: string): string => (labels === '' ? '' : `{${labels}}`);
 
-function labelText(labels: Labels): string {
+export function labelText(labels: Labels): string {
   let text = '';
   for (const name in labels) text += `${text === '' ? '' : ','}${name}="${escaped(labels[name] ?? '')}"`;
   return text;

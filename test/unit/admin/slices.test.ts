@@ -8,8 +8,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { jsonPieces } from '../../../src/admin/json-pieces.js';
 import { ServerPage } from '../../../src/admin/server-page.js';
-import { sliceMs, writeSlices } from '../../../src/admin/write-slices.js';
+import { writeSlices } from '../../../src/admin/write-slices.js';
 import { Listing } from '../../../src/director/listing.js';
+import { sliceMs } from '../../../src/metrics/pace.js';
 import type { ServerReport, ServiceListing } from '../../../src/director/report.js';
 
 const pieces = (value: unknown): string => [...jsonPieces(value)].join('');

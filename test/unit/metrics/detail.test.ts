@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { details, type Detail } from '../../../src/metrics/detail.js';
+import { details, sizesOf, viewOf, type Detail } from '../../../src/metrics/detail.js';
 import type { Sample } from '../../../src/metrics/definition.js';
 import { MetricsRegistry, tell, type DetailChange } from '../../../src/metrics/registry.js';
 import { busySample } from './sample.js';
@@ -79,6 +79,25 @@ describe('the detail of the metrics', () => {
       'total',
     ]);
     expect(detailOf({ services: 5000, servers: 1, maxSeries: unlimited })).toBe('servers');
+  });
+
+  it('is chosen by sizes that are those of the rows it will have', () => {
+    const size = fc.record({
+      services: fc.integer({ min: 0, max: 6 }),
+      servers: fc.integer({ min: 0, max: 4 }),
+      nodeIpvs: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(size, fc.constantFrom(...details), ({ nodeIpvs, ...of }, detail) => {
+        const { health } = busySample();
+        const sample = { ...sampleOf({ ...of, maxSeries: unlimited }), nodeIpvs };
+        for (const viewed of [sample, { ...sample, health }]) {
+          const view = viewOf(viewed, detail);
+          const lengths = Object.entries(view).map(([part, rows]) => [part, (rows as unknown[]).length]);
+          expect(sizesOf(viewed, detail)).toEqual(Object.fromEntries(lengths));
+        }
+      }),
+    );
   });
 
   it('keeps to the limit whatever is configured, and says how many series are missing', async () => {

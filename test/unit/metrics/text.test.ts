@@ -6,8 +6,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { contentTypes, textOf, type Format } from '../../../src/metrics/text.js';
-import { MetricsRegistry, tell } from '../../../src/metrics/registry.js';
-import type { NumberDefinition } from '../../../src/metrics/definition.js';
+import { allDefinitions, MetricsRegistry, tell } from '../../../src/metrics/registry.js';
+import type { MetricDefinition, NumberDefinition } from '../../../src/metrics/definition.js';
 import { testWith } from '../../support/programs.js';
 import { busySample } from './sample.js';
 
@@ -55,6 +55,20 @@ describe('the text of the metrics', () => {
     const helpOf = (format: Format): string | undefined => textOf(quoted, told, format).split('\n')[0];
     expect(helpOf('classic')).toBe('# HELP vsnat_test A "test"\\\\\\nof two.');
     expect(helpOf('openmetrics')).toBe('# HELP vsnat_test A \\"test\\"\\\\\\nof two.');
+  });
+
+  it.each(formats)('writes labels that it knows already as it would write them anew (%s)', (format) => {
+    for (const definition of allDefinitions) {
+      const plain = {
+        ...definition,
+        series: (of: typeof told) =>
+          [...definition.series(of)].map((series) => ({
+            ...('counts' in series ? { counts: series.counts, sum: series.sum } : { value: series.value }),
+            labels: series.labels,
+          })),
+      } as MetricDefinition;
+      expect(textOf(definition, told, format)).toBe(textOf(plain, told, format));
+    }
   });
 
   it('says nothing of a metric that has no series', () => {
