@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `vsnat ipvsadm` on the command line: ipvsadm against the daemon behind a socket, with this machine's names. */
 import type { ChangeAnswer, FlowsAnswer, ZeroAnswer } from '../admin/api.js';
+import type { Peer } from '../admin/peer.js';
 import { options, type Table } from '../ipvsadm/index.js';
 import { askDaemon, tellDaemon } from './ask.js';
 import type { Io } from './io.js';
@@ -12,17 +13,17 @@ import { fetchFlows } from './show-flows.js';
 export const ipvsadmWords: readonly string[] = options.map(({ long }) => `--${long}`);
 
 /** Carries out the words behind `ipvsadm`; gives the exit code. */
-export const ipvsadmCommand = (words: readonly string[], socket: string, io: Io): Promise<number> =>
-  runIpvsadm(words, { daemon: ipvsadmDaemon(socket), names: machineNames(), io });
+export const ipvsadmCommand = (words: readonly string[], peer: string | Peer, io: Io): Promise<number> =>
+  runIpvsadm(words, { daemon: ipvsadmDaemon(peer), names: machineNames(), io });
 
-function ipvsadmDaemon(socket: string): IpvsadmDaemon {
+function ipvsadmDaemon(peer: string | Peer): IpvsadmDaemon {
   return {
-    table: () => askDaemon<Table>(socket, '/v1/table'),
-    change: (operations) => tellDaemon<ChangeAnswer>(socket, '/v1/change', { operations }),
-    zero: (service) => tellDaemon<ZeroAnswer>(socket, '/v1/zero', { service }),
+    table: () => askDaemon<Table>(peer, '/v1/table'),
+    change: (operations) => tellDaemon<ChangeAnswer>(peer, '/v1/change', { operations }),
+    zero: (service) => tellDaemon<ZeroAnswer>(peer, '/v1/zero', { service }),
     connections: async function* () {
       const everything = { filters: {}, limit: Number.POSITIVE_INFINITY };
-      for await (const { rows } of fetchFlows(everything, (path) => askDaemon<FlowsAnswer>(socket, path)))
+      for await (const { rows } of fetchFlows(everything, (path) => askDaemon<FlowsAnswer>(peer, path)))
         yield rows;
     },
   };

@@ -30,7 +30,10 @@ export function commandsPage(program: Command, version: string, exits: readonly 
     text('Of every command, before or after its name.'),
     ...program.options.flatMap(optionLines),
     '.SH COMMANDS',
-    ...program.commands.flatMap(commandLines),
+    ...program
+      .createHelp()
+      .visibleCommands(program)
+      .flatMap((command) => commandLines(command)),
     '.SH EXIT STATUS',
     ...exits.flatMap(({ code, meaning }) => ['.TP', `.B ${code}`, text(meaning)]),
     text('ipvsadm ends with ipvsadm’s own codes.'),

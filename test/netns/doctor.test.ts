@@ -4,12 +4,19 @@
  * it. What the daemon itself puts back every few seconds is made again when it was quicker.
  */
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Examined, Finding } from '../../src/doctor/index.js';
 import { vip } from './support/lab.js';
 import type { Namespace } from './support/namespace.js';
 import { projectRoot } from './support/project-root.js';
 import { suite, useLab } from './support/suite.js';
+
+/**
+ * A diagnosis starts twenty processes, and what the daemon mends every five seconds must be seen in between: on a machine with
+ * other work that takes several tries.
+ */
+const patienceMs = 100_000;
+vi.setConfig({ testTimeout: patienceMs + 80_000 });
 
 interface Diagnosis {
   readonly ok: boolean;
@@ -186,7 +193,9 @@ suite('vsnat doctor beside a daemon', () => {
 
   test.for(troubles)('$name: found, and mended by what it says', async (trouble) => {
     let finding: Finding | undefined;
-    for (let tries = 0; finding === undefined && tries < 4; tries += 1) {
+    const giveUpAt = performance.now() + patienceMs;
+    for (let isLast = false; finding === undefined && !isLast;) {
+      isLast = performance.now() > giveUpAt;
       await shell(trouble.at ?? 'director', trouble.made);
       const diagnosis = await diagnose();
       finding = found(diagnosis, trouble);
@@ -194,7 +203,7 @@ suite('vsnat doctor beside a daemon', () => {
       if (finding !== undefined && trouble.level === 'wrong') expect(diagnosis.code).toBe(1);
       if (finding === undefined && trouble.afterwards !== undefined)
         await shell(trouble.at ?? 'director', trouble.afterwards);
-      if (finding === undefined && tries === 3) expect(diagnosis.checks).toContain(trouble.check);
+      if (finding === undefined && isLast) expect(diagnosis.checks).toContain(trouble.check);
     }
     expect(finding?.why).not.toBe('');
     try {

@@ -32,8 +32,8 @@ describe('the man pages', () => {
     expect(man).toEqual(Object.keys(pages).map((name) => `contrib/man/${name}`));
   });
 
-  it('have a section for every command', () => {
-    expect([...(pages['vsnat.8'] ?? '').matchAll(/^\.SS /gm)]).toHaveLength(commands.length);
+  it('have a section for every command but the one for completion scripts', () => {
+    expect([...(pages['vsnat.8'] ?? '').matchAll(/^\.SS /gm)]).toHaveLength(commands.length - 1);
   });
 
   it('hold nothing that a terminal without UTF-8 could not show', () => {

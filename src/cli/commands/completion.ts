@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Command } from 'commander';
+import type { Argument, Command, Option } from 'commander';
 
-import type { CommandWords } from '../completion.js';
+import type { ServersAnswer, ServicesAnswer } from '../../admin/api.js';
+import { eventKinds } from '../../director/events.js';
+import { oneOf } from '../arguments.js';
+import type { CommandWords, Expected, OptionWords } from '../completion.js';
 import type { Register } from '../session.js';
+import { sortKeys } from '../top-view.js';
 
 /** Names of shells are those of completion.ts, which is loaded when it is asked for. */
 export const completion: Register = (program, session) =>
@@ -15,17 +19,75 @@ export const completion: Register = (program, session) =>
         import('../completion.js'),
         import('../ipvsadm-command.js'),
       ]);
-      session.io.out(completionScript(shell, commandWords(program, ipvsadmWords), optionWords(program)));
+      const commands = program.commands.filter((command) => command.name() !== wordsCommand);
+      session.io.out(
+        completionScript(
+          shell,
+          commands.map((command) => wordsOf(command, ipvsadmWords)),
+          program.options.map(optionWords),
+        ),
+      );
     });
 
-const optionWords = (command: Command): string[] =>
-  command.options.flatMap(({ long }) => (long == null ? [] : [long]));
+const wordsCommand = 'completion-words';
 
-function commandWords(program: Command, ipvsadmWords: readonly string[]): CommandWords[] {
-  return program.commands.map((command) => ({
+/** For the scripts alone, so no help names it: what the daemon has of a kind, a word a line. */
+export const completionWords: Register = (program, session) =>
+  void program
+    .command(wordsCommand, { hidden: true })
+    .argument('<kind>', 'services, servers', oneOf(['services', 'servers']))
+    .action(async (kind: 'services' | 'servers') => {
+      const words =
+        kind === 'services'
+          ? (await session.ask<ServicesAnswer>('/v1/services')).services.map(({ service }) => service)
+          : (await session.ask<ServersAnswer>('/v1/servers')).servers.map(({ server }) => server);
+      for (const word of new Set(words)) if (/^[\w.:[\]/-]+$/.test(word)) session.io.out(word);
+    });
+
+const byOption: Readonly<Record<string, Expected>> = {
+  '--service': 'services',
+  '--server': 'servers',
+  '--remove': 'servers',
+  '--kind': eventKinds,
+  '--sort': Object.keys(sortKeys),
+  '--then': ['reset', 'silence'],
+  '--deadline': ['never'],
+  '--protocol': ['tcp', 'udp', 'sctp'],
+  '--socket': 'file',
+};
+
+const byPlace: Readonly<Record<string, Expected>> = {
+  service: 'services',
+  server: 'servers',
+  shell: ['bash', 'zsh', 'fish'],
+  file: 'file',
+  weight: ['file'],
+  words: ['tcp', 'udp', 'sctp'],
+};
+
+function optionWords({ long, short, flags, description }: Option): OptionWords {
+  const name = long ?? flags;
+  const takesValue = /[<[]/.test(flags);
+  const expected = byOption[name] ?? (/<file>/.test(flags) ? 'file' : 'anything');
+  return {
+    long: name,
+    ...(short != null && { short }),
+    description,
+    value: takesValue ? expected : null,
+  };
+}
+
+const placeOf = (argument: Argument): Expected => byPlace[argument.name()] ?? 'anything';
+
+function wordsOf(command: Command, ipvsadmWords: readonly string[]): CommandWords {
+  const options =
+    command.name() === 'ipvsadm'
+      ? ipvsadmWords.map((long): OptionWords => ({ long, description: '', value: null }))
+      : command.options.map(optionWords);
+  return {
     name: command.name(),
     description: command.description(),
-    options: command.name() === 'ipvsadm' ? ipvsadmWords : optionWords(command),
-    file: command.options.some(({ long }) => long === '--config'),
-  }));
+    options,
+    places: command.registeredArguments.map(placeOf),
+  };
 }

@@ -7,7 +7,7 @@ import type { Register } from '../session.js';
 import { capture } from './capture.js';
 import { changes } from './changes.js';
 import { check } from './check.js';
-import { completion } from './completion.js';
+import { completion, completionWords } from './completion.js';
 import { convert } from './convert.js';
 import { demo } from './demo.js';
 import { doctor } from './doctor.js';
@@ -51,4 +51,5 @@ export const commands: readonly Register[] = [
   convert,
   demo,
   completion,
+  completionWords,
 ];

@@ -6,7 +6,7 @@ import type { Register, Session } from '../session.js';
 
 async function runIpvsadm(words: readonly string[], session: Session): Promise<void> {
   const { ipvsadmCommand } = await import('../ipvsadm-command.js');
-  session.end(await ipvsadmCommand(words, session.socket, session.io));
+  session.end(await ipvsadmCommand(words, session.peer, session.io));
 }
 
 export const ipvsadm: Register = (program, session) =>

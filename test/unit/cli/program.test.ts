@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,16 +58,6 @@ describe('the command line', () => {
     const byEnvironment = await vsnat(['flows'], { VSNAT_SOCKET: '/nowhere/b.sock' });
     expect(byEnvironment).toMatchObject({ code: 5 });
     expect(byEnvironment.err).toContain('/nowhere/b.sock');
-  });
-
-  it('writes completion scripts that name every command, in a bash that bash can read', async () => {
-    for (const shell of ['bash', 'zsh', 'fish']) {
-      const { code, out } = await vsnat(['completion', shell]);
-      expect(code).toBe(0);
-      for (const name of ['run', 'check', 'status', 'services', 'flows', 'reload', 'demo'])
-        expect(out).toContain(name);
-      if (shell === 'bash') expect(spawnSync('bash', ['-n'], { input: out }).status).toBe(0);
-    }
   });
 });
 
