@@ -53,6 +53,7 @@ export class Caretaker {
       now: () => clock.now(),
       onTransitions: (transitions) => this.#hear(transitions),
       onPlanning: (service, failure) => this.#hearOfPlan(service, failure),
+      onLeftOut: (service, servers) => this.#hearOfLeftOut(service, servers),
     });
   }
 
@@ -146,6 +147,14 @@ export class Caretaker {
     this.#events.record({ kind: 'scheduler', service, text, detail: { failure } });
   }
 
+  #hearOfLeftOut(service: string, servers: readonly string[]): void {
+    const text =
+      servers.length === 0
+        ? `the scheduler of ${service} picks all servers again`
+        : `the scheduler of ${service} never picks ${brief(servers)}, though not drained`;
+    this.#events.record({ kind: 'scheduler', service, text, detail: { leftOut: servers } });
+  }
+
   #hear(transitions: readonly Transition[]): void {
     const reason = (service: string, server: string): CheckedState | undefined =>
       this.#monitor?.state(service, server);
@@ -205,3 +214,7 @@ export class Caretaker {
     return false;
   }
 }
+
+/** The first few of a list. */
+const brief = (names: readonly string[]): string =>
+  names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;

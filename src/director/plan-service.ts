@@ -4,13 +4,14 @@
  * changed; then a cycle goes on where it is.
  */
 import {
+  serverId,
   type Past,
   type Plan,
   type RealServer,
   type SchedulerServer,
   type VirtualService,
 } from '../model/index.js';
-import { schedulerFor, withLastWeights } from '../scheduler/index.js';
+import { leftOut, schedulerFor, withLastWeights } from '../scheduler/index.js';
 import { planCustom, type CustomQuestion, type CustomState } from './custom-plan.js';
 import { isDeepEqual } from './reuse.js';
 
@@ -85,3 +86,13 @@ const sameInput = (before: CompilableService, after: CompilableService): boolean
 export const sameServers = (a: readonly RealServer[], b: readonly RealServer[]): boolean =>
   a.length === b.length &&
   a.every(({ address, port }, index) => address === b[index]?.address && port === b[index].port);
+
+/** Servers with a weight that a custom scheduler's plan never picks. */
+export function leftOutOf(planned: Planned | undefined): readonly string[] {
+  if (planned === undefined || planned.custom === null) return [];
+  const { plan, servers } = planned;
+  const weights = servers.map(({ weight }) => weight);
+  return leftOut(plan, weights)
+    .flatMap((index) => servers[index] ?? [])
+    .map(serverId);
+}

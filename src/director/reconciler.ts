@@ -15,6 +15,7 @@ import { diffModels, withoutRestart, type Change } from './diff.js';
 import type { ExplainedService } from './explain.js';
 import type { ServiceTally } from './ledger.js';
 import type { Listing } from './listing.js';
+import { leftOutOf } from './plan-service.js';
 import {
   connectionOf,
   countedServer,
@@ -43,6 +44,8 @@ export interface Watch {
   readonly onTransitions: (transitions: readonly Transition[]) => void;
   /** A custom scheduler fails, for another reason than before; or plans again (null). */
   readonly onPlanning?: (service: string, failure: string | null) => void;
+  /** A custom scheduler planned for these servers, and some that have a weight can never be picked; [] once all can. */
+  readonly onLeftOut?: (service: string, servers: readonly string[]) => void;
 }
 
 interface Running {
@@ -204,7 +207,7 @@ export class Reconciler {
     const old = before?.compiled ?? nothingCompiled;
     const { compiled, delta } = compile(wanted, old, this.#dataplane, occasion);
     if (before !== undefined && due.size > 0 && delta.services.length === 0) {
-      this.#tellPlanning(old, compiled);
+      this.#tellPlanning(old, compiled, due);
       return { compiled, generation: before.generation };
     }
     const generation =
@@ -214,16 +217,20 @@ export class Reconciler {
       lastSeconds: (performance.now() - began) / 1000,
       lastSwapSeconds: this.#dataplane.swapSeconds(),
     };
-    this.#tellPlanning(old, compiled);
+    this.#tellPlanning(old, compiled, due);
     return { compiled, generation };
   }
 
-  #tellPlanning(before: Compiled, after: Compiled): void {
+  #tellPlanning(before: Compiled, after: Compiled, due: ReadonlySet<string>): void {
     for (const [name, { planned }] of after.services) {
       const then = before.services.get(name)?.planned.custom;
       const failure = planned.custom?.failure ?? null;
       if (planned.custom !== then && failure !== (then?.failure ?? null))
         this.#watch.onPlanning?.(name, failure);
+      if (due.has(name)) continue; // a plan made while time passes may well leave a server in peace
+      const left = leftOutOf(planned);
+      if (left.join() !== leftOutOf(before.services.get(name)?.planned).join())
+        this.#watch.onLeftOut?.(name, left);
     }
   }
 

@@ -39,6 +39,22 @@ async function started(scheduler: CustomScheduler, servers = 'AB') {
 }
 
 describe('a custom scheduler', () => {
+  it('that never picks a server which is not drained is reported, unless it does so while time passes', async () => {
+    const told = new Told();
+    told.next = () => ({ kind: 'cycle', lead: [], loop: [0] });
+    const { clock, director, model } = await started(told);
+    const texts = (): string[] => director.events.after().events.map(({ text }) => text);
+    expect(texts()).toEqual(['the scheduler of web never picks 10.2.1.66:8080, though not drained']);
+    clock.turnTo(7000);
+    told.next = () => ({ kind: 'cycle', lead: [], loop: [1] });
+    clock.turnTo(9000);
+    expect(texts()).toHaveLength(1);
+    told.next = () => ({ kind: 'cycle', lead: [], loop: [0, 1, 2] });
+    await director.apply(model('ABC'));
+    expect(texts().slice(1)).toEqual(['the scheduler of web picks all servers again']);
+    await director.close();
+  });
+
   it('plans when the service is configured, and again every time its pause is over', async () => {
     const told = new Told();
     const { clock, director, plans } = await started(told);
