@@ -4,6 +4,7 @@
  * The sentence has the form `where: what is wrong, got X; what to do`. docs/errors.md lists every code.
  */
 
+/** What each code means, in a few words. */
 export const errorCodes = {
   VSNAT_CONFIG_INVALID: 'the configuration has mistakes; nothing was changed',
   VSNAT_CONFIG_UNREADABLE: 'the configuration file cannot be read',
@@ -19,6 +20,7 @@ export const errorCodes = {
   VSNAT_LAB: 'the lab could not be built',
 } as const;
 
+/** The codes of VsnatError; docs/errors.md has each with its mend. */
 export type ErrorCode = keyof typeof errorCodes;
 
 /** Exit codes of every vsnat command (the contract with scripts; see docs/cli.md). */
@@ -31,9 +33,12 @@ export const exitCodes = {
   unreachable: 5,
 } as const;
 
+/** Every error that vsnat raises on purpose, told apart by `code`. Subclasses: ConfigError, ChangeRefused. */
 export class VsnatError extends Error {
+  /** VsnatError, or of a subclass. */
   override readonly name: string = 'VsnatError';
   constructor(
+    /** For programs; a key of errorCodes. */
     readonly code: ErrorCode,
     message: string,
     options?: ErrorOptions,

@@ -1,33 +1,113 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The library: the daemon's director without its sockets, commands and files. What is exported here is a promise; the
- * rest of the package may change at any time.
+ * The library: the daemon's director without its sockets, commands and files. What is exported here is a promise
+ * (docs/library.md, "What is stable"); the rest of the package may change at any time. test/rules/public-api.test.ts has
+ * the list, and sees to it that every type a signature names can be imported.
  */
-export { Director, MemoryDirector } from './director/director.js';
-export type {
-  Configuration,
-  DirectorParts,
-  HostPlumbing,
-  MemoryDirectorOptions,
-  TunDirectorOptions,
-} from './director/director.js';
-export { describeChange, diffModels, type Change } from './director/diff.js';
-export { type DefenceState, type MemoryWatch } from './director/defence.js';
-export type { ConnectionPage, ConnectionRow, ServerReport, ServiceReport } from './director/report.js';
 
-export {
-  ConfigError,
-  loadConfig,
-  loadConfigWithModules,
-  parseConfig,
-  type Config,
-  type ConfigOptions,
-  type Problem,
+// A director, what it is told and what it tells.
+export { Director, MemoryDirector } from './director/director.js';
+export type { Configuration, MemoryDirectorOptions, TunDirectorOptions } from './director/director.js';
+export { describeChange, diffModels, type Change } from './director/diff.js';
+export type { DefenceName, DefenceState } from './director/defence.js';
+export type { EgressState } from './director/egress.js';
+export type {
+  DirectorEvent,
+  EventKind,
+  EventListener,
+  EventPage,
+  Events,
+  NewEvent,
+} from './director/events.js';
+export type { Explanation, Tuple } from './director/explain.js';
+export type { ConnectionSelection } from './director/connection-selection.js';
+export type {
+  ConnectionPage,
+  ConnectionRow,
+  ServerReport,
+  ServiceReport,
+  StandingReport,
+} from './director/report.js';
+export type { Health, Place } from './director/standing.js';
+export type { HostLog } from './host/index.js';
+
+// Configuration: as YAML, as a model, from code.
+export { ConfigError, loadConfig, loadConfigWithModules, parseConfig } from './config/index.js';
+export type {
+  Config,
+  ConfigOptions,
+  Environment,
+  HostNetwork,
+  HostPrefix,
+  LoadedScheduler,
+  Problem,
+  SchedulerSource,
 } from './config/index.js';
-export { realServer, schedulerProgram, virtualService } from './model/index.js';
+export { endpoint, formatEndpoint, realServer, schedulerProgram, virtualService } from './model/index.js';
+export type {
+  AdminSettings,
+  AdminTls,
+  CheckKind,
+  CheckTiming,
+  ClientNetwork,
+  DnsRecordType,
+  DrainPolicy,
+  EgressSetting,
+  Endpoint,
+  HealthCheck,
+  HelperName,
+  IpAddress,
+  IpvsSettings,
+  Listen,
+  LogLevel,
+  MarkRule,
+  MetricsSettings,
+  Mistake,
+  Good,
+  Model,
+  Parsed,
+  Persistence,
+  PersistenceEngine,
+  Protocol,
+  Question,
+  Quorum,
+  RealServer,
+  RealServerOptions,
+  SchedulerFlag,
+  SchedulerName,
+  SlowStart,
+  StatusRange,
+  SysctlName,
+  Sysctls,
+  Timeouts,
+  TlsOptions,
+  TunSettings,
+  VirtualService,
+  VirtualServiceOptions,
+  Weight,
+} from './model/index.js';
+
+// Schedulers: of one's own, those that IPVS lacks, and modules of either.
+export type {
+  BoundedPlan,
+  CustomScheduler,
+  CyclePlan,
+  FirstPlan,
+  HashPlan,
+  Latency,
+  LeastPlan,
+  LocalPlan,
+  Past,
+  Plan,
+  PlanContext,
+  SchedulerProgram,
+  SchedulerServer,
+  ServerIndex,
+  ServerLoad,
+} from './model/index.js';
 export { boundedHash, type BoundedHashOptions } from './scheduler/bounded-hash.js';
 export { peakEwma, type PeakEwmaOptions } from './scheduler/peak-ewma.js';
-export { SchedulerModules, type LoadedModule } from './modules/scheduler-modules.js';
+export { SchedulerModules, type LoadedModule, type ThreadLimits } from './modules/scheduler-modules.js';
 export {
   simulate,
   type SimulatedServer,
@@ -35,60 +115,49 @@ export {
   type Simulation,
 } from './simulator/simulate.js';
 export { generateTrace, parseTrace, type TraceConnection, type TraceOptions } from './simulator/trace.js';
+export { traceOfCapture, type CapturedTrace } from './simulator/capture-trace.js';
+
+// Time and packets, for tests.
 export { ManualClock } from './director/manual-clock.js';
 export type { Clock } from './health/clock.js';
+export { tcpPacket, udpPacket, type TcpOptions } from './packet/build.js';
+export { readPacket, type PacketFacts } from './packet/read.js';
+export type { TcpFlag } from './packet/wire.js';
+export type { MemoryPacket, OutputPacket, ProcessedPacket } from './dataplane/packet-engine.js';
+export { openTuntap2 } from './dataplane/packet-stream.js';
 export type {
-  BoundedPlan,
-  CustomScheduler,
-  CyclePlan,
-  Endpoint,
-  FirstPlan,
-  HashPlan,
-  Latency,
-  LeastPlan,
-  Listen,
-  LocalPlan,
-  Model,
-  Past,
-  Persistence,
-  Plan,
-  PlanContext,
-  RealServer,
-  RealServerOptions,
-  SchedulerFlag,
-  SchedulerName,
-  SchedulerProgram,
-  SchedulerServer,
-  ServerLoad,
-  Timeouts,
-  IpvsSettings,
-  Sysctls,
-  VirtualService,
-  VirtualServiceOptions,
-} from './model/index.js';
+  AttachedStream,
+  AttachOptions,
+  PacketStream,
+  StreamCounters,
+  Tuntap2Device,
+} from './dataplane/packet-stream.js';
 
+// Numbers of the dataplane.
 export type {
   Counters,
-  Dataplane,
   DeviceFacts,
+  Ending,
+  FlowRow,
   FlowTableCounters,
+  ListenSpec,
+  ProtocolName,
   QueueCounters,
   ServerCounters,
   ServiceCounters,
 } from './dataplane/dataplane.js';
 export { latencyBounds, type Histogram, type ServerSignals } from './dataplane/signals.js';
-export type { MemoryPacket, OutputPacket, PacketEngine, ProcessedPacket } from './dataplane/packet-engine.js';
-export {
-  attachStream,
-  openTuntap2,
-  type AttachedStream,
-  type AttachOptions,
-  type PacketStream,
-  type StreamCounters,
-  type Tuntap2Device,
-} from './dataplane/packet-stream.js';
 
-export type { CheckedState, CheckReport, CheckTarget, CustomCheck, Verdict } from './health/index.js';
-export type { CheckTiming, HealthCheck, Question } from './model/index.js';
+// Health checks of one's own, and what checks say.
+export type {
+  CheckedState,
+  CheckReport,
+  CheckState,
+  CheckTarget,
+  CustomCheck,
+  Verdict,
+} from './health/index.js';
 
-export { errorCodes, exitCodeFor, exitCodes, VsnatError, type ErrorCode } from './errors.js';
+// Errors.
+export { errorCodes, VsnatError, type ErrorCode } from './errors.js';
+export { ChangeRefused, type RefusalReason } from './director/change-refused.js';

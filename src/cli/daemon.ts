@@ -213,8 +213,8 @@ const stoppingError = (): VsnatError =>
     'reload: must come while the daemon runs, got one while it stops; start it again',
   );
 
-async function serveMetrics<D extends Dataplane>(
-  director: Director<D>,
+async function serveMetrics(
+  director: Director,
   reloader: Reloader,
   build: { readonly version: string; readonly node: string; readonly addonAbi: number },
   admin: AdminServer,
@@ -239,9 +239,9 @@ interface Doing extends Pick<AdminActions, 'reload' | 'change'> {
   readonly runTime: RunTime;
 }
 
-function attach<D extends Dataplane>(
+function attach(
   admin: AdminServer,
-  director: Director<D>,
+  director: Director,
   reloader: Reloader,
   { reload, runTime, change }: Doing,
 ): void {
@@ -262,8 +262,8 @@ function attach<D extends Dataplane>(
   });
 }
 
-function watchDataplane<D extends Dataplane>(
-  director: Director<D>,
+function watchDataplane(
+  director: Director,
   log: Logger,
   onBroken: DaemonOptions['onBroken'],
 ): NodeJS.Timeout {
@@ -278,7 +278,7 @@ function watchDataplane<D extends Dataplane>(
   return watch;
 }
 
-function logOutcome<D extends Dataplane>(log: Logger, director: Director<D>, outcome: ReloadOutcome): void {
+function logOutcome(log: Logger, director: Director, outcome: ReloadOutcome): void {
   if (outcome.result === 'outdated') {
     log.info(outcome.error.message);
   } else if ('error' in outcome) {
@@ -305,8 +305,8 @@ function logOutcome<D extends Dataplane>(log: Logger, director: Director<D>, out
   }
 }
 
-function readyFields<D extends Dataplane>(
-  director: Director<D>,
+function readyFields(
+  director: Director,
   socket: string,
   metricsPort: number | null,
 ): object {

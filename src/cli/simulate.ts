@@ -4,9 +4,11 @@ import { readFile } from 'node:fs/promises';
 
 import { loadConfigWithModules } from '../config/index.js';
 import { exitCodes, VsnatError } from '../errors.js';
-import { schedulerNameOf, serverId, type VirtualService } from '../model/index.js';
+import { formatListen, schedulerNameOf, serverId, type VirtualService } from '../model/index.js';
 import { SchedulerModules } from '../modules/scheduler-modules.js';
+import { isCapture } from '../packet/capture-file.js';
 import { isSchedulerName, schedulerNames, shippedNames, shippedProgram } from '../scheduler/index.js';
+import { traceOfCapture } from '../simulator/capture-trace.js';
 import { simulate, type SimulateOptions, type Simulation } from '../simulator/simulate.js';
 import { generateTrace, parseTrace, type TraceConnection } from '../simulator/trace.js';
 import type { Io } from './io.js';
@@ -31,15 +33,15 @@ export async function runSimulate(command: SimulateCommand, json: boolean, io: I
       throw usage(`--service: must be a service of ${command.config}, got "${command.service}"`);
     if (service.servers.some(({ address }) => address.includes(':')))
       throw usage(`--service: must have IPv4 servers, got ${command.service}; simulations speak IPv4`);
-    const trace = await traceOf(command);
+    const { trace, notes } = await traceOf(command, service);
     const options = optionsOf(command, service, trace);
     const results: { readonly scheduler: string; readonly result: Simulation }[] = [];
     for (const candidate of await candidatesOf(command, service, modules)) {
-      const result = await simulate(model, candidate, trace, options);
+      const result = await simulate(candidate, trace, { ...options, settings: model });
       results.push({ scheduler: schedulerNameOf(candidate), result });
     }
-    if (json) io.json({ service: service.name, simulations: results });
-    else io.out(linesOf(service, results).join('\n'));
+    if (json) io.json({ service: service.name, notes, simulations: results });
+    else io.out([...notes, ...linesOf(service, results)].join('\n'));
     return exitCodes.ok;
   } finally {
     await modules.close();
@@ -71,15 +73,33 @@ async function schedulerOf(name: string, modules: SchedulerModules): Promise<Vir
   return { reference: name, options: {}, ...found.value };
 }
 
-async function traceOf({ trace, seed }: SimulateCommand): Promise<readonly TraceConnection[]> {
-  if (trace === undefined) {
+interface ReadTrace {
+  readonly trace: readonly TraceConnection[];
+  /** What of a capture is not in it. */
+  readonly notes: readonly string[];
+}
+
+async function traceOf(
+  { trace: file, seed }: SimulateCommand,
+  { listen }: VirtualService,
+): Promise<ReadTrace> {
+  if (file === undefined) {
     if (!/^\d+$/.test(seed)) throw usage(`--seed: must be a whole number, got "${seed}"`);
-    return generateTrace({ seed: Number(seed) });
+    return { trace: generateTrace({ seed: Number(seed) }), notes: [] };
   }
-  const text = await readFile(trace, 'utf8').catch((error: unknown) => {
-    throw usage(`--trace: must be a file that can be read, got "${trace}": ${String(error)}`);
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw usage(`--trace: must be a file that can be read, got "${file}": ${String(error)}`);
   });
-  return parseTrace(text, trace);
+  if (!isCapture(bytes)) return { trace: parseTrace(bytes.toString(), file), notes: [] };
+  const { trace, leftOut, inTheMiddle } = traceOfCapture(bytes, file, listen);
+  if (trace.length === 0)
+    throw usage(
+      `--trace: must have connections to ${listen.map(formatListen).join(', ')}, got none in ${file}; capture where clients ask, before the address is translated`,
+    );
+  const notes = [
+    `${file}: ${trace.length} connections; ${leftOut} packets left out, ${inTheMiddle} connections had begun before it`,
+  ];
+  return { trace, notes };
 }
 
 function optionsOf(
@@ -127,7 +147,7 @@ function linesOf(
       ['mean handshake', ...results.map(({ result }) => `${result.meanHandshakeMs.toFixed(1)} ms`)],
       ['refused', ...results.map(({ result }) => String(result.refused))],
     ],
-  );
+  ).concat(results.flatMap(({ result }) => result.warnings.map((text) => `warning: ${text}`)));
 }
 
 const usage = (message: string): VsnatError => new VsnatError('VSNAT_USAGE', message);

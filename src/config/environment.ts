@@ -9,6 +9,7 @@ import { show, type Complaint, type Problems } from './problem.js';
 import type { Path } from './positions.js';
 import type { SchemaNode } from './schema.js';
 
+/** Names and values, as of process.env. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Puts values in the place of references, in the document itself. */

@@ -31,6 +31,7 @@ export { unreachable, type HostNetwork, type HostPrefix } from './reach.js';
 export type { Environment } from './environment.js';
 export type { ConfigDocument } from './schema.js';
 
+/** What reading a configuration may look at besides its text. */
 export interface ConfigOptions {
   /**
    * The host's subnets, to check that every server is in one. null when they could not be listed: the check is
@@ -41,10 +42,14 @@ export interface ConfigOptions {
   readonly running?: Model;
   /** What ${NAME} stands for; the environment of this process unless given. */
   readonly environment?: Environment;
-  /** Left out: a service that names a scheduler module is a mistake. */
+  /**
+   * Left out: a service that names a scheduler module is a mistake.
+   * @internal
+   */
   readonly schedulers?: FindScheduler;
 }
 
+/** A configuration that was read. */
 export interface Config {
   readonly model: Model;
   /** As messages name them: the one that was asked for, and those it includes. */

@@ -6,6 +6,7 @@
 import { VsnatError } from '../errors.js';
 import type { Origin, Path, Positions } from './positions.js';
 
+/** A mistake in a configuration, and its place. */
 export interface Problem {
   readonly file: string;
   readonly line: number;
@@ -19,9 +20,14 @@ export interface Problem {
 export const formatProblem = ({ file, line, column, path, message }: Problem): string =>
   `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`;
 
+/** Mistakes in a configuration, all of them; `message` has a line for each. Its code is VSNAT_CONFIG_INVALID. */
 export class ConfigError extends VsnatError {
+  /** ConfigError */
   override readonly name = 'ConfigError';
-  constructor(readonly problems: readonly Problem[]) {
+  constructor(
+    /** In the order of the text. */
+    readonly problems: readonly Problem[],
+  ) {
     super('VSNAT_CONFIG_INVALID', problems.map(formatProblem).join('\n'));
   }
 }

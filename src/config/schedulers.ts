@@ -7,6 +7,7 @@ import { good, mistake, type Parsed } from '../model/parsed.js';
 import type { CustomScheduler } from '../model/custom-scheduler.js';
 import type { Model } from '../model/model.js';
 
+/** A scheduler module that was imported. */
 export interface LoadedScheduler {
   readonly scheduler: CustomScheduler;
   /** Another one whenever the file is another. */

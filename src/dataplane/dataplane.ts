@@ -8,8 +8,10 @@ import type { Plan } from '../model/plan.js';
 import type { ServerSignals } from './signals.js';
 import type { SignsWatch } from './signs.js';
 
+/** What vsnat balances. */
 export type ProtocolName = 'tcp' | 'udp' | 'sctp';
 
+/** Where a service listens. */
 export interface ListenSpec {
   readonly protocol: ProtocolName;
   /** IPv4 or IPv6 address as text; the VIP. */
@@ -210,6 +212,7 @@ export interface QueueCounters {
   readonly generation: number;
 }
 
+/** One server's slot. */
 export interface ServerCounters {
   readonly slot: number;
   readonly active: number;
@@ -226,6 +229,7 @@ export interface ServerCounters {
   readonly signals: ServerSignals;
 }
 
+/** One service's slot. */
 export interface ServiceCounters {
   readonly slot: number;
   readonly connections: number;
@@ -235,6 +239,7 @@ export interface ServiceCounters {
   readonly cursor: number;
 }
 
+/** The table of connections. */
 export interface FlowTableCounters {
   readonly capacity: number;
   readonly flows: number;
@@ -245,6 +250,7 @@ export interface FlowTableCounters {
   readonly templates: number;
 }
 
+/** Everything the dataplane counts. Slots are its own numbers for services and servers. */
 export interface Counters {
   readonly queues: readonly QueueCounters[];
   /** Slots used by the published snapshot, and others that carry flows or have ever counted anything. */

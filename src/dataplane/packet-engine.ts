@@ -12,11 +12,13 @@ export interface MemoryPacket {
   readonly nowMs: number;
 }
 
+/** A packet that leaves. */
 export interface OutputPacket {
   readonly packet: Uint8Array;
   readonly vnet: Uint8Array;
 }
 
+/** What became of a packet. */
 export interface ProcessedPacket {
   readonly outputs: readonly OutputPacket[];
   /** forwarded, passed, generated, or the name of a drop reason. */

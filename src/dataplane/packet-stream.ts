@@ -13,6 +13,7 @@ import { createRequire } from 'node:module';
 import { VsnatError } from '../errors.js';
 import type { PacketEngine } from './packet-engine.js';
 
+/** What attach() needs of a stream of IP packets: the shape of a Duplex, and of a device of tuntap2. */
 export interface PacketStream {
   on(event: 'data', listener: (packet: Uint8Array) => void): unknown;
   on(event: 'close', listener: () => void): unknown;
@@ -23,6 +24,7 @@ export interface PacketStream {
   write(packet: Uint8Array): boolean;
 }
 
+/** Packets of an attached stream. */
 export interface StreamCounters {
   readonly received: number;
   readonly written: number;
@@ -32,6 +34,7 @@ export interface StreamCounters {
   readonly failed: number;
 }
 
+/** A stream that is served. */
 export interface AttachedStream {
   readonly counters: StreamCounters;
   /** Resolves when the stream has closed or detach() was called; rejects with the stream's error. */
@@ -40,6 +43,7 @@ export interface AttachedStream {
   detach(): void;
 }
 
+/** Of attach(). */
 export interface AttachOptions {
   /** Monotonic milliseconds. */
   readonly now?: () => number;
@@ -105,13 +109,13 @@ export interface Tuntap2Device extends PacketStream {
   release(done?: () => void): unknown;
 }
 
-type Require = (id: string) => unknown;
-
 /**
  * Opens a TUN device with tuntap2, if the user has installed it. It picks the name, has one queue and no offloads.
  * Its release() waits for a read that an idle device never finishes: delete the link (`ip link del NAME`) to end it.
  */
-export function openTuntap2(require: Require = createRequire(import.meta.url)): Tuntap2Device {
+export function openTuntap2(
+  require: (id: string) => unknown = createRequire(import.meta.url),
+): Tuntap2Device {
   let module_: { readonly Tun: new () => Tuntap2Device };
   try {
     module_ = require('tuntap2') as typeof module_;

@@ -9,6 +9,7 @@ export const latencyBounds: readonly number[] = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ];
 
+/** Measured times by size; the buckets' upper ends are latencyBounds. */
 export interface Histogram {
   /** By bucket, not added up; one more than there are bounds. */
   readonly counts: readonly number[];
@@ -18,6 +19,7 @@ export interface Histogram {
   readonly sum: number;
 }
 
+/** What packets tell of a server in passing. */
 export interface ServerSignals {
   /** TCP: SYN to SYN-ACK. SCTP: INIT to INIT ACK. As seen here, so without the client's own network. */
   readonly handshake: Histogram;

@@ -18,11 +18,15 @@ export const refusalReasons = [
   'other',
 ] as const;
 
+/** Why a change was refused, for programs. */
 export type RefusalReason = (typeof refusalReasons)[number];
 
+/** A change or question that names what is not there, or may not be. Its code is VSNAT_CHANGE_REFUSED. */
 export class ChangeRefused extends VsnatError {
+  /** ChangeRefused */
   override readonly name = 'ChangeRefused';
   constructor(
+    /** For programs. */
     readonly reason: RefusalReason,
     message: string,
   ) {

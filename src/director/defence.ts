@@ -11,8 +11,10 @@ import type { Dataplane, DefenceSpec } from '../dataplane/dataplane.js';
 import type { Sysctls } from '../model/index.js';
 
 export const defences = ['drop_entry', 'drop_packet', 'secure_tcp'] as const;
+/** The defences, by the names of the kernel's sysctls. */
 export type DefenceName = (typeof defences)[number];
 
+/** Which defences against floods are on (the sysctls drop_entry, drop_packet, secure_tcp), and how hard they work. */
 export interface DefenceState {
   /** What the sysctl reads now. 2 and 3: it is on. */
   readonly modes: Readonly<Record<DefenceName, number>>;

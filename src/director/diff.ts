@@ -18,6 +18,7 @@ import {
 } from '../model/index.js';
 import { diffStanding } from './diff-standing.js';
 
+/** One difference between two configurations; describeChange() makes a line of it. */
 export type Change =
   | {
       readonly kind: 'added' | 'removed';

@@ -11,7 +11,7 @@ import { availableParallelism } from 'node:os';
 
 import { parseConfig } from '../config/index.js';
 import type { Counters, Dataplane, DeviceFacts, Ending, TunOptions } from '../dataplane/dataplane.js';
-import { limitsFor, MemoryDataplane, TunDataplane, type MemoryOptions } from '../dataplane/native.js';
+import { limitsFor, MemoryDataplane, TunDataplane } from '../dataplane/native.js';
 import type { MemoryPacket, ProcessedPacket } from '../dataplane/packet-engine.js';
 import {
   attachStream,
@@ -47,7 +47,10 @@ import type { Listing } from './listing.js';
 import { wholeService, type ConnectionPage, type ServiceListing, type ServiceReport } from './report.js';
 import { slotsNeeded } from './slots.js';
 
-/** What src/host gives: the routes, rules and neighbours of the running model. */
+/**
+ * What src/host gives: the routes, rules and neighbours of the running model.
+ * @internal
+ */
 export interface HostPlumbing {
   /** Also puts back what others have removed, so it is called on every reload. */
   update(model: Model): Promise<void>;
@@ -56,21 +59,39 @@ export interface HostPlumbing {
   close(): Promise<void>;
 }
 
-/** A configuration as its YAML text, or as config/ or model/ made it. */
-export type Configuration = string | Model;
+/**
+ * A configuration: its YAML text, a Model as loadConfig() gives it, or some parts of one, such as
+ * `{ services: [virtualService({ ... })] }`. Parts that are left out have their defaults at the start, and stay as they
+ * are on a change.
+ */
+export type Configuration = string | Partial<Model>;
 
+/** Of Director.tun(). */
 export interface TunDirectorOptions {
   /** Where warnings about the host go; silent when absent. */
   readonly log?: HostLog;
-  /** `off`: the services' checks are not made, and all servers count as up. */
+  /** `off`: the services' checks are not made, and all servers count as up. `on` when left out. */
   readonly health?: 'on' | 'off';
 }
 
-export interface MemoryDirectorOptions extends Omit<MemoryOptions, 'flowCapacity'> {
+/** Of Director.memory(). */
+export interface MemoryDirectorOptions {
+  /** Queues that packets may arrive on; 1 when left out. */
+  readonly queues?: number;
+  /** 16 bytes for the keyed hashes. Given, dice fall the same way each time; random when left out. */
+  readonly hashKey?: Uint8Array;
   /** What slow starts, drains and custom schedulers go by; the machine's when left out. Packets carry their own time. */
   readonly clock?: Clock;
+  /**
+   * `on`: the services' checks are made, from this process's sockets and by the machine's clock. `off` when left out: all
+   * servers count as up.
+   */
+  readonly health?: 'on' | 'off';
+  /** Where warnings about checks go; silent when absent. */
+  readonly log?: HostLog;
 }
 
+/** @internal */
 export interface DirectorParts<D extends Dataplane> {
   readonly dataplane: D;
   /** Called once the snapshot is published and the dataplane moves packets. */
@@ -86,9 +107,15 @@ export interface DirectorParts<D extends Dataplane> {
   readonly clock?: Clock;
 }
 
-export class Director<D extends Dataplane = Dataplane> {
-  /** What has happened: verdicts, drains, lost quorums, and what the daemon adds. */
+/**
+ * Virtual services at work. Director.tun() makes one that serves a network, Director.memory() one that serves arrays of
+ * bytes; everything else is the same for both. After close() every call throws VSNAT_DATAPLANE, but for what only remembers
+ * (`model`, `events`).
+ */
+export class Director {
+  /** What has happened: verdicts, drains, lost quorums, schedulers that failed. */
   readonly events: Events;
+  readonly #dataplane: Dataplane;
   readonly #caretaker: Caretaker;
   readonly #reconciler: Reconciler;
   readonly #defender: Defender;
@@ -98,11 +125,12 @@ export class Director<D extends Dataplane = Dataplane> {
   #turn: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  protected constructor(
-    protected readonly dataplane: D,
-    model: Model,
-    clock: Clock = realClock,
-  ) {
+  /** Directors are made by Director.tun() and Director.memory(). */
+  protected constructor(by: never, and: never);
+  /** @internal */
+  protected constructor(dataplane: Dataplane, model: Model, clock?: Clock);
+  protected constructor(dataplane: Dataplane, model: Model, clock: Clock = realClock) {
+    this.#dataplane = dataplane;
     this.events = new Events(() => clock.wall());
     this.#caretaker = new Caretaker(dataplane, this.events, clock);
     this.#reconciler = this.#caretaker.reconciler;
@@ -111,11 +139,16 @@ export class Director<D extends Dataplane = Dataplane> {
     this.#defender = new Defender(dataplane, model.ipvs.sysctls);
   }
 
-  /** A director over a TUN device of its own, with the host's routes leading into it. Needs CAP_NET_ADMIN. */
+  /**
+   * A director over a TUN device of its own, with the host's routes leading into it. Needs CAP_NET_ADMIN.
+   * Rejects with VSNAT_CONFIG_INVALID, VSNAT_NO_PERMISSION, VSNAT_NO_TUN, VSNAT_DEVICE_BUSY, VSNAT_HOST_REFUSED or
+   * VSNAT_ADDON_MISSING, and then leaves nothing behind. Its threads do not keep the process alive; close() it before the
+   * process ends, or routes stay behind until the next start over the same device.
+   */
   static async tun(
     configuration: Configuration,
     { log = silent, health = 'on' }: TunDirectorOptions = {},
-  ): Promise<Director<TunDataplane>> {
+  ): Promise<Director> {
     const model = modelOf(configuration);
     await preflight(model, { log });
     return Director.start(
@@ -131,10 +164,13 @@ export class Director<D extends Dataplane = Dataplane> {
     );
   }
 
-  /** The same director over arrays of bytes: no device, no root, no threads, and time is an argument. */
+  /**
+   * The same director over arrays of bytes: no device, no root, no threads, and time is an argument. Any number of them may
+   * live in one process. Throws VSNAT_CONFIG_INVALID or VSNAT_ADDON_MISSING. Keeps no process alive.
+   */
   static memory(
     configuration: Configuration,
-    { clock, ...options }: MemoryDirectorOptions = {},
+    { clock, health = 'off', log = silent, ...options }: MemoryDirectorOptions = {},
   ): MemoryDirector {
     const model = modelOf(configuration);
     const dataplane = new MemoryDataplane(
@@ -142,15 +178,20 @@ export class Director<D extends Dataplane = Dataplane> {
       limitsFor(slotsNeeded(model)),
     );
     try {
-      return new MemoryDirector(dataplane, model, clock);
+      const director = new MemoryDirector(dataplane, model, clock);
+      if (health === 'on') director.#caretaker.employ(healthChecks(log));
+      return director;
     } catch (error) {
       dataplane.close();
       throw error;
     }
   }
 
-  /** Takes over the dataplane: it is closed when the director is, and also when this start fails. */
-  static async start<D extends Dataplane>(parts: DirectorParts<D>, model: Model): Promise<Director<D>> {
+  /**
+   * Takes over the dataplane: it is closed when the director is, and also when this start fails.
+   * @internal
+   */
+  static async start<D extends Dataplane>(parts: DirectorParts<D>, model: Model): Promise<Director> {
     const { dataplane } = parts;
     try {
       const director = new Director(dataplane, model, parts.clock);
@@ -167,7 +208,7 @@ export class Director<D extends Dataplane = Dataplane> {
   }
 
   async #chooseEgress(look: EgressLook): Promise<void> {
-    const chooser = new EgressChooser(this.dataplane, this.model.tun.egress, look, (state) => {
+    const chooser = new EgressChooser(this.#dataplane, this.model.tun.egress, look, (state) => {
       this.events.record({ kind: 'device', text: `egress is ${describeEgress(state)}` });
     });
     this.#egress = chooser;
@@ -175,8 +216,9 @@ export class Director<D extends Dataplane = Dataplane> {
     chooser.watch();
   }
 
+  /** What the device turned out to be able to do; of a memory device, nothing. */
   get facts(): DeviceFacts {
-    return this.dataplane.facts;
+    return this.#dataplane.facts;
   }
 
   /** The configuration in force. Settings that need a restart show their old value until then. */
@@ -189,12 +231,16 @@ export class Director<D extends Dataplane = Dataplane> {
     return this.#reconciler.generation;
   }
 
-  /** Makes `wanted` the running configuration, whole or not at all. Calls are obeyed one after the other. */
+  /**
+   * Makes `wanted` the running configuration, whole or not at all, and resolves with what has changed. Live connections go
+   * on. Calls are obeyed one after the other. Rejects with VSNAT_CONFIG_INVALID, VSNAT_DATAPLANE or VSNAT_HOST_REFUSED, and
+   * then the old configuration runs on.
+   */
   apply(wanted: Configuration): Promise<readonly Change[]> {
-    return this.change(() => modelOf(wanted));
+    return this.change((running) => modelOf(wanted, running));
   }
 
-  /** The same, with the new configuration made from the one that runs when its turn has come. */
+  /** As apply(), with the new configuration made from the one that runs when its turn has come. */
   change(make: (running: Model) => Model): Promise<readonly Change[]> {
     const result = this.#turn.then(() => this.#apply(make(this.model)));
     this.#turn = result.catch(() => undefined); // the caller has the failure; the next one must still get its turn
@@ -218,7 +264,10 @@ export class Director<D extends Dataplane = Dataplane> {
     return changes;
   }
 
-  /** Snapshots published so far, and how long the last one took. */
+  /**
+   * Snapshots published so far, and how long the last one took.
+   * @internal
+   */
   get publishes(): Publishes {
     return this.#reconciler.publishes;
   }
@@ -228,7 +277,10 @@ export class Director<D extends Dataplane = Dataplane> {
     return this.#caretaker.monitor?.states() ?? [];
   }
 
-  /** The checks; undefined where nobody checks. */
+  /**
+   * The checks; undefined where nobody checks.
+   * @internal
+   */
   get monitor(): HealthMonitor | undefined {
     return this.#caretaker.monitor;
   }
@@ -238,7 +290,7 @@ export class Director<D extends Dataplane = Dataplane> {
    * told; `silence`: nobody is. Throws ChangeRefused for a service or server that is not there.
    */
   async endConnections(selection: ConnectionSelection, ending: Ending = 'reset'): Promise<number> {
-    const count = await this.dataplane.endFlows(selectionOf(selection, this.#reconciler), ending);
+    const count = await this.#dataplane.endFlows(selectionOf(selection, this.#reconciler), ending);
     const text = `${count} connections ${ending === 'reset' ? 'reset' : 'silenced'} on request`;
     this.events.record({
       kind: 'flows',
@@ -250,8 +302,9 @@ export class Director<D extends Dataplane = Dataplane> {
     return count;
   }
 
+  /** Everything counted since the start, by queue and by slot; services() has it by name. */
   counters(): Counters {
-    return this.dataplane.counters();
+    return this.#dataplane.counters();
   }
 
   /** Which defences against floods are on, and how hard they work. */
@@ -266,7 +319,7 @@ export class Director<D extends Dataplane = Dataplane> {
 
   /** Why packets are no longer moved, or null while all is well. There is no way back but a new director. */
   failure(): string | null {
-    return this.dataplane.failure();
+    return this.#dataplane.failure();
   }
 
   /** What is wrong with the host's routes and rules, or null. It is mended as soon as the kernel allows. */
@@ -279,17 +332,23 @@ export class Director<D extends Dataplane = Dataplane> {
     return [...this.listing(counters)].map(wholeService);
   }
 
-  /** The same, each put together when it is asked for: of many servers, all at once holds everything else up. */
+  /**
+   * The same, each put together when it is asked for: of many servers, all at once holds everything else up.
+   * @internal
+   */
   listing(counters: Counters = this.counters()): Listing<ServiceListing> {
     return this.#reconciler.services(counters);
   }
 
-  /** What services and servers have counted, and nothing more. */
+  /**
+   * What services and servers have counted, and nothing more.
+   * @internal
+   */
   tallies(): Iterable<ServiceTally> {
     return this.#reconciler.tallies(this.counters());
   }
 
-  /** A page of the tracked connections. Start with cursor 0, go on with `next` until it is null. */
+  /** A page of the tracked connections, about `limit` of them. Start with cursor 0, go on with `next` until it is null. */
   connections(cursor = 0, limit = 1000): ConnectionPage {
     return this.#reconciler.connections(cursor, limit);
   }
@@ -297,7 +356,7 @@ export class Director<D extends Dataplane = Dataplane> {
   /** What would become of the first packet of a connection, and why. Nothing is changed by asking. */
   explain(tuple: Tuple): Promise<Explanation> {
     return explainRunning(tuple, {
-      dataplane: this.dataplane,
+      dataplane: this.#dataplane,
       services: this.#reconciler.explained(),
       ipvs: this.model.ipvs,
     });
@@ -313,7 +372,7 @@ export class Director<D extends Dataplane = Dataplane> {
         await this.#caretaker.close();
         await this.#host?.close(); // routes first: while they stand, packets must still be moved
       } finally {
-        this.dataplane.close();
+        this.#dataplane.close();
       }
     });
     this.#turn = this.#closing.catch(() => undefined);
@@ -321,28 +380,44 @@ export class Director<D extends Dataplane = Dataplane> {
   }
 }
 
-export class MemoryDirector extends Director<MemoryDataplane> {
-  /** One packet in, what leaves because of it out. */
-  process(packet: MemoryPacket): ProcessedPacket {
-    return this.dataplane.process(packet);
+/** A director without a device: whoever has it hands in the packets. */
+export class MemoryDirector extends Director {
+  readonly #memory: MemoryDataplane;
+
+  /** Made by Director.memory(). */
+  constructor(by: never, and: never);
+  /** @internal */
+  constructor(dataplane: MemoryDataplane, model: Model, clock?: Clock);
+  constructor(dataplane: MemoryDataplane, model: Model, clock?: Clock) {
+    super(dataplane, model, clock);
+    this.#memory = dataplane;
   }
 
-  /** Forgets the connections whose time has run out at `nowMs`. */
+  /** One packet in, what leaves because of it out. The time of packets must not go back. Throws VSNAT_DATAPLANE. */
+  process(packet: MemoryPacket): ProcessedPacket {
+    return this.#memory.process(packet);
+  }
+
+  /** Forgets the connections whose time has run out at `nowMs`, on the clock of the packets. */
   expire(nowMs: number): void {
-    this.dataplane.expire(nowMs);
+    this.#memory.expire(nowMs);
   }
 
   /** Serves a stream of packets, such as a device of tuntap2. The stream stays the caller's to close. */
   attach(stream: PacketStream, options?: AttachOptions): AttachedStream {
-    return attachStream(this.dataplane, stream, options);
+    return attachStream(this.#memory, stream, options);
   }
 }
 
-/** The memory of this machine, looked at every second. */
+/**
+ * The memory of this machine, looked at every second.
+ * @internal
+ */
 export const hostMemory: MemoryWatch = { availablePages: () => availablePages(realSystem), everySecond };
 
-export function modelOf(configuration: Configuration): Model {
-  return typeof configuration === 'string' ? parseConfig(configuration).model : configuration;
+function modelOf(configuration: Configuration, running?: Model): Model {
+  if (typeof configuration === 'string') return parseConfig(configuration).model;
+  return { ...(running ?? parseConfig('services: []').model), ...configuration };
 }
 
 /** The kernel attaches at most 256 queues to one device. */

@@ -8,6 +8,7 @@ import type { Dataplane } from '../dataplane/dataplane.js';
 import { VsnatError } from '../errors.js';
 import type { EgressSetting } from '../model/index.js';
 
+/** How translated packets leave, and why. */
 export interface EgressState {
   readonly setting: EgressSetting;
   readonly way: 'route' | 'direct';

@@ -24,8 +24,10 @@ export const eventKinds = [
   'host',
 ] as const;
 
+/** What an event is about. */
 export type EventKind = (typeof eventKinds)[number];
 
+/** Something that happened; never changed afterwards. */
 export interface DirectorEvent {
   readonly id: number;
   /** Unix milliseconds. */
@@ -39,16 +41,20 @@ export interface DirectorEvent {
   readonly detail: Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
 }
 
+/** An event as it is recorded; number and time are given to it. */
 export type NewEvent = Pick<DirectorEvent, 'kind' | 'text'> & Partial<Omit<DirectorEvent, 'id' | 'at'>>;
 
+/** Events that followed one another. */
 export interface EventPage {
   readonly events: readonly DirectorEvent[];
   /** Events after the number asked for that the ring has lost. */
   readonly missed: number;
 }
 
+/** Called with each new event; must not throw. */
 export type EventListener = (event: DirectorEvent) => void;
 
+/** The last thousand events, and those to come. */
 export class Events {
   readonly #now: () => number;
   readonly #capacity: number;
@@ -67,6 +73,7 @@ export class Events {
     return this.#last;
   }
 
+  /** Adds one, and tells the subscribers; for programs that have something to tell of their own. */
   record({ kind, text, service = null, server = null, detail = {} }: NewEvent): DirectorEvent {
     this.#last += 1;
     const event = { id: this.#last, at: this.#now(), kind, service, server, text, detail };

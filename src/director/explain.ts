@@ -33,6 +33,7 @@ export interface Situation {
   readonly expireQuiescentTemplate: boolean;
 }
 
+/** What would become of a packet, and why. */
 export interface Explanation {
   /** "tcp 10.1.0.2:40000 -> 10.9.0.1:80" */
   readonly packet: string;

@@ -2,6 +2,7 @@
 /** A clock that is turned by hand: for directors in tests and in the simulator, whose time is the packets'. */
 import type { Clock } from '../health/clock.js';
 
+/** A clock that is turned by hand, for tests. */
 export class ManualClock implements Clock {
   #ms: number;
   #waiting: { readonly at: number; readonly call: () => void }[] = [];

@@ -32,6 +32,7 @@ export interface StandingReport {
   readonly drainSeconds: number | null;
 }
 
+/** A real server with its numbers since the start. */
 export interface ServerReport {
   /** address:port, the server's identity. */
   readonly server: string;
@@ -52,6 +53,7 @@ export interface ServerReport {
   readonly signals: ServerSignals;
 }
 
+/** A virtual service with its servers and numbers since the start. */
 export interface ServiceReport {
   readonly service: string;
   readonly listen: readonly ListenSpec[];
@@ -218,6 +220,7 @@ export interface ConnectionRow extends Omit<FlowRow, 'serviceSlot' | 'serverSlot
   readonly service: string | null;
 }
 
+/** Some of the tracked connections, and where to go on. */
 export interface ConnectionPage {
   readonly rows: readonly ConnectionRow[];
   readonly next: number | null;

@@ -23,6 +23,7 @@ export interface CheckTarget {
   readonly options: unknown;
 }
 
+/** What a check of one's own answers. */
 export interface CheckReport {
   readonly good: boolean;
   readonly message?: string;

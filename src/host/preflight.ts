@@ -10,6 +10,7 @@ import { ipJson } from './state.js';
 import { versionOf, type IpVersion } from './step.js';
 import { realSystem, type System } from './system.js';
 
+/** Where sentences about the host go. */
 export interface HostLog {
   info(message: string): void;
   warn(message: string): void;

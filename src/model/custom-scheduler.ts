@@ -7,6 +7,7 @@
 import type { Endpoint, Protocol } from './endpoint.js';
 import type { Plan } from './plan.js';
 
+/** A real server as schedulers see it. */
 export interface SchedulerServer extends Endpoint {
   /** 0..65535; 0 takes no new connections. */
   readonly weight: number;
@@ -55,6 +56,7 @@ export interface ServerLoad {
   readonly handshakesFailed: number;
 }
 
+/** What a scheduler is told beside servers and loads. */
 export interface PlanContext<Options = Readonly<Record<string, unknown>>> {
   /** Name of the virtual service. */
   readonly service: string;

@@ -6,8 +6,10 @@
 import { familyOf, parseAddress, type IpAddress } from './address.js';
 import { good, mistake, required, type Parsed } from './parsed.js';
 
+/** What vsnat balances. */
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
+/** An address and a port. */
 export interface Endpoint {
   readonly address: IpAddress;
   /** Host order, 1..65535; 0 of a real server: the port the client asked for. */

@@ -36,6 +36,7 @@ export interface TlsOptions {
   readonly key: string | null;
 }
 
+/** What a DNS check asks for. */
 export type DnsRecordType = 'A' | 'AAAA' | 'NS' | 'SOA' | 'TXT' | 'MX' | 'CNAME' | 'SRV' | 'PTR' | 'ANY';
 
 /** What is asked. Each kind is a file in health/. */
@@ -74,8 +75,10 @@ export type Question =
   /** `check` of an ES module, docs/library.md. `options` is what the configuration gave it. */
   | { readonly kind: 'module'; readonly file: string; readonly options: unknown };
 
+/** The kinds of health checks. */
 export type CheckKind = Question['kind'];
 
+/** One check of a service's servers. */
 export interface HealthCheck {
   readonly question: Question;
   readonly timing: CheckTiming;

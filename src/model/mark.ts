@@ -6,6 +6,7 @@
 import { familyOf, type Family } from './address.js';
 import { formatListen, type Listen } from './endpoint.js';
 
+/** The places a mark stands for. */
 export interface MarkRule {
   readonly mark: number;
   /** At least one; all of one address family. */

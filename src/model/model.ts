@@ -5,11 +5,13 @@ import type { MarkRule } from './mark.js';
 import type { VirtualService } from './service.js';
 import type { IpvsSettings } from './sysctls.js';
 
+/** `log.level` of the configuration. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
 /** How translated packets leave: by the kernel's routing, as frames, or as frames where that makes no difference. */
 export type EgressSetting = 'auto' | 'route' | 'direct';
 
+/** `tun:` of the configuration; of no meaning to a director in memory. */
 export interface TunSettings {
   readonly name: string;
   /** 'auto': one per CPU. */
@@ -31,6 +33,7 @@ export interface AdminTls {
   readonly clientCa: string | null;
 }
 
+/** The admin API, `admin:` of the configuration; a director from code opens none. */
 export interface AdminSettings {
   readonly socket: string;
   /** Permission bits of the socket: 0o660. */
@@ -45,6 +48,7 @@ export interface AdminSettings {
   readonly runTimeChanges: 'drop' | 'keep';
 }
 
+/** `metrics:` of the configuration; a director from code serves none. */
 export interface MetricsSettings {
   /** null: no metrics are served. */
   readonly listen: Endpoint | null;
@@ -54,6 +58,7 @@ export interface MetricsSettings {
   readonly maxSeries: number;
 }
 
+/** A whole configuration: validated, with every default filled in. */
 export interface Model {
   readonly services: readonly VirtualService[];
   /** What the marks of services made at run time stand for. */

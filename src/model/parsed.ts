@@ -5,6 +5,7 @@
  */
 import { VsnatError } from '../errors.js';
 
+/** Why a text was not taken. */
 export interface Mistake {
   readonly ok: false;
   /** Continues the sentence "<where>: must …". */
@@ -13,11 +14,13 @@ export interface Mistake {
   readonly hint?: string;
 }
 
+/** The value of a text that was taken. */
 export interface Good<T> {
   readonly ok: true;
   readonly value: T;
 }
 
+/** A value, or what its text should have been. */
 export type Parsed<T> = Good<T> | Mistake;
 
 export const good = <T>(value: T): Good<T> => ({ ok: true, value });

@@ -15,8 +15,10 @@ export interface ClientNetwork {
 
 /** What besides the client's network says that connections belong together: sip, the Call-ID of a SIP call. */
 export const persistenceEngines = ['sip'] as const;
+/** What besides the client's network keeps connections together. */
 export type PersistenceEngine = (typeof persistenceEngines)[number];
 
+/** Connections of one client network go to one server. */
 export interface Persistence extends ClientNetwork {
   /** How long a client's network is remembered after its last new connection. */
   readonly timeoutSeconds: number;

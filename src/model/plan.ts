@@ -5,6 +5,7 @@
  * plan. A `ServerIndex` is a position in the service's own list of servers (the order of the configuration).
  */
 
+/** A position in the service's own list of servers, from 0. */
 export type ServerIndex = number;
 
 /** Take the steps in turn: `lead` once, then `loop` for ever. A step whose server is unusable is skipped. */
@@ -105,4 +106,5 @@ export interface BoundedPlan {
   readonly slots: readonly ServerIndex[];
 }
 
+/** What a scheduler answers: one of six kinds of tables the dataplane picks from. */
 export type Plan = CyclePlan | HashPlan | LeastPlan | FirstPlan | LocalPlan | BoundedPlan;

@@ -25,6 +25,7 @@ export type HelperName = 'none' | 'ftp';
 
 export const helperNames = ['none', 'ftp'] as const satisfies readonly HelperName[];
 
+/** A real server as it is configured. */
 export interface RealServer extends Endpoint {
   readonly weight: Weight;
   /** No new connections while active + inactive ones reach this; 0 means no limit. */
@@ -43,6 +44,7 @@ export interface RealServer extends Endpoint {
   readonly drain?: DrainPolicy;
 }
 
+/** A virtual service as it is configured. */
 export interface VirtualService {
   /** Identity of the service across reloads, and its label in metrics. */
   readonly name: string;
@@ -97,6 +99,7 @@ export function targetPort(
   return isLeft || server.port === 0 ? listen.port : server.port;
 }
 
+/** Of realServer(); what is left out has the default in parentheses. */
 export interface RealServerOptions {
   readonly weight?: number;
   readonly upperThreshold?: number;
@@ -107,6 +110,7 @@ export interface RealServerOptions {
   readonly checked?: boolean;
 }
 
+/** A real server from `address:port`. Throws VSNAT_CONFIG_INVALID. */
 export function realServer(address: string, options: RealServerOptions = {}): RealServer {
   return {
     ...required(`server ${JSON.stringify(address)}`, parseServer(address)),
@@ -120,6 +124,7 @@ export function realServer(address: string, options: RealServerOptions = {}): Re
   };
 }
 
+/** Of virtualService(). Only name, listen and servers are needed. */
 export interface VirtualServiceOptions {
   readonly name: string;
   readonly listen: string | readonly string[];
@@ -141,6 +146,7 @@ export interface VirtualServiceOptions {
   readonly sorryServers?: readonly (string | RealServer)[];
 }
 
+/** A virtual service from text, with the kernel's defaults for what is left out. Throws VSNAT_CONFIG_INVALID. */
 export function virtualService(options: VirtualServiceOptions): VirtualService {
   const listen = typeof options.listen === 'string' ? [options.listen] : options.listen;
   const places = listen.map((text) => required(`listen ${JSON.stringify(text)}`, parseListen(text)));

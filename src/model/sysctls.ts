@@ -21,12 +21,15 @@ export const kernelSysctls = {
   lblcr_expiration: 86_400,
 } as const satisfies Readonly<Record<string, number>>;
 
+/** A sysctl of net.ipv4.vs that vsnat knows. */
 export type SysctlName = keyof typeof kernelSysctls;
 
+/** The kernel's sysctls by name. */
 export type Sysctls = Readonly<Record<SysctlName, number>>;
 
 export const sysctlNames = Object.keys(kernelSysctls) as readonly SysctlName[];
 
+/** `ipvs:` of the configuration. */
 export interface IpvsSettings {
   /** What becomes of a live connection whose server left the configuration. */
   readonly removedServers: 'reset' | 'silent';

@@ -2,6 +2,7 @@
 /** A server's share of new connections. 0 drains: live connections go on, new ones go elsewhere. */
 import { good, mistake, type Parsed } from './parsed.js';
 
+/** A server's share of new connections, 0..65535; 0 takes none. */
 export type Weight = number & { readonly __unit: 'Weight' };
 
 /** The kernel stores more, but ipvsadm and every tool around it stop here. */

@@ -12,6 +12,9 @@ import type { CustomScheduler } from '../model/custom-scheduler.js';
 import { good, mistake, type Parsed } from '../model/parsed.js';
 import { defaultLimits, SchedulerThread, type ThreadLimits } from './scheduler-thread.js';
 
+export type { ThreadLimits } from './scheduler-thread.js';
+
+/** A scheduler module that was imported. */
 export interface LoadedModule {
   readonly scheduler: CustomScheduler;
   /** Of the file: eight digits of its hash, and when it was changed. */
@@ -23,6 +26,10 @@ interface Opened {
   readonly version: string;
 }
 
+/**
+ * Imports scheduler modules, each in a thread of its own, once for each version of its file. close() ends the
+ * threads.
+ */
 export class SchedulerModules {
   readonly #limits: ThreadLimits;
   /** By file and version; an old version stays until retain() says that nobody uses it. */
@@ -57,6 +64,7 @@ export class SchedulerModules {
     }
   }
 
+  /** Ends all threads. */
   close(): Promise<void> {
     return this.retain([]);
   }

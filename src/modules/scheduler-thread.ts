@@ -14,6 +14,7 @@ import { VsnatError } from '../errors.js';
 import type { CustomScheduler, PlanContext, SchedulerServer, ServerLoad } from '../model/custom-scheduler.js';
 import type { Plan } from '../model/plan.js';
 
+/** How long a scheduler module may take. */
 export interface ThreadLimits {
   /** How long the import may take. */
   readonly importMs: number;

@@ -36,10 +36,18 @@ interface Frame {
   readonly isWhole: boolean;
 }
 
+const pcapngMagic = 0x0a0d0d0a;
+
+/** Whether a file begins as a capture does. */
+export function isCapture(bytes: Buffer): boolean {
+  const magic = bytes.length >= 4 ? bytes.readUInt32LE(0) : 0;
+  return magic === pcapngMagic || magicOf(magic) !== null;
+}
+
 export function readCapture(bytes: Buffer, name: string): CaptureFile {
   const magic = bytes.length >= 4 ? bytes.readUInt32LE(0) : 0;
   const frames =
-    magic === 0x0a0d0d0a ? [...pcapng(bytes)] : magicOf(magic) === null ? null : [...classic(bytes, magic)];
+    magic === pcapngMagic ? [...pcapng(bytes)] : magicOf(magic) === null ? null : [...classic(bytes, magic)];
   if (frames === null)
     throw new VsnatError(
       'VSNAT_USAGE',

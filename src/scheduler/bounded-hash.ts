@@ -8,6 +8,7 @@ import type { CustomScheduler } from '../model/custom-scheduler.js';
 import type { BoundedPlan } from '../model/plan.js';
 import { maglevTable, type MaglevIndex } from './mh.js';
 
+/** `scheduler_options` of bounded-hash. */
 export interface BoundedHashOptions {
   /** 1..100. 1.25: no server has more than a quarter above the mean. */
   readonly bound?: number;
@@ -27,6 +28,7 @@ const indexes: Readonly<Record<NonNullable<BoundedHashOptions['table']>, MaglevI
   65521: 16,
 };
 
+/** Consistent hashing with bounded loads, `scheduler: bounded-hash`; docs/schedulers.md. */
 export const boundedHash: CustomScheduler<BoundedHashOptions> = {
   name: 'bounded-hash',
   options: {

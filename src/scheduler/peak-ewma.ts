@@ -13,6 +13,7 @@ import { serverId } from '../model/service.js';
 import { greatestFactor } from './check-plan.js';
 import { usableInOrder } from './load.js';
 
+/** `scheduler_options` of peak-ewma. */
 export interface PeakEwmaOptions {
   /** handshake: SYN to SYN-ACK, network and kernel; first-byte: request to first byte of the answer, the program too. */
   readonly signal?: 'handshake' | 'first-byte';
@@ -26,6 +27,7 @@ export interface PeakEwmaOptions {
 
 const milliseconds = (most: number) => ({ type: 'number', exclusiveMinimum: 0, maximum: most }) as const;
 
+/** The shorter wait of two drawn at random, by measured latency, `scheduler: peak-ewma`; docs/schedulers.md. */
 export const peakEwma: CustomScheduler<PeakEwmaOptions> = {
   name: 'peak-ewma',
   replanEvery: 500,

@@ -6,17 +6,32 @@
  */
 import { Director, type MemoryDirector } from '../director/director.js';
 import { ManualClock } from '../director/manual-clock.js';
-import { serverId, type Model, type VirtualService } from '../model/index.js';
-import { destinationOf, flags, tcpSegment } from './segment.js';
+import { Heap, type HeapEntry } from '../health/heap.js';
+import { VsnatError } from '../errors.js';
+import {
+  endpoint,
+  formatEndpoint,
+  serverId,
+  serviceFamily,
+  targetPort,
+  type Model,
+  type VirtualService,
+} from '../model/index.js';
+import { tcpPacket } from '../packet/build.js';
+import { readPacket } from '../packet/read.js';
 import type { TraceConnection } from './trace.js';
 
+/** The world around the schedulers. */
 export interface SimulateOptions {
+  /** Of the configuration beside the service, such as `flows` or `ipvs`; defaults for what is left out. */
+  readonly settings?: Partial<Model>;
   /** Milliseconds a server takes to answer a SYN, with that many connections; 1 for all when left out. */
   readonly latencyMs?: (server: string, active: number) => number;
   /** From this second on the service has these servers; for what a removal or an addition disturbs. */
   readonly change?: { readonly at: number; readonly servers: VirtualService['servers'] };
 }
 
+/** How a server fared. */
 export interface SimulatedServer {
   readonly server: string;
   readonly connections: number;
@@ -28,6 +43,7 @@ export interface SimulatedServer {
   readonly mostActive: number;
 }
 
+/** What became of a trace. */
 export interface Simulation {
   readonly servers: readonly SimulatedServer[];
   readonly connections: number;
@@ -38,38 +54,51 @@ export interface Simulation {
   readonly disruption: { readonly clients: number; readonly moved: number };
   /** Of all handshakes. */
   readonly meanHandshakeMs: number;
+  /** What a custom scheduler did wrong or oddly, in sentences. */
+  readonly warnings: readonly string[];
 }
 
 const firstMs = 1000;
-const virtualAddress = '192.0.2.10';
+const vip = endpoint('192.0.2.10:80');
 
 interface Live {
   readonly client: string;
-  readonly port: number;
+  /** The client's address and port. */
+  readonly from: string;
   readonly server: string;
 }
 
+interface Due extends HeapEntry {
+  readonly act: () => void;
+}
+
+/**
+ * Plays `trace` against the service in memory: its scheduler, its servers, one VIP and TCP, whatever it listens on; its checks
+ * and its persistence are left out. Rejects with VSNAT_USAGE for a service of IPv6.
+ */
 export async function simulate(
-  model: Model,
   service: VirtualService,
   trace: readonly TraceConnection[],
   options: SimulateOptions = {},
 ): Promise<Simulation> {
+  if (serviceFamily(service) === 'ipv6')
+    throw new VsnatError(
+      'VSNAT_USAGE',
+      `simulate: must have IPv4 servers, got ${service.name}; simulations speak IPv4`,
+    );
   const clock = new ManualClock(firstMs);
-  const listen = [{ protocol: 'tcp' as const, address: parsedVip(), port: 80 }];
-  const modelOf = (servers: VirtualService['servers']): Model => ({
-    ...model,
+  const listen = [{ protocol: 'tcp' as const, ...vip }];
+  const served = (servers: VirtualService['servers']): Partial<Model> => ({
+    ...options.settings,
     services: [{ ...service, listen, servers, health: [], persistence: null, mark: null, sorryServers: [] }],
   });
-  const director = Director.memory(modelOf(service.servers), { hashKey: new Uint8Array(16), clock });
+  const director = Director.memory(served(service.servers), { hashKey: new Uint8Array(16), clock });
   try {
-    return await new Run(director, clock, service, options, modelOf).play(trace);
+    return await new Run(director, clock, service, options, served).play(trace);
   } finally {
     await director.close();
   }
 }
-
-const parsedVip = () => virtualAddress as VirtualService['listen'][number]['address'];
 
 class Run {
   readonly #latencyMs: NonNullable<SimulateOptions['latencyMs']>;
@@ -79,9 +108,10 @@ class Run {
   readonly #lastServer = new Map<string, string>();
   readonly #moved = new Map<string, boolean>();
   readonly #fair: ReadonlyMap<string, number>;
-  readonly #byAddress: Map<string, string>;
-  #events: { readonly at: number; readonly act: () => void }[] = [];
-  #nextPort = 1024;
+  /** By where its packets go. */
+  readonly #byEndpoint: ReadonlyMap<string, string>;
+  readonly #due = new Heap<Due>();
+  readonly #ports = new Map<string, number>();
   #live = 0;
   #worst = 0;
   #refused = 0;
@@ -93,13 +123,15 @@ class Run {
     readonly clock: ManualClock,
     readonly service: VirtualService,
     readonly options: SimulateOptions,
-    readonly modelOf: (servers: VirtualService['servers']) => Model,
+    readonly served: (servers: VirtualService['servers']) => Partial<Model>,
   ) {
     this.#latencyMs = options.latencyMs ?? (() => 1);
     const weights = service.servers.reduce<number>((sum, { weight }) => sum + weight, 0);
     this.#fair = new Map(service.servers.map((one) => [serverId(one), one.weight / Math.max(weights, 1)]));
     const all = [...service.servers, ...(options.change?.servers ?? [])];
-    this.#byAddress = new Map(all.map((one) => [one.address, serverId(one)]));
+    this.#byEndpoint = new Map(
+      all.map((one) => [formatEndpoint({ ...one, port: targetPort({}, vip, one) }), serverId(one)]),
+    );
   }
 
   async play(trace: readonly TraceConnection[]): Promise<Simulation> {
@@ -108,7 +140,7 @@ class Run {
       if (change !== undefined && !this.#hasChanged && connection.at >= change.at) {
         this.#turnTo(firstMs + change.at * 1000);
         this.#hasChanged = true;
-        await this.director.apply(this.modelOf(change.servers));
+        await this.director.apply(this.served(change.servers));
       }
       this.#turnTo(firstMs + connection.at * 1000);
       this.#begin(connection);
@@ -119,10 +151,8 @@ class Run {
 
   /** Ends, answers and plans up to then, in the order of their times. */
   #turnTo(ms: number): void {
-    while (this.#events.length > 0) {
-      const [first] = this.#events.toSorted((a, b) => a.at - b.at);
-      if (first === undefined || first.at > ms) break;
-      this.#events.splice(this.#events.indexOf(first), 1);
+    for (let first = this.#due.first(); first !== undefined && first.at <= ms; first = this.#due.first()) {
+      this.#due.delete(first);
       this.clock.turnTo(first.at);
       first.act();
     }
@@ -130,26 +160,32 @@ class Run {
   }
 
   #begin({ client, duration }: TraceConnection): void {
-    const port = (this.#nextPort = this.#nextPort >= 65_535 ? 1024 : this.#nextPort + 1);
-    const packet = tcpSegment({
-      from: client,
-      fromPort: port,
-      to: virtualAddress,
-      toPort: 80,
-      flags: flags.syn,
-    });
-    const [output] = this.#process(packet);
-    const server = output === undefined ? undefined : this.#byAddress.get(destinationOf(output));
+    const from = `${client}:${this.#portOf(client)}`;
+    const [output] = this.#process(tcpPacket(from, vip));
+    const to = output === undefined ? undefined : readPacket(output)?.destination;
+    const server = to === undefined ? undefined : this.#byEndpoint.get(formatEndpoint(to));
     if (server === undefined) {
       this.#refused += 1;
       return;
     }
     this.#note(client, server);
-    const live = { client, port, server };
+    const live = { client, from, server };
     const wait = Math.max(1, Math.round(this.#latencyMs(server, this.#active.get(server) ?? 0)));
     this.#waits.push(wait);
-    this.#events.push({ at: this.clock.now() + wait, act: () => this.#answer(live) });
-    this.#events.push({ at: this.clock.now() + wait + duration * 1000, act: () => this.#end(live) });
+    this.#at(this.clock.now() + wait, () => this.#answer(live));
+    this.#at(this.clock.now() + wait + duration * 1000, () => this.#end(live));
+  }
+
+  #at(ms: number, act: () => void): void {
+    this.#due.set({ at: ms, place: -1, act }, ms);
+  }
+
+  /** Each client's own, in turn. */
+  #portOf(client: string): number {
+    const last = this.#ports.get(client) ?? 1023;
+    const port = last >= 65_535 ? 1024 : last + 1;
+    this.#ports.set(client, port);
+    return port;
   }
 
   #note(client: string, server: string): void {
@@ -168,35 +204,15 @@ class Run {
       this.#worst = Math.max(this.#worst, active / (this.#live * share));
   }
 
-  #answer({ client, port, server }: Live): void {
-    const [from = '', fromPort = ''] = server.split(':');
-    const ends = { from, fromPort: Number(fromPort), to: client, toPort: port };
-    this.#process(tcpSegment({ ...ends, flags: flags.syn | flags.ack, ack: 1 }));
-    this.#process(
-      tcpSegment({
-        from: client,
-        fromPort: port,
-        to: virtualAddress,
-        toPort: 80,
-        flags: flags.ack,
-        seq: 1,
-        ack: 1,
-      }),
-    );
+  #answer({ from, server }: Live): void {
+    const where = endpoint(server);
+    const source = { ...where, port: targetPort({}, vip, where) };
+    this.#process(tcpPacket(source, from, { flags: ['syn', 'ack'], ack: 1 }));
+    this.#process(tcpPacket(from, vip, { flags: ['ack'], seq: 1, ack: 1 }));
   }
 
-  #end({ client, port, server }: Live): void {
-    this.#process(
-      tcpSegment({
-        from: client,
-        fromPort: port,
-        to: virtualAddress,
-        toPort: 80,
-        flags: flags.fin | flags.ack,
-        seq: 1,
-        ack: 1,
-      }),
-    );
+  #end({ from, server }: Live): void {
+    this.#process(tcpPacket(from, vip, { flags: ['fin', 'ack'], seq: 1, ack: 1 }));
     this.#active.set(server, (this.#active.get(server) ?? 1) - 1);
     this.#live -= 1;
   }
@@ -210,7 +226,7 @@ class Run {
   #result(connections: number): Simulation {
     const served = Math.max(connections - this.#refused, 1);
     return {
-      servers: [...new Set(this.#byAddress.values())].map((server) => ({
+      servers: [...new Set(this.#byEndpoint.values())].map((server) => ({
         server,
         connections: this.#counts.get(server) ?? 0,
         share: (this.#counts.get(server) ?? 0) / served,
@@ -225,6 +241,10 @@ class Run {
         moved: [...this.#moved.values()].filter(Boolean).length,
       },
       meanHandshakeMs: this.#waits.reduce((sum, wait) => sum + wait, 0) / Math.max(this.#waits.length, 1),
+      warnings: this.director.events
+        .after()
+        .events.filter(({ kind }) => kind === 'scheduler')
+        .map(({ text }) => text),
     };
   }
 }

@@ -3,6 +3,7 @@
 import { VsnatError } from '../errors.js';
 import { parseAddress } from '../model/address.js';
 
+/** One connection of a client. */
 export interface TraceConnection {
   /** Seconds from the begin of the trace; never decreasing. */
   readonly at: number;
@@ -12,6 +13,7 @@ export interface TraceConnection {
   readonly duration: number;
 }
 
+/** How generateTrace() draws. */
 export interface TraceOptions {
   readonly connections: number;
   /** Connections a second, on average: a Poisson process. */
@@ -33,6 +35,7 @@ export const defaultTrace: TraceOptions = {
   seed: 1,
 };
 
+/** A trace drawn at random: the same one for the same options. */
 export function generateTrace(options: Partial<TraceOptions> = {}): readonly TraceConnection[] {
   const { connections, rate, clients, skew, duration, seed } = { ...defaultTrace, ...options };
   const random = mulberry32(seed);

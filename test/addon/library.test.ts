@@ -4,7 +4,13 @@ import { EventEmitter } from 'node:events';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { describeChange, Director, VsnatError, type MemoryDirector } from '../../src/index.js';
+import {
+  describeChange,
+  Director,
+  virtualService,
+  VsnatError,
+  type MemoryDirector,
+} from '../../src/index.js';
 import { syn } from './support.js';
 
 const config = (servers: string): string => `
@@ -112,6 +118,23 @@ describe('a director in memory', () => {
     stream.emit('data', new Uint8Array(3));
     expect(counters.received).toBe(2);
     expect(written).toHaveLength(1);
+  });
+
+  it('is told of services from code, and keeps what a change leaves out', async () => {
+    const web = virtualService({ name: 'web', listen: 'tcp://192.0.2.10:80', servers: ['10.0.0.1:80'] });
+    const director = Director.memory({ services: [web], flows: { capacity: 2048 } });
+    opened.push(director);
+    await director.apply({ services: [{ ...web, scheduler: 'rr' }] });
+    expect(director.model.flows.capacity).toBe(2048);
+    expect(director.services()).toMatchObject([{ service: 'web', scheduler: 'rr' }]);
+  });
+
+  it('does not see another one in the same process', async () => {
+    const [first, second] = [open(config(both)), open(config('10.0.0.9:80'))];
+    expect(serversFor(second, 40_000, 4)).toEqual(Array(4).fill('10.0.0.9:80'));
+    expect(first.counters().flowTable.flows).toBe(0);
+    await first.close();
+    expect(serversFor(second, 50_000, 1)).toEqual(['10.0.0.9:80']);
   });
 
   it('says what is wrong with a configuration, and after close() that it is closed', async () => {

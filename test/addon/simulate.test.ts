@@ -2,14 +2,12 @@
 /** Schedulers through the simulator: what the documentation says of peak-ewma and bounded-hash, with the addon's own dispatch. */
 import { describe, expect, it } from 'vitest';
 
-import { parseConfig } from '../../src/config/index.js';
 import { realServer, virtualService, type VirtualServiceOptions } from '../../src/model/index.js';
 import { boundedHash } from '../../src/scheduler/bounded-hash.js';
 import { peakEwma } from '../../src/scheduler/peak-ewma.js';
 import { simulate, type Simulation, type SimulateOptions } from '../../src/simulator/simulate.js';
 import { generateTrace, parseTrace, type TraceOptions } from '../../src/simulator/trace.js';
 
-const { model } = parseConfig('services: []\nflows: { capacity: 65536 }');
 const names = [1, 2, 3, 4].map((last) => `10.0.0.${last}:8080`);
 const trace = (options: Partial<TraceOptions> = {}) =>
   generateTrace({ connections: 4000, clients: 400, ...options });
@@ -20,7 +18,7 @@ function run(
   of = trace(),
 ): Promise<Simulation> {
   const service = virtualService({ name: 'web', listen: 'tcp://192.0.2.1:80', servers: names, ...scheduler });
-  return simulate(model, service, of, options);
+  return simulate(service, of, { settings: { flows: { capacity: 65_536 } }, ...options });
 }
 
 describe('a simulation', () => {
