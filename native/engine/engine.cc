@@ -195,7 +195,9 @@ Result<std::unique_ptr<Engine>> Engine::open_queues(const EngineOptions& options
       rings = std::move(wanted.value());
       engine->uses_uring_ = true;
     } else if (io == IoChoice::uring) {
-      return wanted.error();
+      return SysError{
+          wanted.error().error,
+          "tun.io: must be possible by io_uring, write auto where it is not: " + wanted.error().operation};
     } else {
       engine->uring_refusal_ = sentence(wanted.error());
     }
