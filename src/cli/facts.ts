@@ -38,7 +38,7 @@ export async function takeSample(
   return {
     build,
     facts: director.facts,
-    reloads: reloader.facts,
+    reloads: reloader.numbers,
     publishes: director.publishes,
     generation: director.generation,
     counters,

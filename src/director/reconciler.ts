@@ -11,6 +11,7 @@ import { VsnatError } from '../errors.js';
 import type { Model, VirtualService } from '../model/index.js';
 import { compile, nothingCompiled, snapshotOf, type Compiled } from './compile.js';
 import { nextPlanAt } from './custom-plan.js';
+import { Durations, type WorkTimes } from './durations.js';
 import { diffModels, withoutRestart, type Change } from './diff.js';
 import type { ExplainedService } from './explain.js';
 import type { ServiceTally } from './ledger.js';
@@ -62,13 +63,18 @@ export interface Publishes {
   readonly lastSeconds: number;
   /** Of that, from the moment the first queue was told. */
   readonly lastSwapSeconds: number;
+  /** Of all of them. */
+  readonly times: WorkTimes;
+  readonly swapTimes: WorkTimes;
 }
 
 export class Reconciler {
   readonly #dataplane: Dataplane;
   readonly #watch: Watch;
   #running: Running | undefined;
-  #publishes: Publishes = { count: 0, lastSeconds: 0, lastSwapSeconds: 0 };
+  #publishes = { count: 0, lastSeconds: 0, lastSwapSeconds: 0 };
+  readonly #durations = new Durations();
+  readonly #swapDurations = new Durations();
 
   constructor(dataplane: Dataplane, watch: Watch = nobodyWatches) {
     this.#dataplane = dataplane;
@@ -85,7 +91,7 @@ export class Reconciler {
   }
 
   get publishes(): Publishes {
-    return this.#publishes;
+    return { ...this.#publishes, times: this.#durations.times, swapTimes: this.#swapDurations.times };
   }
 
   /** When a service must be judged again although nobody has said anything; null: never. */
@@ -217,6 +223,8 @@ export class Reconciler {
       lastSeconds: (performance.now() - began) / 1000,
       lastSwapSeconds: this.#dataplane.swapSeconds(),
     };
+    this.#durations.add(this.#publishes.lastSeconds);
+    this.#swapDurations.add(this.#publishes.lastSwapSeconds);
     this.#tellPlanning(old, compiled, due);
     return { compiled, generation };
   }

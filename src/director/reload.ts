@@ -10,6 +10,7 @@ import { VsnatError } from '../errors.js';
 import type { Model } from '../model/index.js';
 import { ChangeRefused } from './change-refused.js';
 import type { Change } from './diff.js';
+import { Durations, type WorkTimes } from './durations.js';
 import type { Precondition } from './run-time.js';
 
 export const reloadResults = ['applied', 'unchanged', 'rejected', 'failed'] as const;
@@ -30,6 +31,11 @@ export interface ReloadFacts {
   readonly lastError: string | null;
 }
 
+/** With how long attempts took, from the file to what came of it. */
+export interface ReloadNumbers extends ReloadFacts {
+  readonly times: WorkTimes;
+}
+
 export interface ReloadParts {
   readonly load: () => Model | Promise<Model>;
   readonly apply: (
@@ -38,11 +44,14 @@ export interface ReloadParts {
   ) => readonly Change[] | Promise<readonly Change[]>;
   /** Unix milliseconds. */
   readonly now: () => number;
+  /** Milliseconds that only go forward; the machine's when left out. */
+  readonly monotonic?: () => number;
 }
 
 export class Reloader {
   readonly #parts: ReloadParts;
   readonly #counts: Record<ReloadResult, number> = { applied: 0, unchanged: 0, rejected: 0, failed: 0 };
+  readonly #durations = new Durations();
   #lastError: string | null = null;
   #lastSuccessAt: number;
   /** The last in line; undefined while nothing is under way. */
@@ -63,6 +72,10 @@ export class Reloader {
       lastSuccessAt: this.#lastSuccessAt,
       lastError: this.#lastError,
     };
+  }
+
+  get numbers(): ReloadNumbers {
+    return { ...this.facts, times: this.#durations.times };
   }
 
   /** Never rejects. With a precondition the attempt is the asker's own. */
@@ -89,8 +102,11 @@ export class Reloader {
   }
 
   async #attempt(precondition: Precondition): Promise<ReloadOutcome> {
+    const { monotonic = () => performance.now() } = this.#parts;
+    const began = monotonic();
     const outcome = await this.#try(precondition);
     if (outcome.result === 'outdated') return outcome;
+    this.#durations.add((monotonic() - began) / 1000);
     this.#counts[outcome.result] += 1;
     this.#lastError = 'error' in outcome ? outcome.error.message : null;
     if (!('error' in outcome)) this.#lastSuccessAt = this.#parts.now();

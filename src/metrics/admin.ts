@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The admin API: who asks what, how long it takes, and who was not listened to. */
+import { workBounds, type WorkTimes } from '../director/durations.js';
 import { single, type MetricDefinition } from './definition.js';
 
 /** As admin/ counts it. */
 export interface AdminFacts {
   readonly requests: readonly { readonly route: string; readonly code: number; readonly count: number }[];
-  readonly seconds: readonly { readonly route: string; readonly seconds: number }[];
+  /** Of each route that was asked for. */
+  readonly times: readonly ({ readonly route: string } & WorkTimes)[];
   readonly rejected: readonly { readonly reason: string; readonly count: number }[];
   readonly streams: number;
   readonly streamsDropped: number;
@@ -24,11 +26,12 @@ export const adminMetrics: readonly MetricDefinition[] = [
       })),
   },
   {
-    name: 'vsnat_admin_request_seconds_total',
-    help: 'Time from a request to the admin API to its answer, added up.',
-    type: 'counter',
+    name: 'vsnat_admin_request_seconds',
+    help: 'Time from a request to the admin API to the end of its answer.',
+    type: 'histogram',
     labels: ['route'],
-    series: ({ admin }) => admin.seconds.map(({ route, seconds }) => ({ labels: { route }, value: seconds })),
+    bounds: workBounds,
+    series: ({ admin }) => admin.times.map(({ route, counts, sum }) => ({ labels: { route }, counts, sum })),
   },
   {
     name: 'vsnat_admin_rejected_total',

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What runs: the build, and how the configuration came to be. */
 import { reloadResults } from '../director/reload.js';
-import { single, type MetricDefinition } from './definition.js';
+import { workBounds, type WorkTimes } from '../director/durations.js';
+import { single, type HistogramDefinition, type MetricDefinition, type Sample } from './definition.js';
+
+const times = (name: string, help: string, of: (sample: Sample) => WorkTimes): HistogramDefinition => ({
+  name,
+  help,
+  type: 'histogram',
+  labels: [],
+  bounds: workBounds,
+  series: (sample) => [{ labels: {}, ...of(sample) }],
+});
 
 export const configMetrics: readonly MetricDefinition[] = [
   {
@@ -35,6 +45,11 @@ export const configMetrics: readonly MetricDefinition[] = [
     series: ({ reloads }) =>
       reloadResults.map((result) => ({ labels: { result }, value: reloads.counts[result] })),
   },
+  times(
+    'vsnat_config_reload_seconds',
+    'How long attempts to load the configuration took, from reading the file to what came of it.',
+    ({ reloads }) => reloads.times,
+  ),
   {
     name: 'vsnat_config_generation',
     help: 'Generation of the snapshot published last. A queue that lags shows a lower vsnat_queue_generation.',
@@ -49,6 +64,16 @@ export const configMetrics: readonly MetricDefinition[] = [
     labels: [],
     series: ({ publishes }) => single(publishes.count),
   },
+  times(
+    'vsnat_config_publish_seconds',
+    'How long publishing a snapshot took: compiled, handed over, and in use by every queue.',
+    ({ publishes }) => publishes.times,
+  ),
+  times(
+    'vsnat_config_swap_seconds',
+    'Of that, from the moment the first queue was told until all worked with it.',
+    ({ publishes }) => publishes.swapTimes,
+  ),
   {
     name: 'vsnat_config_last_publish_seconds',
     help: 'How long the last one took: compiled, handed over, and in use by every queue.',

@@ -7,7 +7,7 @@
 import type { Counters, DeviceFacts } from '../dataplane/dataplane.js';
 import type { DefenceState } from '../director/defence.js';
 import type { Publishes } from '../director/reconciler.js';
-import type { ReloadFacts } from '../director/reload.js';
+import type { ReloadNumbers } from '../director/reload.js';
 import type { ServiceReport } from '../director/report.js';
 import type { HealthFacts } from '../health/state.js';
 import type { MetricsSettings } from '../model/index.js';
@@ -23,7 +23,7 @@ export interface BuildFacts {
 export interface Sample {
   readonly build: BuildFacts;
   readonly facts: DeviceFacts;
-  readonly reloads: ReloadFacts;
+  readonly reloads: ReloadNumbers;
   readonly publishes: Publishes;
   /** Of the snapshot published last. */
   readonly generation: number;
