@@ -2,55 +2,62 @@
 /**
  * What health checks cost: the monitor alone in this process, real servers (every address of 127.1/16) in another.
  *
- *   npm run bench -- health [--kinds tcp,http] [--servers 2000] [--interval 2000] [--seconds 20] [--services 1]
+ *   npm run bench -- health [--kinds tcp,http,body,https] [--servers 2000] [--interval 2000] [--seconds 20] [--services 1]
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import path from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { createMonitor, makeCheckers, type HealthMonitor } from '../src/health/index.js';
 import { parseConfig } from '../src/config/index.js';
+import { projectRoot } from '../test/netns/support/project-root.js';
 import { virtualService, type HealthCheck, type Model, type Question } from '../src/model/index.js';
 
 const response =
   'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n';
 
+const http = {
+  kind: 'http',
+  method: 'GET',
+  path: '/healthz',
+  host: null,
+  headers: {},
+  expect: [{ from: 200, to: 399 }],
+  body: null,
+  tls: null,
+} as const;
+/** Not verified: who signed it costs the same to read either way, and the addresses here have no names. */
+const tls = { serverName: null, verify: false, ca: null, certificate: null, key: null };
+
 const questions: Readonly<Record<string, Question>> = {
   tcp: { kind: 'tcp' },
-  http: {
-    kind: 'http',
-    method: 'GET',
-    path: '/healthz',
-    host: null,
-    headers: {},
-    expect: [{ from: 200, to: 399 }],
-    body: null,
-    tls: null,
-  },
-  body: {
-    kind: 'http',
-    method: 'GET',
-    path: '/healthz',
-    host: null,
-    headers: {},
-    expect: [{ from: 200, to: 399 }],
-    body: '^ok',
-    tls: null,
-  },
+  http,
+  body: { ...http, body: '^ok' },
+  https: { ...http, kind: 'https', tls },
 };
 
 /** A real server on every address: answers a request, and closes as its peer does. */
 async function serve(): Promise<void> {
-  const server = createServer((socket) => {
+  const answer = (socket: Socket): void => {
     socket.on('error', () => undefined);
     socket.once('data', () => socket.end(response));
-  });
-  server.listen({ host: '0.0.0.0', port: 0, backlog: 4096 });
-  await once(server, 'listening');
-  process.send?.((server.address() as AddressInfo).port);
-  process.once('disconnect', () => server.close());
+  };
+  const file = (name: string): Buffer => readFileSync(path.join(projectRoot, 'test/fixtures/tls', name));
+  const servers = [
+    createServer(answer),
+    createTlsServer({ key: file('server.key'), cert: file('server.crt') }, answer),
+  ];
+  for (const server of servers) {
+    server.listen({ host: '0.0.0.0', port: 0, backlog: 4096 });
+    await once(server, 'listening');
+  }
+  process.send?.(servers.map((server) => (server.address() as AddressInfo).port));
+  process.once('disconnect', () => servers.forEach((server) => server.close()));
 }
 
 interface Load {
@@ -117,7 +124,7 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      kinds: { type: 'string', default: 'tcp,http,body' },
+      kinds: { type: 'string', default: 'tcp,http,body,https' },
       servers: { type: 'string', default: '2000' },
       services: { type: 'string', default: '1' },
       interval: { type: 'string', default: '2000' },
@@ -125,7 +132,7 @@ async function main(): Promise<void> {
     },
   });
   const servers: ChildProcess = fork(fileURLToPath(import.meta.url), { env: { ...process.env, SERVE: '1' } });
-  const [port] = (await once(servers, 'message')) as [number];
+  const [[plain, secure]] = (await once(servers, 'message')) as [[number, number]];
   for (const kind of values.kinds.split(',')) {
     await measure(
       {
@@ -135,7 +142,7 @@ async function main(): Promise<void> {
         intervalMs: Number(values.interval),
         seconds: Number(values.seconds),
       },
-      port,
+      kind === 'https' ? secure : plain,
     );
   }
   servers.disconnect();
