@@ -17,7 +17,8 @@ export function table(
 ): string[] {
   const widths = fitted(
     columns.map(({ title }, index) =>
-      Math.max(title.length, ...rows.map((row) => (row[index] ?? '').length)),
+      // One by one: a hundred thousand rows are more arguments than a call may have.
+      rows.reduce((most, row) => Math.max(most, (row[index] ?? '').length), title.length),
     ),
     columns,
     width,

@@ -74,6 +74,11 @@ describe('numbers', () => {
 });
 
 describe('a table', () => {
+  it('has room for as many rows as there are servers', () => {
+    const rows = Array.from({ length: 300_000 }, (_, index) => [String(index)]);
+    expect(table([{ title: 'n' }], rows)).toHaveLength(300_001);
+  });
+
   it('is as wide as its cells and ends no line in spaces', () => {
     const columns = [{ title: 'server' }, { title: 'weight', align: 'right' }, { title: '' }] as const;
     expect(
