@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // vsnat-load: traffic that checks itself. Bulk streams whose every byte is verified, HTTP requests counted by
-// real server, datagrams with sequence numbers, pings. Every run is bounded by a count and by time.
+// real server, datagrams with sequence numbers, pings, connections that live long. Every run is bounded by a count and by time.
 #include <unistd.h>
 
 #include <csignal>
@@ -13,13 +13,15 @@
 namespace {
 
 constexpr const char* kUsage = R"(usage: vsnat-load COMMAND [--option value]...
-  serve   [--name rs] [--stream PORT] [--http PORT] [--udp PORT] [--sink PORT --count FILE]
+  serve   [--name rs] [--stream PORT] [--http PORT] [--udp PORT] [--talk PORT] [--sink PORT --count FILE]
           prints "ready", runs until ended
   stream  --to ADDRESS:PORT [--direction up|down|both] [--streams 1] [--bytes 2^62] [--seconds 60]
           [--verify yes|no] [--seed 1] [--stall 10]
   http    --to ADDRESS:PORT [--mode keepalive|connect] [--connections 1] [--requests 2^62] [--seconds 60]
           [--threads 1] [--timeout 5]
-  udp     --to ADDRESS:PORT [--sources 1] [--datagrams 1] [--size 64] [--segments 1] [--window 64] [--seconds 60]
+  udp     --to ADDRESS:PORT [--sources 1] [--datagrams 1] [--size 64] [--segments 1] [--window 64]
+          [--rate 0] [--seconds 60]
+  talk    --to ADDRESS:PORT [--connections 1] [--every 0.5] [--stall 10] [--seconds 60]
   flood   --to ADDRESS:PORT --count FILE [--flows 1] [--size 22] [--segments 1] [--datagrams 2^62] [--window 512]
           [--seconds 10] [--device lo --next-hop 00:00:00:00:00:00]
   ping    --to ADDRESS [--count 3] [--size 56] [--timeout 2]
@@ -33,11 +35,13 @@ int serve(vsnat::load::Options& options) {
   const auto udp = static_cast<uint16_t>(options.number("udp", 0));
   const auto sink = static_cast<uint16_t>(options.number("sink", 0));
   const std::string count_file = sink == 0 ? "" : options.required("count");
+  const auto talk = static_cast<uint16_t>(options.number("talk", 0));
   options.refuse_unknown();
   if (stream != 0) serve_stream(stream);
   if (http != 0) serve_http(http, name);
   if (udp != 0) serve_udp(udp, name);
   if (sink != 0) serve_sink(sink, count_file);
+  if (talk != 0) serve_talk(talk);
   std::puts("ready");
   std::fflush(stdout);
   for (;;) pause();
@@ -59,6 +63,7 @@ int main(int argc, char** argv) {
   if (command == "udp") return vsnat::load::run_udp(options);
   if (command == "flood") return vsnat::load::run_flood(options);
   if (command == "ping") return vsnat::load::run_ping(options);
+  if (command == "talk") return vsnat::load::run_talk(options);
   std::fputs(kUsage, stderr);
   return 2;
 }

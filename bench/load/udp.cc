@@ -3,7 +3,7 @@
 // udp: numbered datagrams to an echo server from many source ports; what is lost, doubled, out of order or
 // damaged is counted, and which real server answered. Sockets are connected, so an answer from any address
 // but the VIP is not seen here and counts as lost. `--segments` sends that many datagrams as one UDP_SEGMENT
-// superpacket.
+// superpacket. `--rate` holds it to so many datagrams a second, and SIGTERM ends it early.
 #include <netinet/udp.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -18,6 +18,7 @@
 #include "commands.h"
 #include "net.h"
 #include "report.h"
+#include "stop.h"
 
 namespace vsnat::load {
 namespace {
@@ -50,8 +51,8 @@ struct Source {
 
 class Run {
  public:
-  Run(uint64_t sources, uint64_t datagrams, size_t size, uint64_t segments)
-      : datagrams_(datagrams), segments_(segments), datagram_(size), sources_(sources) {}
+  Run(uint64_t sources, uint64_t datagrams, size_t size, uint64_t segments, double rate)
+      : datagrams_(datagrams), segments_(segments), rate_(rate), datagram_(size), sources_(sources) {}
 
   uint64_t sent = 0, received = 0, duplicated = 0, reordered = 0, corrupted = 0;
   Tally by_server, errors;
@@ -62,7 +63,6 @@ class Run {
       const int size = 4 << 20;
       setsockopt(source.fd.get(), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
       if (!source.fd || connect(source.fd.get(), to.raw(), to.length) != 0) return false;
-      source.seen.resize(datagrams_ + 1);
       polled_.push_back({source.fd.get(), POLLIN, 0});
     }
     return true;
@@ -70,18 +70,22 @@ class Run {
 
   /// Keeps at most `window` datagrams in flight over all sources; gives the last ones a second to come back.
   void exchange(uint64_t window, double seconds) {
+    const Clock::time_point start = Clock::now();
     const Clock::time_point deadline = after_seconds(seconds);
+    Clock::time_point last_answer = start;
     size_t turn = 0;
     uint64_t given_up = 0;  // no longer waited for; still counted when they come late
     while (Clock::now() < deadline) {
-      const uint64_t wanted = datagrams_ * sources_.size();
-      while (sent < wanted && sent - std::min(sent, received + given_up) < window) {
+      const uint64_t wanted = stop_asked() ? sent : datagrams_ * sources_.size();
+      const uint64_t due = rate_ == 0 ? wanted : std::min(wanted, uint64_t(seconds_since(start) * rate_));
+      while (sent < due && sent - std::min(sent, received + given_up) < window) {
         Source& source = sources_[turn++ % sources_.size()];
         if (source.sent < datagrams_) send_next(source);
       }
       if (received == sent && sent == wanted) return;
-      const int ready = poll(polled_.data(), polled_.size(), 1000);
-      if (ready == 0) {
+      const int ready = poll(polled_.data(), polled_.size(), rate_ == 0 ? 1000 : 1);
+      if (ready > 0) last_answer = Clock::now();
+      if (ready == 0 && seconds_since(last_answer) >= 0.9) {
         if (sent == wanted) return;
         given_up = sent - received;
       }
@@ -118,6 +122,7 @@ class Run {
     // counts.
     if (sendmsg(source.fd.get(), &message, 0) < 0) ++errors[error_name(errno)];
     source.sent += batch;
+    source.seen.resize(source.sent + 1);
     sent += batch;
   }
 
@@ -160,6 +165,7 @@ class Run {
 
   uint64_t datagrams_;
   uint64_t segments_;
+  double rate_;  // 0: as fast as the window allows
   std::vector<std::byte> datagram_;
   std::vector<Source> sources_;
   std::vector<pollfd> polled_;
@@ -193,6 +199,7 @@ int run_udp(Options& options) {
   const uint64_t size = options.number("size", 64);
   const uint64_t segments = options.number("segments", 1);
   const uint64_t window = options.number("window", 64);
+  const auto rate = double(options.number("rate", 0));
   const double seconds = options.seconds("seconds", 60);
   options.refuse_unknown();
   if (size < kLeastSize || size * segments > kLargestDatagram)
@@ -200,7 +207,8 @@ int run_udp(Options& options) {
   if (sources == 0 || segments == 0 || window == 0)
     usage_error("--sources, --segments, --window: must not be 0");
 
-  Run run(sources, datagrams, size, segments);
+  heed_sigterm();
+  Run run(sources, datagrams, size, segments, rate);
   if (!run.open(to)) usage_error("socket: " + error_name(errno));
   const Clock::time_point start = Clock::now();
   run.exchange(window, seconds);

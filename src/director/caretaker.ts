@@ -16,6 +16,9 @@ import type { Observed } from './standing.js';
 /** How often a server that is drained is asked whether it is empty. */
 const emptyMs = 1_000;
 
+/** How often services that have left are asked whether their last connection has ended. */
+const departedMs = 2_000;
+
 /** However late it is: plans must not follow each other without a pause. */
 const shortestPlanMs = 10;
 
@@ -42,9 +45,13 @@ export class Caretaker {
   #cancel: () => void = () => undefined;
   #cancelLook: () => void = () => undefined;
   #cancelPlanning: () => void = () => undefined;
+  #cancelSweep: () => void = () => undefined;
+  readonly #onEmptied: () => void;
   #isClosed = false;
 
-  constructor(dataplane: Dataplane, events: Events, clock: Clock) {
+  /** `onEmptied`: services that had left have lost their last connection, so the host need not lead packets here any more. */
+  constructor(dataplane: Dataplane, events: Events, clock: Clock, onEmptied: () => void = () => undefined) {
+    this.#onEmptied = onEmptied;
     this.#dataplane = dataplane;
     this.#events = events;
     this.#clock = clock;
@@ -83,6 +90,7 @@ export class Caretaker {
     this.#updateChecks();
     this.#wait();
     this.#waitToPlan();
+    this.#waitToSweep();
   }
 
   /** Ends checks and timers. */
@@ -92,6 +100,7 @@ export class Caretaker {
     this.#cancelLook();
     this.#cancelPlanning();
     this.#passive?.close();
+    this.#cancelSweep();
     await this.#monitor?.close();
   }
 
@@ -136,6 +145,28 @@ export class Caretaker {
       this.#events.record({ kind: 'device', text: `a new plan was refused: ${text}` });
     }
     this.#waitToPlan();
+  }
+
+  #waitToSweep(): void {
+    this.#cancelSweep();
+    if (this.#isClosed || this.reconciler.departed.length === 0) return;
+    this.#cancelSweep = this.#clock.after(departedMs, () => this.#sweep());
+  }
+
+  #sweep(): void {
+    if (this.#isClosed) return;
+    try {
+      const emptied = this.reconciler.sweep();
+      for (const { name } of emptied) {
+        const text = `the last connection of ${name} has ended, which is not configured any more`;
+        this.#events.record({ kind: 'flows', service: name, text, detail: { what: 'departed' } });
+      }
+      if (emptied.length > 0) this.#onEmptied();
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      this.#events.record({ kind: 'device', text: `addresses without a service stay: ${text}` });
+    }
+    this.#waitToSweep();
   }
 
   /** Once a trouble, however often it is met. */

@@ -37,6 +37,8 @@ import { assignSlots, noSlots, type Slots } from './slots.js';
 export interface Compilable {
   readonly services: readonly CompilableService[];
   readonly ipvs: Model['ipvs'];
+  /** Addresses of services that have left and still have connections. */
+  readonly lingeringVips?: readonly string[];
 }
 
 interface CompiledService {
@@ -129,7 +131,12 @@ export function compile(
       serverSlots,
       past: isTakenOver ? pastOf(before.past, serverSlots, serviceSlots, counters()) : before.past,
     },
-    delta: { ...settingsOf(model.ipvs), services: changed, removed },
+    delta: {
+      ...settingsOf(model.ipvs),
+      services: changed,
+      removed,
+      ...(model.lingeringVips !== undefined && { lingeringVips: model.lingeringVips }),
+    },
   };
 }
 
@@ -260,7 +267,8 @@ function servicesOf({ serverSlots, serviceSlots }: Compiled, busy: ReadonlySet<n
 /** Stands in no name and in no address. */
 const keySeparator = '\n';
 
-const serverKey = (service: VirtualService, id: string): string => `${service.name}${keySeparator}${id}`;
+export const serverKey = (service: VirtualService, id: string): string =>
+  `${service.name}${keySeparator}${id}`;
 
 const serverKeys = (service: VirtualService): string[] =>
   service.servers.map((server) => serverKey(service, serverId(server)));

@@ -132,7 +132,7 @@ export class Director {
   protected constructor(dataplane: Dataplane, model: Model, clock: Clock = realClock) {
     this.#dataplane = dataplane;
     this.events = new Events(() => clock.wall());
-    this.#caretaker = new Caretaker(dataplane, this.events, clock);
+    this.#caretaker = new Caretaker(dataplane, this.events, clock, () => this.#tellHost());
     this.#reconciler = this.#caretaker.reconciler;
     this.#reconciler.apply(model);
     this.#caretaker.attend();
@@ -252,7 +252,7 @@ export class Director {
     const changes = this.#reconciler.apply(wanted);
     try {
       // Also when nothing changed: whoever reloads may do so because the host no longer is as it should be.
-      await this.#host?.update(this.model);
+      await this.#host?.update(this.#routed());
     } catch (error) {
       this.#reconciler.apply(before);
       this.#caretaker.attend();
@@ -262,6 +262,22 @@ export class Director {
     this.#defender.configure(this.model.ipvs.sysctls);
     await this.#egress?.choose();
     return changes;
+  }
+
+  /** What the host is to lead packets here for: also services that have left and still have connections. */
+  #routed(): Model {
+    const { departed } = this.#reconciler;
+    return departed.length === 0
+      ? this.model
+      : { ...this.model, services: [...this.model.services, ...departed] };
+  }
+
+  #tellHost(): void {
+    const told = this.#turn.then(() => this.#host?.update(this.#routed()));
+    this.#turn = told.catch((error: unknown) => {
+      const text = error instanceof Error ? error.message : String(error);
+      this.events.record({ kind: 'host', text: `what services that have left needed stays: ${text}` });
+    });
   }
 
   /**

@@ -8,10 +8,11 @@
  */
 import type { Counters, Dataplane } from '../dataplane/dataplane.js';
 import { VsnatError } from '../errors.js';
-import type { Model, VirtualService } from '../model/index.js';
-import { compile, nothingCompiled, snapshotOf, type Compiled } from './compile.js';
+import { serverId, type Model, type VirtualService } from '../model/index.js';
+import { compile, nothingCompiled, serverKey, snapshotOf, type Compiled } from './compile.js';
 import { nextPlanAt } from './custom-plan.js';
 import { Durations, type WorkTimes } from './durations.js';
+import { departedAfter, lingeringVips } from './departed.js';
 import { diffModels, withoutRestart, type Change } from './diff.js';
 import type { ExplainedService } from './explain.js';
 import type { ServiceTally } from './ledger.js';
@@ -54,6 +55,8 @@ interface Running {
   readonly standings: ReadonlyMap<string, ServiceStanding>;
   readonly compiled: Compiled;
   readonly generation: number;
+  /** No longer in the model, and with connections. */
+  readonly departed: readonly VirtualService[];
 }
 
 export interface Publishes {
@@ -115,9 +118,9 @@ export class Reconciler {
     const now = this.#watch.now();
     const due = new Set([...this.#plansWanted()].flatMap(([name, at]) => (at <= now ? [name] : [])));
     if (due.size === 0) return;
-    const { model, standings } = before;
-    const services = [...standings.values()].map(({ effective }) => effective);
-    this.#running = { model, standings, ...this.#swap({ ipvs: model.ipvs, services }, before, due) };
+    const { model, standings, departed } = before;
+    const swapped = this.#swap(wantedOf(model, standings, departed), before, due);
+    this.#running = { model, standings, departed, ...swapped };
   }
 
   *#plansWanted(): Generator<readonly [service: string, at: number]> {
@@ -147,8 +150,39 @@ export class Reconciler {
         return [service.name, isKnown ? standing : this.#judge(service, before)] as const;
       }),
     );
-    this.#publish(model, standings);
+    const departed = departedAfter(
+      before?.departed ?? [],
+      before?.model.services ?? [],
+      model.services,
+      (service) => this.#isBusy(service),
+    );
+    this.#publish(model, standings, departed);
     return changes;
+  }
+
+  /** Services that are no longer in the model, but have connections that go on. */
+  get departed(): readonly VirtualService[] {
+    return this.#now().departed;
+  }
+
+  /** Forgets those of them whose last connection has ended, and returns them. */
+  sweep(): readonly VirtualService[] {
+    const { model, standings, departed } = this.#now();
+    const still = departedAfter(departed, [], model.services, (service) => this.#isBusy(service));
+    if (still === departed) return [];
+    this.#publish(model, standings, still);
+    return departed.filter((service) => !still.includes(service));
+  }
+
+  #isBusy(service: VirtualService): boolean {
+    const { live, retired } = this.#now().compiled.serverSlots;
+    return [...service.servers, ...service.sorryServers].some((server) => {
+      const key = serverKey(service, serverId(server));
+      const slot = live.get(key) ?? retired.get(key);
+      if (slot === undefined) return false;
+      const { active, inactive } = this.#dataplane.load(slot);
+      return active + inactive > 0;
+    });
   }
 
   /** Judges these services again; 'due': those whose time has come. What comes of it is published at once. */
@@ -160,7 +194,7 @@ export class Reconciler {
       const standing = standings.get(name);
       if (standing !== undefined) standings.set(name, this.#judge(standing.service, before));
     }
-    this.#publish(before.model, standings);
+    this.#publish(before.model, standings, before.departed);
   }
 
   *#due(): Generator<string> {
@@ -184,18 +218,21 @@ export class Reconciler {
     return active + inactive > 0;
   }
 
-  #publish(model: Model, standings: ReadonlyMap<string, ServiceStanding>): void {
+  #publish(
+    model: Model,
+    standings: ReadonlyMap<string, ServiceStanding>,
+    departed: readonly VirtualService[],
+  ): void {
     const before = this.#running;
-    const wanted = {
-      ipvs: model.ipvs,
-      services: [...standings.values()].map(({ effective }) => effective),
-    };
+    const wanted = wantedOf(model, standings, departed);
     const isNeeded =
       before === undefined ||
       before.model !== model ||
+      before.departed !== departed ||
       [...standings].some(([name, { effective }]) => before.standings.get(name)?.effective !== effective);
     const published = isNeeded ? this.#swap(wanted, before) : before;
-    this.#running = { model, standings, compiled: published.compiled, generation: published.generation };
+    const { compiled, generation } = published;
+    this.#running = { model, standings, departed, compiled, generation };
     const transitions = [...standings.values()].flatMap((after): readonly Transition[] => {
       const then = before?.standings.get(after.service.name);
       return then === after ? [] : [{ before: then, after }];
@@ -318,6 +355,19 @@ export class Reconciler {
     return this.#running;
   }
 }
+
+const wantedOf = (
+  { ipvs, services: present }: Model,
+  standings: ReadonlyMap<string, ServiceStanding>,
+  departed: readonly VirtualService[],
+): Parameters<typeof compile>[0] => {
+  const lingering = lingeringVips(departed, present);
+  return {
+    ipvs,
+    services: [...standings.values()].map(({ effective }) => effective),
+    ...(lingering.length > 0 && { lingeringVips: lingering }),
+  };
+};
 
 const nobodyWatches: Watch = {
   observe: () => undefined,

@@ -160,6 +160,11 @@ export class Daemon {
     });
   }
 
+  /** SIGHUP, for those who see themselves what becomes of it. */
+  hangUp(): void {
+    this.#process.signal('SIGHUP');
+  }
+
   /** SIGTERM; the daemon must end with 0 and the host must be as it was before. */
   async stop(): Promise<void> {
     const finished = await this.#process.stop('SIGTERM');

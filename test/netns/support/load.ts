@@ -8,7 +8,7 @@ import { must, type Background } from './process.js';
 import { projectRoot } from './project-root.js';
 import type { RealServer } from './topology.js';
 
-export const ports = { stream: 5001, http: 8080, udp: 5300 } as const;
+export const ports = { stream: 5001, http: 8080, udp: 5300, talk: 5500 } as const;
 export const sinkPort = 5400;
 
 type Tally = Readonly<Record<string, number>>;
@@ -69,6 +69,17 @@ export interface FloodResult {
   readonly errors: Tally;
 }
 
+export interface TalkResult {
+  readonly connections: number;
+  readonly opened: number;
+  readonly lost: number;
+  readonly messages: number;
+  readonly badBytes: number;
+  readonly seconds: number;
+  readonly longestSeconds: number;
+  readonly errors: Tally;
+}
+
 export interface PingResult {
   readonly sent: number;
   readonly received: number;
@@ -83,6 +94,7 @@ export interface Results {
   readonly udp: UdpResult;
   readonly flood: FloodResult;
   readonly ping: PingResult;
+  readonly talk: TalkResult;
 }
 
 const flags = ['-O2', '-ftree-vectorize', '-std=c++20', '-fno-exceptions', '-fno-rtti', '-pthread'];
@@ -116,7 +128,7 @@ export const loadProgram = onceOnly(() => program('bench/load', 'vsnat-load'));
 export const floorProgram = onceOnly(() => program('bench/floor', 'vsnat-floor'));
 
 /**
- * A real server that speaks all three protocols under its own name. With a file to count in, it takes in what `flood`
+ * A real server that speaks all of the protocols under its own name. With a file to count in, it takes in what `flood`
  * sends as well.
  */
 export async function serve(server: RealServer, countFile?: string): Promise<Background> {

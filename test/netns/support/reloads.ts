@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Reload after reload under connections that live through all of them. Servers, weights, schedulers and whole services come
+ * and go; the connections' own servers stay, and a service that leaves for a while takes none of its connections along.
+ */
+import { askJson } from '../../../src/admin/client.js';
+import type { DaemonConfig, ServiceConfig } from './daemon.js';
+import { at, addressOf, families, vip, type Family, type Lab } from './lab.js';
+import { ports, type HttpResult, type TalkResult, type UdpResult } from './load.js';
+import { until } from './until.js';
+
+export const talkPort = 700;
+/** The last server of the lab comes and goes. */
+export const reloadServers = 4;
+
+export interface ReloadPlan {
+  readonly reloads: number;
+  /** Over both address families. */
+  readonly connections: number;
+  /** Seconds between two messages of a connection. */
+  readonly every: number;
+  /** Datagrams a second. */
+  readonly rate: number;
+  readonly onReload?: (done: number) => void;
+}
+
+export interface ReloadOutcome {
+  readonly reloads: number;
+  readonly milliseconds: readonly number[];
+  readonly connections: number;
+  readonly connectionsLost: number;
+  readonly messages: number;
+  readonly newConnections: number;
+  readonly newConnectionsFailed: number;
+  readonly datagrams: number;
+  readonly datagramsLost: number;
+  /** By the director under any reason, and by its device because a queue was full. */
+  readonly dropped: number;
+  /** Segments sent twice: TCP mends what is lost, so it must be looked for. Impatience of a busy machine counts as well. */
+  readonly retransmitted: number;
+  /** The longest anybody waited for an answer. */
+  readonly longestSeconds: number;
+  readonly swapSecondsMost: number;
+  /** By load, what went wrong. */
+  readonly errors: Readonly<Record<string, number>>;
+}
+
+/** The configuration before anything changes, under which all connections begin. */
+export const reloadConfig = (lab: Lab): DaemonConfig => variation(lab, 0);
+
+/** Every number is another configuration than its neighbours. */
+function variation(lab: Lab, round: number): DaemonConfig {
+  const hasFourth = round % 2 === 1;
+  const schedulers = ['wrr', 'wlc', 'mh', 'rr', 'sed'];
+  const service = (kind: 'talk' | 'http' | 'udp', port: number, family: Family): ServiceConfig => ({
+    name: `${kind}-${family}`,
+    listen: `${kind === 'udp' ? 'udp' : 'tcp'}://${at(vip[family], port)}`,
+    scheduler: schedulers[round % schedulers.length] ?? 'wrr',
+    servers: lab.topology.servers.slice(0, hasFourth && kind !== 'http' ? 4 : 3).map((server, n) => ({
+      address: at(addressOf(server, family), ports[kind]),
+      weight: round === 0 ? 1 : 1 + ((round + n) % 3),
+    })),
+  });
+  const extra = Array.from({ length: round % 3 }, (_, n) => ({
+    name: `extra-${n}`,
+    listen: `tcp://10.9.0.${2 + n}:80`,
+    servers: [`${lab.server(n).ipv4}:${ports.http}`],
+  }));
+  const isTalking = (family: Family): boolean => round % 5 !== 4 || family === 'v4';
+  const services = [
+    ...families.filter(isTalking).map((family) => service('talk', talkPort, family)),
+    ...extra,
+    service('http', vip.http, 'v4'),
+    service('udp', vip.udp, 'v4'),
+  ];
+  return { services: round % 2 === 0 ? services : services.toReversed() };
+}
+
+/** The lab must have `reloadServers` servers and run `reloadConfig`. */
+export async function reloadUnderTraffic(lab: Lab, plan: ReloadPlan): Promise<ReloadOutcome> {
+  const { daemon } = lab;
+  const before = await facts(lab);
+  const talks = await Promise.all(
+    families.map((family) =>
+      lab.startLoad('talk', {
+        to: at(vip[family], talkPort),
+        connections: plan.connections / families.length,
+        every: plan.every,
+        seconds: 3600,
+      }),
+    ),
+  );
+  for (const { process } of talks) await process.waitForOutput(/^talking$/m, 60_000);
+  const counter = await lab.startLoad('udp', {
+    to: at(vip.v4, vip.udp),
+    sources: 20,
+    datagrams: 1_000_000_000,
+    rate: plan.rate,
+    window: 4096,
+    seconds: 3600,
+  });
+
+  const fresh: HttpResult[] = [];
+  const milliseconds: number[] = [];
+  for (let round = 1; round <= plan.reloads; round++) {
+    await daemon.installation.write(variation(lab, round));
+    const visitors =
+      round % 5 === 0
+        ? lab.load('http', { to: at(vip.v4, vip.http), mode: 'connect', requests: 20, seconds: 60 })
+        : null;
+    const began = performance.now();
+    await (round % 4 === 0 ? reloadBySignal(lab) : reloadByApi(lab));
+    milliseconds.push(performance.now() - began);
+    if (visitors !== null) fresh.push(await visitors);
+    plan.onReload?.(round);
+  }
+
+  for (const { process } of [...talks, counter]) process.signal('SIGTERM');
+  const talked: TalkResult[] = await Promise.all(talks.map(({ result }) => result()));
+  const counted: UdpResult = await counter.result();
+  const after = await facts(lab);
+  const sum = <T>(of: readonly T[], value: (one: T) => number): number =>
+    of.reduce((total, one) => total + value(one), 0);
+  return {
+    reloads: plan.reloads,
+    milliseconds,
+    connections: sum(talked, ({ opened }) => opened),
+    connectionsLost: sum(talked, ({ lost }) => lost),
+    messages: sum(talked, ({ messages }) => messages),
+    newConnections: sum(fresh, ({ answered }) => answered),
+    newConnectionsFailed: sum(fresh, ({ failed }) => failed),
+    datagrams: counted.sent,
+    datagramsLost: counted.lost,
+    dropped: after.dropped - before.dropped,
+    retransmitted: after.retransmitted - before.retransmitted,
+    longestSeconds: Math.max(...talked.map((talk) => talk.longestSeconds)),
+    swapSecondsMost: after.swapSeconds,
+    errors: Object.assign({}, ...[...talked, counted, ...fresh].map(({ errors }) => errors)) as Record<
+      string,
+      number
+    >,
+  };
+}
+
+async function reloadByApi(lab: Lab): Promise<void> {
+  const { socket } = lab.daemon.installation;
+  const { status, body } = await askJson(socket, { method: 'POST', path: '/v1/reload' });
+  if (status !== 200) throw new Error(`the reload was answered with ${status}: ${JSON.stringify(body)}`);
+}
+
+async function reloadBySignal(lab: Lab): Promise<void> {
+  const { socket } = lab.daemon.installation;
+  const generation = async (): Promise<unknown> => {
+    const { body } = await askJson(socket, { method: 'GET', path: '/v1/status' });
+    return (body as { readonly generation: number }).generation;
+  };
+  const before = await generation();
+  lab.daemon.hangUp();
+  await until('the reload to be applied', async () => (await generation()) !== before, { timeoutMs: 60_000 });
+}
+
+/** What the director, its device and the kernels at both ends know of losses. */
+async function facts(lab: Lab): Promise<{ dropped: number; retransmitted: number; swapSeconds: number }> {
+  const metrics = await lab.daemon.metrics();
+  const { namespace } = lab.topology.director;
+  const full = await namespace.must(['cat', '/sys/class/net/vsnat0/statistics/tx_dropped']);
+  const ends = [lab.client, ...lab.topology.servers.map((server) => server.namespace)];
+  const sent = await Promise.all(ends.map((end) => end.must(['cat', '/proc/net/snmp'])));
+  return {
+    dropped: metrics.sum('vsnat_packets_dropped_total') + Number(full),
+    retransmitted: sent.map(retransmittedOf).reduce((a, b) => a + b, 0),
+    swapSeconds: metrics.sum('vsnat_publish_swap_seconds'),
+  };
+}
+
+function retransmittedOf(snmp: string): number {
+  const [names = '', values = ''] = snmp.split('\n').filter((line) => line.startsWith('Tcp:'));
+  return Number(values.split(' ')[names.split(' ').indexOf('RetransSegs')]);
+}
