@@ -37,7 +37,9 @@ export interface TlsOptions {
 }
 
 /** What a DNS check asks for. */
-export type DnsRecordType = 'A' | 'AAAA' | 'NS' | 'SOA' | 'TXT' | 'MX' | 'CNAME' | 'SRV' | 'PTR' | 'ANY';
+export const dnsRecordTypes = ['A', 'AAAA', 'NS', 'SOA', 'TXT', 'MX', 'CNAME', 'SRV', 'PTR', 'ANY'] as const;
+
+export type DnsRecordType = (typeof dnsRecordTypes)[number];
 
 /** What is asked. Each kind is a file in health/. */
 export type Question =

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a check asks, by its type. A reader gives undefined after it has complained. */
 import { isAbsolute } from 'node:path';
-import type { CheckKind, DnsRecordType, Question } from '../../model/health.js';
+import { dnsRecordTypes, type CheckKind, type DnsRecordType, type Question } from '../../model/health.js';
 import type { Field } from '../field.js';
 import type { Files } from '../files.js';
-import { httpMethods, recordTypes } from '../schema/health.js';
+import { httpMethods } from '../schema/health.js';
 import { readHeaders } from './headers.js';
 import {
   parseDnsName,
@@ -74,7 +74,7 @@ function readDns(at: Field): Question | undefined {
       ? ['NOERROR']
       : whole(listOf(expect).map((item) => item.parse(parseResponseCode)));
   if (name === undefined || codes === undefined) return undefined;
-  const type: DnsRecordType = at.get('record').word(...recordTypes) ?? 'A';
+  const type: DnsRecordType = at.get('record').word(...dnsRecordTypes) ?? 'A';
   const transport = at.get('transport').word('udp', 'tcp') ?? 'udp';
   return { kind: 'dns', transport, name, type, expect: codes, answer: at.get('answer').text() ?? null };
 }

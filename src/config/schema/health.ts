@@ -4,7 +4,7 @@
  * was meant, where a union of nine maps could only say that none of them fits. Which key belongs to which type is `keysOf`.
  */
 import { Type } from '@sinclair/typebox';
-import type { CheckKind, DnsRecordType } from '../../model/health.js';
+import { dnsRecordTypes, type CheckKind } from '../../model/health.js';
 import { count, duration, map, oneOf, yesOrNo } from './words.js';
 
 export const checkKinds = [
@@ -20,19 +20,6 @@ export const checkKinds = [
 ] as const satisfies readonly CheckKind[];
 
 export const httpMethods = ['GET', 'HEAD', 'OPTIONS', 'POST'] as const;
-
-export const recordTypes = [
-  'A',
-  'AAAA',
-  'NS',
-  'SOA',
-  'TXT',
-  'MX',
-  'CNAME',
-  'SRV',
-  'PTR',
-  'ANY',
-] as const satisfies readonly DnsRecordType[];
 
 const http = ['method', 'path', 'host', 'headers', 'expect', 'body'];
 
@@ -175,7 +162,7 @@ const check = Type.Object(
     name: Type.Optional(
       Type.String({ description: '`dns`: the name asked for.', otherwise: 'required', errorMessage: text }),
     ),
-    record: Type.Optional(oneOf(recordTypes, { description: '`dns`: the type of record.', default: 'A' })),
+    record: Type.Optional(oneOf(dnsRecordTypes, { description: '`dns`: the type of record.', default: 'A' })),
     transport: Type.Optional(
       oneOf(['udp', 'tcp'], { description: '`dns`: how it is asked.', default: 'udp' }),
     ),
