@@ -36,9 +36,10 @@ export interface TlsOptions {
   readonly key: string | null;
 }
 
-/** What a DNS check asks for. */
+/** Types of records, as the configuration names them. */
 export const dnsRecordTypes = ['A', 'AAAA', 'NS', 'SOA', 'TXT', 'MX', 'CNAME', 'SRV', 'PTR', 'ANY'] as const;
 
+/** What a DNS check asks for. */
 export type DnsRecordType = (typeof dnsRecordTypes)[number];
 
 /** What is asked. Each kind is a file in health/. */
