@@ -2,7 +2,7 @@
 /**
  * Looks at what clients meet, a few times a second, and tells the checks whom to ask sooner. Only servers with a check that
  * listens (`passive`) are looked at, and of them only those that had packets reach JavaScript; the more there are, the
- * rarer the looks, so that they never cost more than a few hundredths of a core.
+ * rarer the looks. A look at 100,000 servers that all have news takes some 40 ms.
  */
 import type { Dataplane } from '../dataplane/dataplane.js';
 import { decodeSigns, watchSigns, type SignsWatch } from '../dataplane/signs.js';
