@@ -3,6 +3,7 @@
  * Reload after reload under connections that live through all of them. Servers, weights, schedulers and whole services come
  * and go; the connections' own servers stay, and a service that leaves for a while takes none of its connections along.
  */
+import type { StatusAnswer } from '../../../src/admin/api.js';
 import { askJson } from '../../../src/admin/client.js';
 import type { DaemonConfig, ServiceConfig } from './daemon.js';
 import { at, addressOf, families, vip, type Family, type Lab } from './lab.js';
@@ -150,13 +151,13 @@ async function reloadByApi(lab: Lab): Promise<void> {
 
 async function reloadBySignal(lab: Lab): Promise<void> {
   const { socket } = lab.daemon.installation;
-  const generation = async (): Promise<unknown> => {
+  const applied = async (): Promise<number> => {
     const { body } = await askJson(socket, { method: 'GET', path: '/v1/status' });
-    return (body as { readonly generation: number }).generation;
+    return (body as StatusAnswer).director?.reloads.counts.applied ?? 0;
   };
-  const before = await generation();
+  const before = await applied();
   lab.daemon.hangUp();
-  await until('the reload to be applied', async () => (await generation()) !== before, { timeoutMs: 60_000 });
+  await until('the reload to be applied', async () => (await applied()) > before, { timeoutMs: 60_000 });
 }
 
 /** What the director, its device and the kernels at both ends know of losses. */
