@@ -305,11 +305,7 @@ function logOutcome(log: Logger, director: Director, outcome: ReloadOutcome): vo
   }
 }
 
-function readyFields(
-  director: Director,
-  socket: string,
-  metricsPort: number | null,
-): object {
+function readyFields(director: Director, socket: string, metricsPort: number | null): object {
   const { facts, model } = director;
   const { listen } = model.metrics;
   return {

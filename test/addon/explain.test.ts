@@ -46,7 +46,9 @@ function send(
   if (packet === null) throw new RangeError('no packet');
   const { verdict, outputs } = director.process({ packet, nowMs: 1_000 });
   const to =
-    verdict === 'forwarded' && outputs[0] !== undefined ? readPacket(outputs[0].packet)?.destination : undefined;
+    verdict === 'forwarded' && outputs[0] !== undefined
+      ? readPacket(outputs[0].packet)?.destination
+      : undefined;
   // An answer of the director's own is what becomes of a packet that is dropped for a reason.
   const end = verdict === 'forwarded' || verdict === 'passed' ? verdict : 'dropped';
   return { verdict: end, server: to === undefined ? null : formatEndpoint(to) };

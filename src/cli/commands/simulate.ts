@@ -9,7 +9,10 @@ export const simulate: Register = (program, session) =>
     .requiredOption('-c, --config <file>', 'configuration')
     .requiredOption('--service <name>', 'its virtual service')
     .option('--scheduler <name...>', 'names to compare with the one of the configuration')
-    .option('--trace <file>', 'lines of time,client,duration in seconds, or a capture (pcap, pcapng); drawn from the seed when left out')
+    .option(
+      '--trace <file>',
+      'lines of time,client,duration in seconds, or a capture (pcap, pcapng); drawn from the seed when left out',
+    )
     .option('--seed <number>', 'of the trace that is drawn', '1')
     .option('--remove <server>', 'take this server out in the middle of the trace')
     .option(
