@@ -4,21 +4,11 @@
  * (`nbthread`, `cpu-map`), kernel splicing where it judges it worthwhile (`option splice-auto`) with pipes large enough
  * for it (`tune.pipesize`), and a listening queue as long as the kernel allows (`backlog`). It knows no UDP.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
-import path from 'node:path';
+import { availableParallelism } from 'node:os';
 import type { Topology } from '../../test/netns/support/topology.js';
 import { families } from '../../test/netns/support/lab.js';
-import { until } from '../../test/netns/support/until.js';
-import {
-  addProxyVips,
-  isListening,
-  proxyVipOf,
-  ripOf,
-  serviceNames,
-  services,
-  type Contender,
-} from './contender.js';
+import { proxyVipOf, ripOf, serviceNames, services, type Contender } from './contender.js';
+import { startProxy } from './proxy.js';
 
 function configuration(topology: Topology): string {
   const threads = availableParallelism();
@@ -51,21 +41,10 @@ export const haproxy: Contender = {
   kind: 'proxy',
   needs: { command: 'haproxy', packages: 'haproxy' },
   declines: ({ service }) => (services[service].protocol === 'udp' ? 'HAProxy proxies no UDP' : null),
-  async start(topology) {
-    const directory = await mkdtemp(path.join(tmpdir(), 'vsnat-bench-'));
-    const file = path.join(directory, 'haproxy.cfg');
-    await writeFile(file, configuration(topology));
-    const removeVips = await addProxyVips(topology);
-    const program = topology.director.namespace.spawn(['haproxy', '-db', '-f', file]);
-    const stop = async (): Promise<void> => {
-      await program.stop();
-      await removeVips();
-      await rm(directory, { recursive: true });
-    };
-    await until('HAProxy to listen', () => isListening(topology, program)).catch(async (error: unknown) => {
-      await stop();
-      throw error;
-    });
-    return { to: proxyVipOf, processes: [program.pid], stop };
-  },
+  start: (topology) =>
+    startProxy(topology, {
+      name: 'HAProxy',
+      configuration,
+      argv: (file) => ['haproxy', '-db', '-f', file],
+    }),
 };

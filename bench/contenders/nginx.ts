@@ -6,22 +6,12 @@
  * a superpacket in (`proxy_buffer_size`), no access log, and connections and descriptors enough (`worker_connections`,
  * `worker_rlimit_nofile`).
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
-import path from 'node:path';
+import { availableParallelism } from 'node:os';
 import { families } from '../../test/netns/support/lab.js';
 import type { Topology } from '../../test/netns/support/topology.js';
-import { until } from '../../test/netns/support/until.js';
-import {
-  addProxyVips,
-  isListening,
-  proxyVipOf,
-  ripOf,
-  serviceNames,
-  services,
-  type Contender,
-} from './contender.js';
+import { proxyVipOf, ripOf, serviceNames, services, type Contender } from './contender.js';
+import { startProxy } from './proxy.js';
 
 /** Debian's package puts it here; other builds have it built in. */
 const streamModule = '/usr/lib/nginx/modules/ngx_stream_module.so';
@@ -65,21 +55,10 @@ export const nginx: Contender = {
     flows > portsOfAnAddress
       ? 'a proxy needs a port of its own for each flow, and an address has 65,535'
       : null,
-  async start(topology) {
-    const directory = await mkdtemp(path.join(tmpdir(), 'vsnat-bench-'));
-    const file = path.join(directory, 'nginx.conf');
-    await writeFile(file, configuration(topology, directory));
-    const removeVips = await addProxyVips(topology);
-    const program = topology.director.namespace.spawn(['nginx', '-p', directory, '-e', 'stderr', '-c', file]);
-    const stop = async (): Promise<void> => {
-      await program.stop();
-      await removeVips();
-      await rm(directory, { recursive: true });
-    };
-    await until('nginx to listen', () => isListening(topology, program)).catch(async (error: unknown) => {
-      await stop();
-      throw error;
-    });
-    return { to: proxyVipOf, processes: [program.pid], stop };
-  },
+  start: (topology) =>
+    startProxy(topology, {
+      name: 'nginx',
+      configuration,
+      argv: (file, directory) => ['nginx', '-p', directory, '-e', 'stderr', '-c', file],
+    }),
 };
