@@ -22,24 +22,13 @@ import { limitsFor, loadAddon, TunDataplane } from '../src/dataplane/native.js';
 import { Director } from '../src/director/director.js';
 import { slotsNeeded } from '../src/director/slots.js';
 import type { CheckedState, HealthMonitor } from '../src/health/index.js';
-import {
-  realServer,
-  serverId,
-  virtualService,
-  type HealthCheck,
-  type Model,
-  type VirtualService,
-} from '../src/model/index.js';
+import { realServer, serverId, virtualService, type Model, type VirtualService } from '../src/model/index.js';
 
 const self = fileURLToPath(import.meta.url);
-const check: HealthCheck = {
-  question: { kind: 'tcp' },
-  timing: { intervalMs: 2000, fastIntervalMs: 500, timeoutMs: 1000, rise: 2, fall: 3, jitter: 0.1 },
-  port: null,
-  source: null,
-  through: 'direct',
-  passive: true,
-};
+/** A check as it is when nothing is said of it. */
+const checks = parseConfig(
+  'services: [{ name: a, listen: tcp://10.0.0.1:80, servers: [10.0.0.2:80], health: { type: tcp } }]',
+).model.services.flatMap(({ health }) => health);
 
 const address = (net: number, index: number): string =>
   `${net}.${index >> 16}.${(index >> 8) & 255}.${index & 255}`;
@@ -57,7 +46,7 @@ function modelOf(services: number, servers: number, round: number): Model {
         servers: Array.from({ length: servers }, (__, n) =>
           realServer(`${address(11, 1 + s * servers + n)}:53`, { weight: 1 + ((n + round) % 3) }),
         ),
-        health: [check],
+        health: checks,
         slowStart: { seconds: 10, from: 0.1, curve: 1 },
       }),
     ),
