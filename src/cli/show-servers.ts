@@ -19,12 +19,7 @@ export function serverLines({ servers }: ServersAnswer, width: number): string[]
   return table(
     columns,
     servers.map((server) => [
-      server.service,
-      server.server,
-      stateOf(server),
-      weightOf(server),
-      String(server.active),
-      String(server.inactive),
+      ...standingCells(server),
       String(server.connections),
       formatBytes(server.inBytes),
       formatBytes(server.outBytes),
@@ -32,6 +27,16 @@ export function serverLines({ servers }: ServersAnswer, width: number): string[]
     width,
   );
 }
+
+/** Service, server, state, weight, active and inactive connections: how every list of servers begins. */
+export const standingCells = (server: ServersAnswer['servers'][number]): string[] => [
+  server.service,
+  server.server,
+  stateOf(server),
+  weightOf(server),
+  String(server.active),
+  String(server.inactive),
+];
 
 /** What it may do, with why and for how long where that is not plain. */
 export function stateOf({ standing, overloaded }: ServerAnswer): string {
@@ -43,7 +48,7 @@ export function stateOf({ standing, overloaded }: ServerAnswer): string {
 }
 
 /** As it works, and as configured where that is something else. */
-export function weightOf({ weight, standing: { effectiveWeight } }: ServerAnswer): string {
+function weightOf({ weight, standing: { effectiveWeight } }: ServerAnswer): string {
   const effective = Number.isInteger(effectiveWeight) ? String(effectiveWeight) : effectiveWeight.toFixed(1);
   return effectiveWeight === weight ? effective : `${effective} of ${weight}`;
 }

@@ -5,7 +5,7 @@
  */
 import type { ServerAnswer } from '../admin/api.js';
 import { printable } from './io.js';
-import { stateOf, weightOf } from './show-servers.js';
+import { standingCells } from './show-servers.js';
 import { formatBytes, formatDuration, shortened, table, type Column } from './table.js';
 
 export const sortKeys = {
@@ -180,12 +180,7 @@ const secondsBetween = (before: Moment | null, now: Moment): number =>
   before === null ? 1 : Math.max(0.001, (now.atMs - before.atMs) / 1000);
 
 const cellsOf = ({ server, connections, packets, inBytes, outBytes }: Rated): string[] => [
-  server.service,
-  server.server,
-  stateOf(server),
-  weightOf(server),
-  String(server.active),
-  String(server.inactive),
+  ...standingCells(server),
   connections === null ? '-' : String(Math.round(connections)),
   packets === null ? '-' : String(Math.round(packets)),
   inBytes === null ? '-' : formatBytes(inBytes),
