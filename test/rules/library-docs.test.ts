@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
+import { programOver } from '../support/typescript.js';
+
 const root = join(import.meta.dirname, '../..');
 const text = readFileSync(join(root, 'docs/library.md'), 'utf8');
 const blocks = [...text.matchAll(/```ts\n([^]*?)```/g)].map(([, code = '']) => code);
@@ -28,18 +30,7 @@ describe('docs/library.md', () => {
   it('has code that type-checks', () => {
     expect(blocks.length).toBeGreaterThan(4);
     const files = new Map(blocks.map((code, index) => [join(root, `library-${index}.mts`), code]));
-    const disk = ts.createCompilerHost(options);
-    const program = ts.createProgram([...files.keys()], options, {
-      ...disk,
-      fileExists: (file) => files.has(file) || disk.fileExists(file),
-      readFile: (file) => files.get(file) ?? disk.readFile(file),
-      getSourceFile: (file, version, ...more) => {
-        const code = files.get(file);
-        return code === undefined
-          ? disk.getSourceFile(file, version, ...more)
-          : ts.createSourceFile(file, code, version, true);
-      },
-    });
+    const program = programOver(files, [...files.keys()], options);
     const said = [...files.keys()].flatMap((file) => {
       const source = program.getSourceFile(file);
       const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];

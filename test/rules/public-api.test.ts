@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { beforeAll, describe, expect, it } from 'vitest';
 
+import { programOver } from '../support/typescript.js';
+
 const root = join(import.meta.dirname, '../..');
 
 /** Values: functions, classes, constants. A change of this list is a change of the major version (docs/library.md). */
@@ -87,20 +89,7 @@ beforeAll(() => {
   };
   ts.createProgram([join(root, 'src/index.ts')], emit).emit(undefined, (file, text) => files.set(file, text));
   const options: ts.CompilerOptions = { ...settings, skipLibCheck: false, noEmit: true };
-  const disk = ts.createCompilerHost(options);
-  const host: ts.CompilerHost = {
-    ...disk,
-    directoryExists: () => true, // of dist/ nothing need have been built
-    fileExists: (file) => files.has(file) || disk.fileExists(file),
-    readFile: (file) => files.get(file) ?? disk.readFile(file),
-    getSourceFile: (file, version, ...more) => {
-      const text = files.get(file);
-      return text === undefined
-        ? disk.getSourceFile(file, version, ...more)
-        : ts.createSourceFile(file, text, version, true);
-    },
-  };
-  program = ts.createProgram([consumerFile, join(place, 'index.d.ts')], options, host);
+  program = programOver(files, [consumerFile, join(place, 'index.d.ts')], options);
   checker = program.getTypeChecker();
   const index = program.getSourceFile(join(place, 'index.d.ts'));
   const symbol = index && checker.getSymbolAtLocation(index);
