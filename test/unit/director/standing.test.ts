@@ -6,21 +6,12 @@ import {
   realServer,
   serverId,
   virtualService,
-  type HealthCheck,
   type RealServerOptions,
   type VirtualService,
   type VirtualServiceOptions,
 } from '../../../src/model/index.js';
 import { idOf } from './models.js';
-
-const check: HealthCheck = {
-  question: { kind: 'tcp' },
-  timing: { intervalMs: 2000, fastIntervalMs: 500, timeoutMs: 1000, rise: 2, fall: 3, jitter: 0.1 },
-  port: null,
-  source: null,
-  through: 'direct',
-  passive: true,
-};
+import { check } from './played.js';
 
 /** Servers "a:3 b" with options by letter. */
 function serviceOf(
