@@ -49,8 +49,6 @@ Result<bool> can_read_without_end(int ring) {
 
 }  // namespace
 
-struct TunRing::Entry : io_uring_sqe {};
-
 Result<TunRing> TunRing::open() {
   io_uring_params params{};
   // Disabled until begin(), which makes the thread that calls it the only one.
@@ -166,52 +164,48 @@ void TunRing::give_back(uint16_t buffer) {
   store_release(&ring->tail, ++buffer_tail_);
 }
 
-TunRing::Entry* TunRing::take_entry() {
+template <class Fill>
+bool TunRing::queue(Fill&& fill) {
   const uint32_t tail = *sq_tail_;
-  if (tail - load_acquire(sq_head_) > sq_mask_) return nullptr;
-  auto* entry = reinterpret_cast<Entry*>(entries_.bytes().data()) + (tail & sq_mask_);
-  std::memset(static_cast<void*>(entry), 0, sizeof(io_uring_sqe));
-  return entry;
+  if (tail - load_acquire(sq_head_) > sq_mask_) return false;
+  io_uring_sqe& entry = reinterpret_cast<io_uring_sqe*>(entries_.bytes().data())[tail & sq_mask_];
+  std::memset(&entry, 0, sizeof(entry));
+  fill(entry);
+  store_release(sq_tail_, tail + 1);
+  ++to_submit_;
+  return true;
 }
 
 bool TunRing::write(uint16_t buffer, const uint8_t* from, uint32_t length) {
-  Entry* entry = take_entry();
-  if (!entry) return false;
-  entry->opcode = IORING_OP_WRITE;
-  entry->fd = tun_;
-  entry->addr = reinterpret_cast<uint64_t>(from);
-  entry->len = length;
-  entry->user_data = buffer;
-  store_release(sq_tail_, *sq_tail_ + 1);
-  ++to_submit_;
-  ++queued_writes_;
-  return true;
+  const bool queued = queue([&](io_uring_sqe& entry) {
+    entry.opcode = IORING_OP_WRITE;
+    entry.fd = tun_;
+    entry.addr = reinterpret_cast<uint64_t>(from);
+    entry.len = length;
+    entry.user_data = buffer;
+  });
+  if (queued) ++queued_writes_;
+  return queued;
 }
 
 void TunRing::arm() {
   if (!watching_) {
-    if (Entry* entry = take_entry()) {
-      entry->opcode = IORING_OP_POLL_ADD;
-      entry->fd = wake_;
-      entry->len = IORING_POLL_ADD_MULTI;
-      entry->poll32_events = POLLIN;
-      entry->user_data = kWake;
-      store_release(sq_tail_, *sq_tail_ + 1);
-      ++to_submit_;
-      watching_ = true;
-    }
+    watching_ = queue([this](io_uring_sqe& entry) {
+      entry.opcode = IORING_OP_POLL_ADD;
+      entry.fd = wake_;
+      entry.len = IORING_POLL_ADD_MULTI;
+      entry.poll32_events = POLLIN;
+      entry.user_data = kWake;
+    });
   }
   if (!reading_ && offered_ > 0) {
-    if (Entry* entry = take_entry()) {
-      entry->opcode = kReadMultishot;
-      entry->fd = tun_;
-      entry->flags = IOSQE_BUFFER_SELECT;
-      entry->buf_group = kBufferGroup;
-      entry->user_data = kRead;
-      store_release(sq_tail_, *sq_tail_ + 1);
-      ++to_submit_;
-      reading_ = true;
-    }
+    reading_ = queue([this](io_uring_sqe& entry) {
+      entry.opcode = kReadMultishot;
+      entry.fd = tun_;
+      entry.flags = IOSQE_BUFFER_SELECT;
+      entry.buf_group = kBufferGroup;
+      entry.user_data = kRead;
+    });
   }
 }
 

@@ -69,8 +69,9 @@ class TunRing {
  private:
   TunRing() = default;
 
-  struct Entry;  // io_uring_sqe
-  Entry* take_entry();
+  /** Queues an entry that `fill(io_uring_sqe&)` writes over zeroes; false when there is no room. */
+  template <class Fill>
+  bool queue(Fill&& fill);
   void arm();
   void enter_for(unsigned events, unsigned milliseconds);
 
