@@ -243,16 +243,21 @@ Emitted Worker::emit(nat::Packet& packet, const nat::Pending& pending, nat::Verd
   if (egress_) {
     const bool may_leave_directly =
         verdict == nat::Verdict::forward && direct_.load(std::memory_order_relaxed) && owns(packet);
-    if (may_leave_directly && egress_->take(packet, pending, now)) return Emitted::later;
+    if (may_leave_directly) {
+      issue_writes();  // direct egress may just have been switched on
+      if (egress_->take(packet, pending, now)) return Emitted::later;
+    }
     flush_egress(now);
   }
   if (write_later(packet, pending.view)) return Emitted::later;
-  // Packets of a flow never overtake each other.
-  if (ring_ && ring_->has_queued_writes()) {
-    lane_.counters.writes.add(1);
-    ring_->enter();
-  }
+  issue_writes();
   return write(packet, pending.view, now) ? Emitted::sent : Emitted::refused;
+}
+
+void Worker::issue_writes() {
+  if (!ring_ || !ring_->has_queued_writes()) return;
+  lane_.counters.writes.add(1);
+  ring_->enter();
 }
 
 /** What waits must lie still until the burst is over; a piece that is set free lies in the hold, and does not. */

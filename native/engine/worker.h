@@ -93,6 +93,8 @@ class Worker {
   /** Queues a write; false when it has to be made at once. */
   bool write_later(nat::Packet& packet, const wire::PacketView& view);
   void written(uint16_t buffer, int error, Now now);
+  /** What is queued leaves now, so that nothing of a flow that takes another way overtakes it. */
+  void issue_writes();
   void note_refusal(Now now);
   void note_failure(int error);
   uint8_t* buffer(unsigned index) const;
