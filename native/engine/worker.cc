@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/worker.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <time.h>
 
@@ -12,15 +11,6 @@
 
 namespace vsnat::engine {
 namespace {
-
-// Each buffer: the IP header on a 16-byte boundary, the largest packet, room for an answer. The odd stride
-// keeps the first lines of 32 buffers out of the same cache sets.
-constexpr size_t kBufferBytes = io::TunQueue::kMaxPacket + 1 + nat::kAnswerHeadroom;
-constexpr size_t kFront = 64;  // a cache line, so that packets begin on one
-static_assert(kFront >= io::TunQueue::kHeadroom && kFront >= io::PacketSocket::kHeadroom &&
-              nat::Fragments::kHeadroom >= io::TunQueue::kHeadroom &&
-              nat::Goodbyes::kFront >= io::TunQueue::kHeadroom);
-constexpr size_t kBufferStride = (kFront + kBufferBytes + 64 + 63) / 64 * 64 + 192;
 
 /** 0 where there is no such clock, as that of a thread that has ended. */
 uint64_t clock_ns(clockid_t clock) {
@@ -52,24 +42,18 @@ Worker::~Worker() {
 Result<bool> Worker::prepare(std::optional<io::TunRing> ring) {
   wake_ = UniqueFd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
   if (!wake_) return SysError{errno, "eventfd"};
-  ring_ = std::move(ring);
-  const unsigned buffers = ring_ ? io::TunRing::kBuffers : kBurst;
-  Result<Mapping> memory = Mapping::anonymous(kBufferStride * buffers, "packet buffers");
-  if (!memory) return memory.error();
+  Result<PacketBuffers> buffers = PacketBuffers::open(ring ? io::TunRing::kBuffers : kBurst);
+  if (!buffers) return buffers.error();
+  buffers_ = std::move(buffers.value());
   Result<Mapping> scratch = Mapping::anonymous(kFront + io::TunQueue::kMaxPacket + 1, "a segment buffer");
   if (!scratch) return scratch.error();
-  memory_ = std::move(memory.value());
   scratch_ = std::move(scratch.value());
   for (unsigned i = 0; i < kBurst; ++i) {
-    packets_[i].data = buffer(i);
-    packets_[i].capacity = uint32_t(kBufferBytes);
+    packets_[i].data = buffers_.at(i);
+    packets_[i].capacity = PacketBuffers::kBytes;
   }
-  if (ring_) writing_ = std::make_unique<Writing[]>(buffers);
+  if (ring) ring_ = std::make_unique<RingPort>(std::move(*ring), queue_, wake_.get(), buffers_);
   return true;
-}
-
-uint8_t* Worker::buffer(unsigned index) const {
-  return reinterpret_cast<uint8_t*>(memory_.bytes().data()) + index * kBufferStride + kFront;
 }
 
 Result<bool> Worker::start() {
@@ -122,26 +106,6 @@ void Worker::adopt() {
   adopted_.store(offered->generation, std::memory_order_release);
 }
 
-void Worker::begin_ring() {
-  const int fd = queue_.fd();
-  const int flags = ::fcntl(fd, F_GETFL);
-  ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-  const size_t header = queue_.header_bytes();
-  const io::RingBuffers buffers{buffer(0) - header, kBufferStride,
-                                uint32_t(io::TunQueue::kMaxPacket + 1 + header)};
-  if (ring_->begin(fd, wake_.get(), buffers)) return;
-  // open() found everything there is to find; if it was wrong, the queue is polled.
-  ::fcntl(fd, F_SETFL, flags);
-  ring_.reset();
-}
-
-void Worker::end_ring(Now now) {
-  ring_->end();
-  for (io::RingEvent event; ring_->next(event);)
-    if (event.kind == io::RingEvent::Kind::written) written(event.buffer, event.error, now);
-  ring_.reset();  // and with it what it holds of the device
-}
-
 void Worker::note_failure(int error) {
   // A device that only ever fails to read must not cost a whole core in silence.
   if (error == EBADFD || error == EFAULT) {
@@ -151,68 +115,32 @@ void Worker::note_failure(int error) {
   }
 }
 
-Worker::Burst Worker::reap_burst(Now now) {
-  Burst burst;
-  while (burst.count < kBurst) {
-    io::RingEvent event;
-    if (!ring_->next(event)) {
-      burst.drained = true;
-      break;
-    }
-    switch (event.kind) {
-      case io::RingEvent::Kind::packet: {
-        nat::Packet& packet = packets_[burst.count];
-        packet.data = buffer(event.buffer);
-        queue_.accept(packet.vnet, packet.data, event.length, packet.length);
-        buffer_of_[burst.count++] = event.buffer;
-        read_errors_ = 0;
-        break;
-      }
-      case io::RingEvent::Kind::written:
-        written(event.buffer, event.error, now);
-        break;
-      case io::RingEvent::Kind::woken: {
-        eventfd_t ignored;
-        ::eventfd_read(wake_.get(), &ignored);
-        break;
-      }
-      case io::RingEvent::Kind::failed:
-        note_failure(event.error);
-        break;
-    }
-  }
-  return burst;
-}
-
-void Worker::give_back(unsigned count) {
-  for (unsigned i = 0; i < count; ++i)
-    if (!writing_[buffer_of_[i]].under_way) ring_->give_back(buffer_of_[i]);
-}
-
 bool Worker::write_later(nat::Packet& packet, const wire::PacketView& view) {
   // Frames of direct egress leave at the end of the burst: a write must not wait for longer than they do.
-  if (!ring_ || (egress_ && direct_.load(std::memory_order_relaxed)) || !owns(packet) || gso_refusals_ > 0)
-    return false;
-  const uint16_t index = buffer_of_[&packet - packets_];
-  const auto bytes = queue_.with_header(packet.vnet, {packet.data, packet.length});
-  if (!ring_->write(index, bytes.data(), uint32_t(bytes.size()))) return false;
-  writing_[index] = {true, packet, view};
-  return true;
+  const bool has_to_leave_now = (egress_ && direct_.load(std::memory_order_relaxed)) || gso_refusals_ > 0;
+  return ring_ && owns(packet) && !has_to_leave_now &&
+         ring_->write(packet, unsigned(&packet - packets_), view);
 }
 
-void Worker::written(uint16_t index, int error, Now now) {
-  Writing& was = writing_[index];
-  was.under_way = false;
+void Worker::written(nat::Packet& packet, const wire::PacketView& view, int error, Now now) {
   bool sent = error == 0;
-  if (error == EINVAL && was.packet.vnet.is_gso()) {
+  if (error == EINVAL && packet.vnet.is_gso()) {
     note_refusal(now);
-    sent = write_segments(was.packet, was.view);
+    sent = write_segments(packet, view);
   }
-  lane_.left(sent, was.packet.length);
-  ring_->give_back(index);
+  lane_.left(sent, packet.length);
 }
 
-Worker::Burst Worker::read_burst() {
+Burst Worker::reap_burst(Now now) {
+  return ring_->reap(
+      packets_,
+      [this, now](nat::Packet& packet, const wire::PacketView& view, int error) {
+        written(packet, view, error, now);
+      },
+      [this](int error) { note_failure(error); });
+}
+
+Burst Worker::read_burst() {
   Burst burst;
   for (size_t bytes = 0; burst.count < kBurst && bytes < kBurstBytes;) {
     nat::Packet& packet = packets_[burst.count];
@@ -221,7 +149,6 @@ Worker::Burst Worker::read_burst() {
     if (status == io::ReadStatus::packet) {
       ++burst.count;
       bytes += packet.length;
-      read_errors_ = 0;
       continue;
     }
     burst.drained = true;
@@ -332,7 +259,7 @@ void Worker::wait(bool sweeping, Now now) {
 }
 
 void Worker::loop() {
-  if (ring_) begin_ring();
+  if (ring_ && !ring_->begin()) ring_.reset();
   // The first snapshot is offered before start(): a worker always has one.
   while (!stop_.load(std::memory_order_acquire) && failure_.load(std::memory_order_relaxed) == 0) {
     adopt();
@@ -340,12 +267,13 @@ void Worker::loop() {
     if (gso_refusals_ > 0 && now.ms - first_refusal_ms_ > kRefusalWindowMs) gso_refusals_ = 0;
     const Burst burst = ring_ ? reap_burst(now) : read_burst();
     if (burst.count > 0) {
+      read_errors_ = 0;
       lane_.run(*live_, now, packets_, burst.count, nullptr,
                 [this, now](nat::Packet& packet, const nat::Pending& pending, nat::Verdict verdict) {
                   return emit(packet, pending, verdict, now);
                 });
       if (egress_) flush_egress(now);
-      if (ring_) give_back(burst.count);
+      if (ring_) ring_->give_back(burst.count);
     }
     const bool culling = culler_.run(lane_.core, *live_, now);
     const bool ending =
@@ -358,7 +286,12 @@ void Worker::loop() {
     if (burst.drained) wait(sweeping, now);
   }
   cpu_ns_.store(clock_ns(CLOCK_THREAD_CPUTIME_ID), std::memory_order_relaxed);
-  if (ring_) end_ring(Now::from_ns(monotonic_ns()));
+  if (!ring_) return;
+  const Now now = Now::from_ns(monotonic_ns());
+  ring_->end([this, now](nat::Packet& packet, const wire::PacketView& view, int error) {
+    written(packet, view, error, now);
+  });
+  ring_.reset();  // and with it what it holds of the device
 }
 
 }  // namespace vsnat::engine

@@ -21,8 +21,8 @@
 #include "engine/egress.h"
 #include "engine/ender.h"
 #include "engine/lane.h"
+#include "engine/ring_port.h"
 #include "io/tun_queue.h"
-#include "io/tun_ring.h"
 
 namespace vsnat::engine {
 
@@ -77,27 +77,17 @@ class Worker {
   // should still find it in the core's own cache, which 32 of them would not fit.
   static constexpr size_t kBurstBytes = 64 * 1024;
 
-  struct Burst {
-    unsigned count = 0;    // packets read
-    bool drained = false;  // the queue had no more
-  };
-
   void loop();
   void adopt();
   Burst read_burst();
   Burst reap_burst(Now now);
-  void begin_ring();
-  void end_ring(Now now);
-  /** The burst is over: what is not being written may be read into again. */
-  void give_back(unsigned count);
   /** Queues a write; false when it has to be made at once. */
   bool write_later(nat::Packet& packet, const wire::PacketView& view);
-  void written(uint16_t buffer, int error, Now now);
+  void written(nat::Packet& packet, const wire::PacketView& view, int error, Now now);
   /** What is queued leaves now, so that nothing of a flow that takes another way overtakes it. */
   void issue_writes();
   void note_refusal(Now now);
   void note_failure(int error);
-  uint8_t* buffer(unsigned index) const;
   Emitted emit(nat::Packet& packet, const nat::Pending& pending, nat::Verdict verdict, Now now);
   bool write(nat::Packet& packet, const wire::PacketView& view, Now now);
   bool write_segments(const nat::Packet& packet, const wire::PacketView& view);
@@ -123,18 +113,9 @@ class Worker {
   // Worker thread only, once it runs.
   std::unique_ptr<Egress> egress_;
   const service::Snapshot* live_ = nullptr;
-  /** A packet that io_uring has still to write; its buffer is not read into meanwhile. */
-  struct Writing {
-    bool under_way = false;
-    nat::Packet packet;
-    wire::PacketView view;
-  };
-
-  Mapping memory_;  // packet buffers: kBurst of them, or as many as a ring has
-  std::optional<io::TunRing> ring_;
-  uint16_t buffer_of_[kBurst] = {};     // of packets_, with a ring
-  std::unique_ptr<Writing[]> writing_;  // by buffer
-  Mapping scratch_;                     // one segment
+  PacketBuffers buffers_;
+  std::unique_ptr<RingPort> ring_;  // null: the queue is polled
+  Mapping scratch_;                 // one segment
   nat::Packet packets_[kBurst];
   uint64_t next_sweep_ms_ = 0;
   uint32_t sweep_shard_ = 0;
