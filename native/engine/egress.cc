@@ -14,6 +14,10 @@ io::Host destination_of(const wire::PacketView& view) {
   return view.family == 4 ? io::Host::of(view.v4().daddr) : io::Host::of(view.v6().daddr);
 }
 
+io::Host source_of(const wire::PacketView& view) {
+  return view.family == 4 ? io::Host::of(view.v4().saddr) : io::Host::of(view.v6().saddr);
+}
+
 /** Bytes of the largest IP packet that goes onto the wire. */
 uint32_t on_the_wire(const nat::Packet& packet) {
   if (!packet.vnet.is_gso()) return packet.length;
@@ -26,7 +30,19 @@ bool Egress::take(nat::Packet& packet, const nat::Pending& pending, Now now) {
   const wire::PacketView& view = pending.view;
   if (!is_plain(view)) return false;
   io::NextHop hop;
-  const io::Host host = destination_of(view);
+  // The device filters by reverse path, loosely: a frame must not carry what would have ended there (RFC 3704, 2.4).
+  if (pending.role == nat::Pending::Role::request && !knows_way_to(source_of(view), now, hop)) return false;
+  if (!knows_way_to(destination_of(view), now, hop)) return false;
+  if (on_the_wire(packet) > hop.mtu) return false;
+  nat::take_hop(view);
+  frames_[count_] = io::PacketSocket::frame(packet.data, packet.length, packet.vnet, view.family, hop);
+  waiting_[count_] = &packet;
+  views_[count_] = view;
+  ++count_;
+  return true;
+}
+
+bool Egress::knows_way_to(const io::Host& host, Now now, io::NextHop& hop) {
   switch (resolver_.next_hops().find(host, now.ms, hop)) {
     case io::NextHops::Way::route:
       return false;
@@ -35,15 +51,9 @@ bool Egress::take(nat::Packet& packet, const nat::Pending& pending, Now now) {
       ask(host, now);
       return false;
     case io::NextHops::Way::direct:
-      break;
+      return true;
   }
-  if (on_the_wire(packet) > hop.mtu) return false;
-  nat::take_hop(view);
-  frames_[count_] = io::PacketSocket::frame(packet.data, packet.length, packet.vnet, view.family, hop);
-  waiting_[count_] = &packet;
-  views_[count_] = view;
-  ++count_;
-  return true;
+  return false;
 }
 
 void Egress::ask(const io::Host& host, Now now) {

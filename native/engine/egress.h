@@ -70,6 +70,8 @@ class Egress {
     uint32_t at_ms = 0;
   };
 
+  /** false where the kernel has to route, also because nobody asked yet: then somebody does now. */
+  bool knows_way_to(const io::Host& host, Now now, io::NextHop& hop);
   void ask(const io::Host& host, Now now);
 
   Resolver& resolver_;

@@ -56,6 +56,50 @@ suite('Direct egress', () => {
     expect(new Set(packets.map(({ hopLimit }) => hopLimit))).toEqual(new Set([63]));
   });
 
+  test('takes nothing from a client that no route leads back to, as the device takes nothing', async () => {
+    const { client, topology } = lab();
+    const nobody = '192.0.2.77';
+    const heard = async (): Promise<number> => {
+      const tables = await Promise.all(
+        topology.servers.map(({ namespace }) => namespace.must(['cat', '/proc/net/snmp'])),
+      );
+      const counts = tables.map((table) => /^Udp: (\d+)/m.exec(table)?.[1]);
+      return counts.reduce((sum, count) => sum + Number(count), 0);
+    };
+    const send = (from: string) =>
+      client.must([
+        'python3',
+        '-c',
+        `import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('${from}', 0))
+for i in range(20):
+    s.sendto(b'nobody can answer this', ('${vip.v4}', ${vip.udp}))
+    time.sleep(0.05)`,
+      ]);
+    // So that they get as far as the device, which filters for itself.
+    await topology.director.namespace.sysctl({
+      'net.ipv4.conf.all.rp_filter': 0,
+      [`net.ipv4.conf.${topology.clientDevice}.rp_filter`]: 0,
+    });
+    await client.ip([`address add ${nobody}/32 dev lo`]);
+    try {
+      const before = await heard();
+      // One connection each, in turn, so that the way to every server is known.
+      const eachServer = async (from: string): Promise<void> => {
+        for (let i = 0; i < topology.servers.length; i++) await send(from);
+      };
+      await eachServer(topology.client.ipv4);
+      expect(await heard()).toBe(before + 20 * topology.servers.length);
+      expect(await shareWhile(() => send(topology.client.ipv4))).toBeGreaterThan(0.8);
+      const known = await heard();
+      await eachServer(nobody);
+      expect(await heard()).toBe(known);
+    } finally {
+      await client.ip([`address del ${nobody}/32 dev lo`]);
+    }
+  }, 30_000);
+
   test('gives way to a rule at FORWARD with the next reload, and comes back when it is gone', async () => {
     const { namespace } = lab().topology.director;
     await namespace.must(['nft', '-f', '-'], {
