@@ -82,6 +82,7 @@ for (const egress of ['route', 'direct'] as const) {
           '4',
         ]);
         const finished = capture.finish(20_000);
+        await capture.waitForOutput(/vsnat: capturing on vsnat0/); // not in the middle of a connection
         await until('the capture to have its packets', async () => {
           await ask();
           return !capture.alive;
