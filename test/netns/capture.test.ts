@@ -71,6 +71,9 @@ for (const egress of ['route', 'direct'] as const) {
     test('without -w it prints lines; with --json each is an object', async () => {
       const run = async (...more: string[]): Promise<string> => {
         const { socket } = lab().daemon.installation;
+        const packetSockets = async (): Promise<number> =>
+          (await director().must(['cat', '/proc/net/packet'])).trim().split('\n').length;
+        const before = await packetSockets();
         const capture = director().spawn([
           process.execPath,
           path.join(projectRoot, 'bin/vsnat'),
@@ -82,7 +85,8 @@ for (const egress of ['route', 'direct'] as const) {
           '4',
         ]);
         const finished = capture.finish(20_000);
-        await capture.waitForOutput(/vsnat: capturing on vsnat0/); // not in the middle of a connection
+        // Not in the middle of a connection: it listens once its packet socket is there, beside the daemon's own.
+        await until('the capture to listen', async () => (await packetSockets()) > before);
         await until('the capture to have its packets', async () => {
           await ask();
           return !capture.alive;
