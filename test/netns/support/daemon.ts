@@ -17,6 +17,7 @@ export interface ServiceConfig {
   readonly name: string;
   readonly listen: string | readonly string[];
   readonly scheduler?: string;
+  readonly scheduler_options?: Readonly<Record<string, unknown>>;
   readonly routed?: boolean;
   readonly helper?: string;
   readonly timeouts?: Readonly<Record<string, string>>;
