@@ -3,7 +3,7 @@
 // http: requests per second, and which real server answered each. `keepalive` puts requests on connections
 // that stay open; `connect` makes a connection per request, waits for the answer and for the server's close.
 // Closed loop: each of N connections has one request in flight; latency runs from connect() or send() to the
-// last byte.
+// last byte. SIGTERM ends it early.
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -18,6 +18,7 @@
 #include "commands.h"
 #include "net.h"
 #include "report.h"
+#include "stop.h"
 
 namespace vsnat::load {
 namespace {
@@ -76,7 +77,7 @@ class Client {
     Slot& slot = slots_[index];
     if (slot.phase == Phase::done) ++running_;
     if (plan_.connection_each) slot.fd.reset();
-    if (Clock::now() >= plan_.stop_at || budget_.fetch_sub(1) <= 0) {
+    if (stop_asked() || Clock::now() >= plan_.stop_at || budget_.fetch_sub(1) <= 0) {
       slot.fd.reset();
       slot.phase = Phase::done;
       --running_;
@@ -202,6 +203,7 @@ int run_http(Options& options) {
   plan.request =
       "GET / HTTP/1.1\r\nHost: " + to + (plan.connection_each ? "\r\nConnection: close" : "") + "\r\n\r\n";
   plan.stop_at = after_seconds(seconds);
+  heed_sigterm();
 
   std::vector<Totals> parts(threads);
   std::vector<std::thread> running;
