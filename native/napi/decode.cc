@@ -1,162 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "napi/decode.h"
 
-#include <arpa/inet.h>
-
 #include <cmath>
 #include <cstring>
 
+#include "napi/fields.h"
 #include "wire/headers.h"
 
 namespace vsnat::binding {
 namespace {
-
-bool parse_address(const std::string& text, service::IpAddress& address) {
-  if (::inet_pton(AF_INET, text.c_str(), &address.v4) == 1) {
-    address.family = 4;
-  } else if (::inet_pton(AF_INET6, text.c_str(), &address.v6) == 1) {
-    address.family = 6;
-  }
-  return address.family != 0;
-}
-
-/** Reads fields of one object; remembers the first complaint and is a no-op after it. */
-class Fields {
- public:
-  Fields(Napi::Value value, std::string path, std::string& problem)
-      : path_(std::move(path)), problem_(problem) {
-    if (value.IsObject()) {
-      object_ = value.As<Napi::Object>();
-    } else {
-      complain("", "must be an object");
-    }
-  }
-
-  bool ok() const { return problem_.empty(); }
-
-  Napi::Value get(const char* name) {
-    if (!ok()) return {};
-    Napi::Value value = object_.Get(name);
-    // A getter that throws leaves its exception pending; ours replaces it.
-    if (object_.Env().IsExceptionPending()) {
-      object_.Env().GetAndClearPendingException();
-      complain(name, "must be readable");
-      return {};
-    }
-    return value;
-  }
-
-  /** Whether an optional field is given. */
-  bool has(const char* name) {
-    const Napi::Value value = get(name);
-    return ok() && !value.IsUndefined();
-  }
-
-  double number(const char* name, double low, double high) {
-    const Napi::Value value = get(name);
-    if (!ok()) return 0;
-    if (value.IsNumber()) {
-      const double n = value.As<Napi::Number>().DoubleValue();
-      if (n >= low && n <= high && n == std::floor(n)) return n;
-    }
-    complain(name, "must be a whole number from " + std::to_string(uint64_t(low)) + " to " +
-                       std::to_string(uint64_t(high)));
-    return 0;
-  }
-  uint32_t u32(const char* name, uint32_t low, uint32_t high) { return uint32_t(number(name, low, high)); }
-
-  bool boolean(const char* name) {
-    const Napi::Value value = get(name);
-    if (!ok()) return false;
-    if (!value.IsBoolean()) complain(name, "must be true or false");
-    return ok() && value.As<Napi::Boolean>().Value();
-  }
-
-  std::string string(const char* name) {
-    const Napi::Value value = get(name);
-    if (!ok()) return {};
-    if (!value.IsString()) complain(name, "must be a string");
-    return ok() ? value.As<Napi::String>().Utf8Value() : std::string{};
-  }
-
-  /** One of the words, as its position. */
-  size_t word(const char* name, std::initializer_list<const char*> words) {
-    const std::string got = string(name);
-    if (!ok()) return 0;
-    size_t i = 0;
-    std::string list;
-    for (const char* w : words) {
-      if (got == w) return i;
-      list += (i++ ? ", " : "") + std::string(w);
-    }
-    complain(name, "must be one of " + list);
-    return 0;
-  }
-
-  /** Call `each(element, path)` for every element of an array. */
-  template <class Each>
-  void array(const char* name, Each&& each) {
-    const Napi::Value value = get(name);
-    if (!ok()) return;
-    if (!value.IsArray()) return complain(name, "must be an array");
-    const auto list = value.As<Napi::Array>();
-    const uint32_t length = list.Length();
-    for (uint32_t i = 0; i < length && ok(); ++i) {
-      Napi::HandleScope scope(list.Env());
-      const std::string path = at(name) + "[" + std::to_string(i) + "]";
-      const Napi::Value element = list.Get(i);
-      if (list.Env().IsExceptionPending()) {
-        list.Env().GetAndClearPendingException();
-        problem_ = path + ": must be readable";
-        return;
-      }
-      each(element, path);
-    }
-  }
-
-  void indices(const char* name, std::vector<int32_t>& out) {
-    array(name, [&](Napi::Value value, const std::string& path) {
-      const double n = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
-      if (n >= -1 && n < 1 << 24 && n == std::floor(n)) {
-        out.push_back(int32_t(n));
-      } else {
-        problem_ = path + ": must be a server index";
-      }
-    });
-  }
-
-  void factors(const char* name, std::vector<uint16_t>& out) {
-    array(name, [&](Napi::Value value, const std::string& path) {
-      const double n = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
-      if (n >= 1 && n <= 65535 && n == std::floor(n)) {
-        out.push_back(uint16_t(n));
-      } else {
-        problem_ = path + ": must be a whole number from 1 to 65535";
-      }
-    });
-  }
-
-  service::IpAddress address(const char* name) {
-    const std::string text = string(name);
-    service::IpAddress address;
-    if (ok() && !parse_address(text, address)) complain(name, "must be an IPv4 or IPv6 address");
-    return address;
-  }
-
-  void complain(const char* name, const std::string& what) {
-    if (ok()) problem_ = at(name) + ": " + what;
-  }
-  std::string at(const char* name) const {
-    if (*name == '\0') return path_.empty() ? "argument" : path_;
-    return path_.empty() ? name : path_ + "." + name;
-  }
-  std::string& problem() { return problem_; }
-
- private:
-  Napi::Object object_;
-  std::string path_;
-  std::string& problem_;
-};
 
 constexpr uint32_t kMaxSeconds = 2678400;  // 31 days, ipvsadm's limit
 
@@ -255,7 +107,7 @@ void decode_grouping(Fields& service, service::ServiceSpec& out, std::string& pr
 
 void decode_service(Fields service, service::ServiceSpec& out, std::string& problem) {
   out.slot = service.u32("slot", 0, 1u << 24);
-  service.array("listen", [&](Napi::Value value, const std::string& path) {
+  service.array("listen", [&](Napi::Value value, const Path& path) {
     Fields listen(value, path, problem);
     service::ListenSpec spec;
     constexpr uint8_t kProtocols[] = {wire::kProtoTcp, wire::kProtoUdp, wire::kProtoSctp};
@@ -264,7 +116,7 @@ void decode_service(Fields service, service::ServiceSpec& out, std::string& prob
     spec.port = uint16_t(listen.u32("port", 0, 65535));
     out.listen.push_back(spec);
   });
-  service.array("servers", [&](Napi::Value value, const std::string& path) {
+  service.array("servers", [&](Napi::Value value, const Path& path) {
     Fields server(value, path, problem);
     service::ServerSpec spec;
     spec.slot = server.u32("slot", 0, 1u << 24);
@@ -311,25 +163,25 @@ bool bytes_of(Napi::Value value, std::vector<uint8_t>& out) {
 
 std::string decode_snapshot(Napi::Value value, service::SnapshotSpec& spec, Told told) {
   std::string problem;
-  Fields snapshot(value, "", problem);
+  Fields snapshot(value, problem);
   if (told == Told::changes) {
-    snapshot.array("removed", [&](Napi::Value slot, const std::string& path) {
+    snapshot.array("removed", [&](Napi::Value slot, const Path& path) {
       const double n = slot.IsNumber() ? slot.As<Napi::Number>().DoubleValue() : -1;
       if (n >= 0 && n <= 1 << 24 && n == std::floor(n)) {
         spec.removed.push_back(uint32_t(n));
       } else {
-        problem = path + ": must be a slot";
+        problem = path.text() + ": must be a slot";
       }
     });
   }
   if (snapshot.has("lingeringVips")) {
-    snapshot.array("lingeringVips", [&](Napi::Value address, const std::string& path) {
+    snapshot.array("lingeringVips", [&](Napi::Value address, const Path& path) {
       const std::string text = address.IsString() ? address.As<Napi::String>().Utf8Value() : std::string{};
       if (!parse_address(text, spec.lingering_vips.emplace_back()))
-        problem = path + ": must be an IPv4 or IPv6 address";
+        problem = path.text() + ": must be an IPv4 or IPv6 address";
     });
   }
-  snapshot.array("services", [&](Napi::Value service, const std::string& path) {
+  snapshot.array("services", [&](Napi::Value service, const Path& path) {
     decode_service(Fields(service, path, problem), spec.services.emplace_back(), problem);
   });
   spec.removed_server = snapshot.word("removedServer", {"reset", "silent"}) == 0
@@ -340,13 +192,14 @@ std::string decode_snapshot(Napi::Value value, service::SnapshotSpec& spec, Told
   if (snapshot.has("onePacketReplies"))
     spec.translate_one_packet_replies = snapshot.word("onePacketReplies", {"translate", "pass"}) == 0;
   const Napi::Value policy = snapshot.get("policy");
-  if (snapshot.ok() && !policy.IsUndefined()) decode_policy(Fields(policy, "policy", problem), spec.policy);
+  if (snapshot.ok() && !policy.IsUndefined())
+    decode_policy(Fields(policy, snapshot.at("policy"), problem), spec.policy);
   return problem;
 }
 
 std::string decode_ending(Napi::Value selection, Napi::Value ending, nat::EndSpec& spec) {
   std::string problem;
-  Fields fields(selection, "", problem);
+  Fields fields(selection, problem);
   if (fields.has("protocol")) {
     constexpr uint8_t kProtocols[] = {wire::kProtoTcp, wire::kProtoUdp, wire::kProtoSctp};
     spec.protocol = kProtocols[fields.word("protocol", {"tcp", "udp", "sctp"})];
@@ -367,7 +220,7 @@ std::string decode_ending(Napi::Value selection, Napi::Value ending, nat::EndSpe
 
 std::string decode_defence(Napi::Value value, nat::DefenceSpec& spec) {
   std::string problem;
-  Fields defence(value, "", problem);
+  Fields defence(value, problem);
   spec.drop_rate = defence.u32("dropRate", 0, 0x7fffffff);
   spec.count_anew = defence.boolean("countAnew");
   spec.drop_entries = defence.boolean("dropEntries");
@@ -378,7 +231,7 @@ std::string decode_defence(Napi::Value value, nat::DefenceSpec& spec) {
 std::string decode_options(Napi::Value value, OpenOptions& options) {
   constexpr uint32_t kMaxFlows = 1u << 27;
   std::string problem;
-  Fields fields(value, "", problem);
+  Fields fields(value, problem);
   options.tun = fields.word("device", {"tun", "memory"}) == 0;
   options.engine.flow_capacity = fields.u32("flowCapacity", 1, kMaxFlows);
   options.engine.limits.server_slots = fields.u32("serverSlots", 1, 1u << 24);
@@ -412,7 +265,7 @@ std::string decode_options(Napi::Value value, OpenOptions& options) {
 
 std::string decode_process(Napi::Value value, ProcessCall& call) {
   std::string problem;
-  Fields fields(value, "", problem);
+  Fields fields(value, problem);
   const Napi::Value packet = fields.get("packet");
   if (fields.ok() && !bytes_of(packet, call.packet.bytes)) fields.complain("packet", "must be a Uint8Array");
   const Napi::Value vnet = fields.get("vnet");
