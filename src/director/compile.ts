@@ -92,11 +92,14 @@ export function compile(
   const counters = once(() => facts.counters());
   const countedAt = countersBySlot(counters);
   const { serverSlots, serviceSlots } = slotsFor(model.services, before, facts, counters);
+  let nextServer = 0;
   const remembersAsBefore = before.ipvs !== null && sameMemory(before.ipvs.sysctls, model.ipvs.sysctls);
   const services = new Map<string, CompiledService>();
   const changed: ServiceSpec[] = [];
   for (const service of model.services) {
     const old = before.services.get(service.name);
+    const firstServer = nextServer;
+    nextServer += service.servers.length;
     const isDue = due.has(service.name);
     if (
       !isDue &&
@@ -106,15 +109,15 @@ export function compile(
       services.set(service.name, old);
       continue;
     }
+    const slots = serverSlotsOf(service, serverSlots, firstServer, old);
     const cursor = once(() => facts.cursor(before.serviceSlots.live.get(service.name) ?? -1));
-    const counted: Asking['counted'] = (servers) =>
-      servers.map((server) => countedAt(slotOf(serverSlots, serverKey(service, serverId(server)))));
+    const counted: Asking['counted'] = (servers) => servers.map((_, index) => countedAt(at(slots, index)));
     const planned = planService(service, old?.planned, { cursor, counted, nowMs, isDue });
     if (isDue && old?.planned.service === service && old.planned.plan === planned.plan) {
       services.set(service.name, { ...old, planned });
       continue;
     }
-    const spec = specOf(planned, serviceSlots, serverSlots, model.ipvs.sysctls);
+    const spec = specOf(planned, slotOf(serviceSlots, service.name), slots, model.ipvs.sysctls);
     services.set(service.name, { planned, spec, placed: placeOf(service, spec) });
     changed.push(spec);
   }
@@ -169,8 +172,8 @@ function slotsFor(
 ): BothSlots {
   if (hasSameMembers(services, before.services)) {
     return {
-      serverSlots: { ...before.serverSlots, takenOver: [] },
-      serviceSlots: { ...before.serviceSlots, takenOver: [] },
+      serverSlots: { ...before.serverSlots, takenOver: [], assigned: [] },
+      serviceSlots: { ...before.serviceSlots, takenOver: [], assigned: [] },
     };
   }
   const busy = once(
@@ -204,24 +207,31 @@ const hasSameMembers = (services: readonly CompilableService[], before: Compiled
     return old === service || (old !== undefined && sameServers(old.servers, service.servers));
   });
 
+/** Of a service's servers, the first of which is the one at `begin`; where nobody was given another slot, those it had. */
+const serverSlotsOf = (
+  { servers }: CompilableService,
+  { assigned }: Slots,
+  begin: number,
+  old: CompiledService | undefined,
+): readonly number[] =>
+  assigned.length > 0
+    ? assigned.slice(begin, begin + servers.length)
+    : (old?.spec.servers ?? []).map(({ slot }) => slot);
+
 function specOf(
   { service, plan, continues }: Planned,
-  serviceSlots: Slots,
-  serverSlots: Slots,
+  slot: number,
+  serverSlots: readonly number[],
   sysctls: Sysctls,
 ): ServiceSpec {
   return {
-    slot: slotOf(serviceSlots, service.name),
+    slot,
     listen: service.listen.map(({ protocol, address, port }) => ({ protocol, address, port })),
-    servers: service.servers.map((server): ServerSpec => ({
-      slot: slotOf(serverSlots, serverKey(service, serverId(server))),
-      address: server.address,
-      port: server.port,
-      weight: server.weight,
-      upperThreshold: server.upperThreshold,
-      lowerThreshold: server.lowerThreshold,
-      ...(server.withdrawn === true && { withdrawn: true }),
-    })),
+    servers: service.servers.map((server, index): ServerSpec => {
+      const { address, port, weight, upperThreshold, lowerThreshold } = server;
+      const spec = { slot: at(serverSlots, index), address, port, weight, upperThreshold, lowerThreshold };
+      return server.withdrawn === true ? { ...spec, withdrawn: true } : spec;
+    }),
     plan: withExpiration(plan, sysctls),
     ...(continues && plan.kind === 'cycle' && { continues }),
     timeouts: service.timeouts,
@@ -276,6 +286,12 @@ const serverKeys = (service: VirtualService): string[] =>
 function slotOf(slots: Slots, key: string): number {
   const slot = slots.live.get(key);
   if (slot === undefined) throw new Error(`slot of ${key} was not assigned`); // assignSlots covers every key
+  return slot;
+}
+
+function at(slots: readonly number[], index: number): number {
+  const slot = slots[index];
+  if (slot === undefined) throw new Error(`slot of server ${index} was not assigned`); // as above
   return slot;
 }
 

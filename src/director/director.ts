@@ -134,7 +134,7 @@ export class Director {
     this.events = new Events(() => clock.wall());
     this.#caretaker = new Caretaker(dataplane, this.events, clock, () => this.#tellHost());
     this.#reconciler = this.#caretaker.reconciler;
-    this.#reconciler.apply(model);
+    this.#reconciler.begin(model);
     this.#caretaker.attend();
     this.#defender = new Defender(dataplane, model.ipvs.sysctls);
   }

@@ -134,15 +134,22 @@ export class Reconciler {
     return this.#now().standings.get(service);
   }
 
+  /** Publishes the first configuration. Throws when the dataplane refuses. */
+  begin(model: Model): void {
+    this.#install(model, undefined);
+  }
+
   /** Publishes what separates `wanted` from what runs. Throws, with nothing changed, when the dataplane refuses. */
   apply(wanted: Model): readonly Change[] {
-    const before = this.#running;
-    const model =
-      before === undefined ? wanted : reuseServices(before.model, withoutRestart(before.model, wanted));
+    const before = this.#now();
+    const model = reuseServices(before.model, withoutRestart(before.model, wanted));
     // As wanted, so that what waits for a restart is told.
-    const changes = diffModels(before?.model ?? null, { ...wanted, services: model.services });
-    const isSame = before !== undefined && changes.length === 0 && sameServices(before.model, model);
-    if (isSame) return changes;
+    const changes = diffModels(before.model, { ...wanted, services: model.services });
+    if (changes.length > 0 || !sameServices(before.model, model)) this.#install(model, before);
+    return changes;
+  }
+
+  #install(model: Model, before: Running | undefined): void {
     const standings = new Map(
       model.services.map((service) => {
         const standing = before?.standings.get(service.name);
@@ -157,7 +164,6 @@ export class Reconciler {
       (service) => this.#isBusy(service),
     );
     this.#publish(model, standings, departed);
-    return changes;
   }
 
   /** Services that are no longer in the model, but have connections that go on. */
@@ -349,7 +355,7 @@ export class Reconciler {
     if (this.#running === undefined) {
       throw new VsnatError(
         'VSNAT_DATAPLANE',
-        'director: must have a configuration first, got none; call apply()',
+        'director: must have a configuration first, got none; call begin()',
       );
     }
     return this.#running;

@@ -22,9 +22,11 @@ export interface Slots {
   readonly fresh: number;
   /** Slots that this assignment took from a former owner. */
   readonly takenOver: readonly number[];
+  /** What this assignment gave, in the order of what was wanted. */
+  readonly assigned: readonly number[];
 }
 
-export const noSlots: Slots = { live: new Map(), retired: new Map(), fresh: 0, takenOver: [] };
+export const noSlots: Slots = { live: new Map(), retired: new Map(), fresh: 0, takenOver: [], assigned: [] };
 
 export interface SlotRules {
   /** For the message when they run out: 'server' or 'service'. */
@@ -46,18 +48,28 @@ export const slotsNeeded = ({ services }: Model): Limits => ({
 /** Gives every wanted key a slot. Throws when there are more keys than slots free to take. */
 export function assignSlots(before: Slots, wanted: readonly string[], rules: SlotRules): Slots {
   const retired = new Map(before.retired);
-  const known = new Map<string, number>();
-  for (const key of wanted) {
-    const slot = before.live.get(key) ?? retired.get(key);
-    if (slot !== undefined) known.set(key, slot);
-    retired.delete(key);
-  }
+  const known = before.live.size + retired.size === 0 ? noneKnown : takeKnown();
   let fresh = before.fresh;
   const takenOver: number[] = [];
   for (const [key, slot] of before.live) if (!known.has(key)) retired.set(key, slot);
   let reusable: Iterator<readonly [string, number], undefined> | undefined; // nobody is asked before it must be
-  const live = new Map(wanted.map((key) => [key, known.get(key) ?? take()]));
-  return { live, retired, fresh, takenOver };
+  const live = new Map<string, number>();
+  const assigned = wanted.map((key) => {
+    const slot = known.get(key) ?? take();
+    live.set(key, slot);
+    return slot;
+  });
+  return { live, retired, fresh, takenOver, assigned };
+
+  function takeKnown(): ReadonlyMap<string, number> {
+    const found = new Map<string, number>();
+    for (const key of wanted) {
+      const slot = before.live.get(key) ?? retired.get(key);
+      if (slot !== undefined) found.set(key, slot);
+      retired.delete(key);
+    }
+    return found;
+  }
 
   function take(): number {
     if (fresh < rules.limit) return fresh++;
@@ -72,6 +84,8 @@ export function assignSlots(before: Slots, wanted: readonly string[], rules: Slo
     return slot;
   }
 }
+
+const noneKnown: ReadonlyMap<string, number> = new Map();
 
 function noneFree(wanted: number, { what, limit }: SlotRules): string {
   const started = `${what}s: must fit into the ${limit} slots this daemon started with, got`;

@@ -66,8 +66,8 @@ export interface ServerStanding {
 
 /** A server as it is published. */
 export interface EffectiveServer extends RealServer {
-  /** No template of persistence and no connection that has had no answer may bring it another packet. */
-  readonly withdrawn: boolean;
+  /** No template of persistence and no connection that has had no answer may bring it another packet. Left out: they may. */
+  readonly withdrawn?: boolean;
 }
 
 export interface EffectiveService extends VirtualService {
@@ -103,17 +103,12 @@ export function judge(
   before: ServiceStanding | undefined,
   situation: Situation,
 ): ServiceStanding {
-  const known = new Map(before?.servers.map((standing) => [standing.server, standing]));
-  const members = service.servers.map((server) =>
-    judgeServer(service, server, known.get(serverId(server)), before === undefined, situation),
-  );
+  const known = before && new Map(before.servers.map((standing) => [standing.server, standing]));
+  const members = service.servers.map((server) => judgeServer(service, server, known, situation));
   const tier = servingTier(members);
-  const quorum = judgeQuorum(service, before?.quorum, tier);
+  const quorum = judgeQuorum(service, before?.quorum, members, tier);
   const sorry = judgeSorry(service, before, quorum, situation);
-  const servers = members.map(({ standing, ...member }) => ({
-    ...standing,
-    place: placeOf(member, standing, tier.has(standing.server), sorry === 'serving'),
-  }));
+  const servers = members.map((member) => standingOf(member, isInTier(member, tier), sorry === 'serving'));
   return {
     service,
     servers,
@@ -124,22 +119,24 @@ export function judge(
   };
 }
 
-interface Member {
+interface Member extends Omit<ServerStanding, 'server' | 'place'> {
+  readonly id: string;
   readonly server: RealServer;
-  readonly observed: Observed | undefined;
-  readonly standing: Omit<ServerStanding, 'place'>;
+  readonly drainAsked: boolean;
 }
 
+/** `known`: its servers as they were judged before; undefined: the service is new. */
 function judgeServer(
   service: VirtualService,
   server: RealServer,
-  before: ServerStanding | undefined,
-  isNewService: boolean,
+  known: ReadonlyMap<string, ServerStanding> | undefined,
   { observe, now }: Situation,
 ): Member {
   const id = serverId(server);
-  const observed = server.checked && service.health.length > 0 ? observe(id) : undefined;
+  const before = known?.get(id);
+  const isNewService = known === undefined;
   const isChecked = server.checked && service.health.length > 0;
+  const observed = isChecked ? observe(id) : undefined;
   const assumed = before?.health ?? (isNewService || !isChecked ? 'up' : 'new');
   const verdict = observed?.verdict ?? 'unknown';
   const health = !isChecked ? 'up' : verdict === 'unknown' ? assumed : verdict;
@@ -149,18 +146,28 @@ function judgeServer(
   const began = canServe ? (couldServe ? (before?.rampFrom ?? null) : now) : null;
   const ramp = service.slowStart === null || began === null ? 1 : rampShare(service.slowStart, now - began);
   return {
+    id,
     server,
-    observed,
-    standing: {
-      server: id,
-      health,
-      since: before?.health === health ? before.since : now,
-      rampFrom: ramp < 1 ? began : null,
-      share: (ramp * Math.min(100, Math.max(0, observed?.weightPercent ?? 100))) / 100,
-      drain,
-    },
+    drainAsked: observed?.drainAsked === true,
+    health,
+    since: before?.health === health ? before.since : now,
+    rampFrom: ramp < 1 ? began : null,
+    share: (ramp * Math.min(100, Math.max(0, observed?.weightPercent ?? 100))) / 100,
+    drain,
   };
 }
+
+// Written out key by key here and below: copying with ... costs ten times as much, and there may be many servers.
+
+const standingOf = (member: Member, isServing: boolean, isHeld: boolean): ServerStanding => ({
+  server: member.id,
+  health: member.health,
+  since: member.since,
+  place: placeOf(member, isServing, isHeld),
+  rampFrom: member.rampFrom,
+  share: member.share,
+  drain: member.drain,
+});
 
 function judgeDrain(
   service: VirtualService,
@@ -182,30 +189,40 @@ function judgeDrain(
   return { policy, since, endsAt, isOver: endsAt !== null && endsAt <= now };
 }
 
-const isUsable = ({ server, observed, standing }: Member): boolean =>
-  server.weight > 0 && standing.drain === null && standing.share > 0 && observed?.drainAsked !== true;
+const isUsable = ({ server, drain, share, drainAsked }: Member): boolean =>
+  server.weight > 0 && drain === null && share > 0 && !drainAsked;
 
-/** The servers that would serve, with their weights. A new one serves before a backup does. */
-function servingTier(members: readonly Member[]): ReadonlyMap<string, number> {
-  const usable = members.filter(isUsable);
-  for (const isBackup of [false, true]) {
-    for (const health of ['up', 'new']) {
-      const tier = usable.filter(
-        ({ server, standing }) => server.backup === isBackup && standing.health === health,
-      );
-      if (tier.length > 0) return new Map(tier.map((it) => [it.standing.server, it.server.weight]));
-    }
-  }
-  return new Map();
+/** The servers that serve together: all that are, or are not, backups and have this health. */
+interface Tier {
+  readonly backup: boolean;
+  readonly health: Health;
 }
+
+/** A new server serves before a backup does. */
+const tiers: readonly Tier[] = [
+  { backup: false, health: 'up' },
+  { backup: false, health: 'new' },
+  { backup: true, health: 'up' },
+  { backup: true, health: 'new' },
+];
+
+const servingTier = (members: readonly Member[]): Tier | undefined =>
+  tiers.find((tier) => members.some((member) => isInTier(member, tier)));
+
+const isInTier = (member: Member, tier: Tier | undefined): boolean =>
+  member.server.backup === tier?.backup && member.health === tier.health && isUsable(member);
 
 function judgeQuorum(
   { quorum, servers }: VirtualService,
   before: 'met' | 'lost' | undefined,
-  tier: ReadonlyMap<string, number>,
+  members: readonly Member[],
+  tier: Tier | undefined,
 ): 'met' | 'lost' {
-  const sum = [...tier.values()].reduce((total, weight) => total + weight, 0);
-  if (sum === 0 || quorum === null) return sum === 0 ? 'lost' : 'met';
+  if (tier === undefined || quorum === null) return tier === undefined ? 'lost' : 'met';
+  const sum = members.reduce(
+    (total, member) => total + (isInTier(member, tier) ? member.server.weight : 0),
+    0,
+  );
   // Never more than all of them together, or it would be lost for ever.
   const all = servers.reduce((total, { weight }) => total + weight, 0);
   const margin = before === 'lost' ? quorum.hysteresis : before === 'met' ? -quorum.hysteresis : 0;
@@ -232,24 +249,29 @@ function sorryOf({ servers, sorryServers }: VirtualService): readonly RealServer
 }
 
 function placeOf(
-  { server, observed }: Omit<Member, 'standing'>,
-  { health, drain, share }: Omit<ServerStanding, 'place'>,
-  isInTier: boolean,
+  { server, health, drain, share, drainAsked }: Member,
+  isServing: boolean,
   isHeld: boolean,
 ): Place {
   if (drain !== null) return drain.endsAt !== null && !drain.isOver ? 'draining' : 'disabled';
   if (health === 'down') return 'down';
-  if (server.weight === 0 || share === 0 || observed?.drainAsked === true) return 'quiesced';
-  if (isInTier) return isHeld ? 'held' : 'serving';
+  if (server.weight === 0 || share === 0 || drainAsked) return 'quiesced';
+  if (isServing) return isHeld ? 'held' : 'serving';
   return health === 'new' ? 'new' : 'backup';
 }
 
+/** Where nothing is to be different from what is configured, that itself. */
 function effectiveOf(
   service: VirtualService,
   standings: readonly ServerStanding[],
   sorry: ServiceStanding['sorry'],
   before: EffectiveService | undefined,
 ): EffectiveService {
+  if (
+    sorry === 'absent' &&
+    standings.every((standing, index) => isAsConfigured(standing, service.servers[index]))
+  )
+    return before !== undefined && isSame(before, service) ? before : service;
   const weights = scaledWeights(
     service.scheduler,
     service.servers.map((server, index) => {
@@ -276,14 +298,17 @@ function effectiveOf(
     }
   }
   const made = { ...service, servers };
-  return before !== undefined && isSame(before, made, service) ? before : made;
+  return before !== undefined && isSame(before, made) ? before : made;
 }
 
+const isAsConfigured = ({ place, share }: ServerStanding, server: RealServer | undefined): boolean =>
+  place === 'serving' ? share === 1 : place === 'quiesced' && server?.weight === 0;
+
 /** The very object of before tells compile() that there is nothing to do. */
-function isSame(before: EffectiveService, made: EffectiveService, service: VirtualService): boolean {
-  const keys = Object.keys(service) as (keyof VirtualService)[];
+function isSame(before: EffectiveService, made: EffectiveService): boolean {
+  const keys = Object.keys(made) as (keyof VirtualService)[];
   return (
-    keys.every((key) => key === 'servers' || before[key] === service[key]) &&
+    keys.every((key) => key === 'servers' || before[key] === made[key]) &&
     before.servers.length === made.servers.length &&
     before.servers.every((old, index) => {
       const now = made.servers[index];
@@ -296,10 +321,12 @@ const sameServer = (a: EffectiveServer, b: EffectiveServer): boolean =>
   a.address === b.address &&
   a.port === b.port &&
   a.weight === b.weight &&
-  a.withdrawn === b.withdrawn &&
+  isWithdrawn(a) === isWithdrawn(b) &&
   a.upperThreshold === b.upperThreshold &&
   a.lowerThreshold === b.lowerThreshold &&
   a.routed === b.routed;
+
+const isWithdrawn = ({ withdrawn }: EffectiveServer): boolean => withdrawn === true;
 
 function nextOf(
   { slowStart }: VirtualService,
@@ -307,10 +334,11 @@ function nextOf(
   sorry: ServiceStanding['sorry'],
   now: number,
 ): number | null {
-  const times = servers.flatMap(({ rampFrom, drain }) => [
-    ...(slowStart !== null && rampFrom !== null ? [rampFrom + stepAfter(slowStart, now - rampFrom)] : []),
-    ...(drain !== null && drain.endsAt !== null && !drain.isOver ? [drain.endsAt] : []),
-  ]);
+  const times: number[] = [];
+  for (const { rampFrom, drain } of servers) {
+    if (slowStart !== null && rampFrom !== null) times.push(rampFrom + stepAfter(slowStart, now - rampFrom));
+    if (drain !== null && drain.endsAt !== null && !drain.isOver) times.push(drain.endsAt);
+  }
   if (sorry === 'lingering') times.push(now + lingerMs);
   return times.length === 0 ? null : Math.min(...times);
 }

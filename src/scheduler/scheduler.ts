@@ -29,12 +29,14 @@ export const kernelOrder = (servers: readonly SchedulerServer[]): ServerIndex[] 
 export function withLastWeights(
   servers: readonly SchedulerServer[],
   before: readonly SchedulerServer[] = [],
-): SchedulerServer[] {
+): readonly SchedulerServer[] {
+  if (servers.every(({ weight }) => weight > 0)) return servers;
   const known = new Map(before.map((server) => [serverId(server), lastWeight(server)]));
-  return servers.map((server) => ({
-    ...server,
-    lastWeight: lastWeight(server) || (known.get(serverId(server)) ?? 0),
-  }));
+  return servers.map((server) =>
+    server.weight > 0
+      ? server
+      : { ...server, lastWeight: lastWeight(server) || (known.get(serverId(server)) ?? 0) },
+  );
 }
 
 /** The server of step `step` (0 is the first) of a cycle. Undefined when the cycle is empty. */
@@ -42,5 +44,6 @@ export function stepAt({ lead, loop }: CyclePlan, step: number): ServerIndex | u
   return step < lead.length ? lead[step] : loop[(step - lead.length) % loop.length];
 }
 
+/** One that has a weight needs no memory of another. */
 const lastWeight = (server: SchedulerServer): number =>
   server.weight > 0 ? server.weight : (server.lastWeight ?? 0);

@@ -29,6 +29,11 @@ describe('slots', () => {
     ]);
   });
 
+  it('are told in the order of what was wanted', () => {
+    const second = assign(assign(noSlots, 'abc', 8), 'cdb', 8);
+    expect(second.assigned).toEqual([2, 3, 1]);
+  });
+
   it('give a returning owner its old slot', () => {
     const away = assign(assign(noSlots, 'ab', 8), 'b', 8);
     expect(assign(away, 'ab', 8).live.get('a')).toBe(0);

@@ -99,6 +99,18 @@ describe('health', () => {
     expect(play('a:3 b c:0', { health: [] }).down('a').weights()).toBe('a=3 b=1 c=0');
   });
 
+  it('publishes what is configured, the very object, where nothing is to be different', () => {
+    const web = play('a:3 b c:0');
+    expect(web.judged().effective).toBe(web.service);
+    expect(web.down('b').judged().effective).not.toBe(web.service);
+    expect(web.up('b').judged().effective).toBe(web.service);
+    expect(
+      play('a:3 b', {}, { b: { disabled: true } })
+        .judged()
+        .effective.servers.map(({ weight }) => weight),
+    ).toEqual([3, 0]);
+  });
+
   it('counts every server of a new service as up until its checks have spoken', () => {
     const web = play('a b');
     expect(web.weights()).toBe('a=1 b=1');
