@@ -47,6 +47,7 @@
 #include <span>
 #include <type_traits>
 
+#include "base/prefetch.h"
 #include "base/siphash.h"
 #include "base/spinlock.h"
 #include "base/time.h"
@@ -164,7 +165,7 @@ class Table {
   }
 
   /** Ask for the bucket's cache line ahead of the lookup. */
-  void prefetch(uint64_t hash) const { __builtin_prefetch(&bucket_at(shard_index(hash), home_bucket(hash))); }
+  void prefetch(uint64_t hash) const { vsnat::prefetch(&bucket_at(shard_index(hash), home_bucket(hash))); }
   /** Once the bucket line is there: ask for the records whose tag fits. */
   void prefetch_flow(uint64_t hash) const;
 

@@ -49,7 +49,7 @@ void Table<Addr>::prefetch_flow(uint64_t hash) const {
   // Read without the lock: a stale tag costs a useless prefetch, never a wrong answer.
   const uint32_t found = bucket.match(tag_of(hash));
   const unsigned slot = found == 0 ? 0 : unsigned(std::countr_zero(found));
-  __builtin_prefetch(flow_at(__atomic_load_n(&bucket.index[slot], __ATOMIC_RELAXED)));
+  vsnat::prefetch(flow_at(__atomic_load_n(&bucket.index[slot], __ATOMIC_RELAXED)));
 }
 
 template <class Addr>
