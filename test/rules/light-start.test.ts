@@ -37,6 +37,13 @@ it('`vsnat ipvsadm` loads no package, and nothing that only the daemon needs', (
   ).toEqual([]);
 });
 
+it('every other command begins with commander, and what it needs besides it loads itself', () => {
+  const loaded = [...loadedWith(['cli/program.ts'])];
+  expect(loaded.filter((name) => !name.endsWith('.ts'))).toEqual(['commander']);
+  expect(loaded.filter((name) => /^(?:dataplane|host|lab|metrics|scheduler)\//.test(name))).toEqual([]);
+  expect(loaded.filter((name) => name.startsWith('config/'))).toEqual(['config/units.ts']);
+});
+
 it('the daemon loads all of it', () => {
   const loaded = loadedWith(['cli/run.ts', 'cli/machine.ts']);
   for (const name of ['yaml', 'pino', 'prom-client', 'config/index.ts', 'host/index.ts'])

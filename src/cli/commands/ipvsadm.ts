@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `vsnat ipvsadm`, and the two that read and write what ipvsadm-save does. */
 import type { ChangeAnswer } from '../../admin/api.js';
-import { describeChange } from '../../director/diff.js';
+import { describeChange } from '../../director/difference.js';
 import type { Register, Session } from '../session.js';
 
 async function runIpvsadm(words: readonly string[], session: Session): Promise<void> {

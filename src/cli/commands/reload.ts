@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ReloadAnswer } from '../../admin/api.js';
-import { describeChange } from '../../director/diff.js';
+import { describeChange } from '../../director/difference.js';
 import type { Register } from '../session.js';
 
 export const reload: Register = (program, session) =>

@@ -3,7 +3,7 @@
 import { InvalidArgumentError } from 'commander';
 
 import type { ChangeAnswer } from '../../admin/api.js';
-import { describeChange } from '../../director/diff.js';
+import { describeChange } from '../../director/difference.js';
 import { duration, oneOf } from '../arguments.js';
 import type { Register, Session } from '../session.js';
 
