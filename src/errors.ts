@@ -10,12 +10,13 @@ export const errorCodes = {
   VSNAT_CONFIG_UNREADABLE: 'the configuration file cannot be read',
   VSNAT_CHANGE_REFUSED: 'a change of the running configuration was refused; nothing was changed',
   VSNAT_NO_TUN: '/dev/net/tun is missing or cannot be opened',
-  VSNAT_NO_PERMISSION: 'CAP_NET_ADMIN is missing',
+  VSNAT_NO_PERMISSION: 'a right is missing: CAP_NET_ADMIN, or to ask the daemon',
   VSNAT_DEVICE_BUSY: 'the TUN device or the admin socket already belongs to another process',
   VSNAT_HOST_REFUSED: 'the host is not set up for forwarding, or refused a change vsnat needs',
   VSNAT_ADDON_MISSING: 'the native addon is not built for this machine',
   VSNAT_DATAPLANE: 'the native dataplane refused a call',
   VSNAT_UNREACHABLE: 'no daemon answers on the admin socket',
+  VSNAT_DAEMON: 'the daemon failed at a request, or is of another version than the command',
   VSNAT_USAGE: 'the command line is wrong',
   VSNAT_LAB: 'the lab could not be built',
 } as const;
@@ -65,6 +66,7 @@ export function exitCodeFor(error: unknown): number {
       return exitCodes.unreachable;
     case 'VSNAT_ADDON_MISSING':
     case 'VSNAT_CHANGE_REFUSED':
+    case 'VSNAT_DAEMON':
     case 'VSNAT_DATAPLANE':
     case 'VSNAT_LAB':
       return exitCodes.failed;

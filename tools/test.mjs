@@ -143,6 +143,7 @@ const suites = {
   tsan: (place) => nativeTests(place, 'tsan', { VSNAT_TEST_SCALE: '0.02' }),
   fuzz,
   addon: (place) => vitest(place, 'addon', ['test/addon']),
+  program: (place) => vitest(place, 'program', ['test/program']),
   netns: (place) => vitest(place, 'netns', ['test/netns'], oneByOne, asRootEnv),
   lab: (place) => vitest(place, 'lab', ['test/lab'], oneByOne, asRootEnv),
   oracle: (place) => vitest(place, 'oracle', ['test/oracle'], [], asRootEnv),
@@ -176,7 +177,7 @@ const rows = new Map();
 const chosen = Object.keys(suites).filter((name) => wanted.length === 0 || wanted.includes(name));
 const patient = chosen.filter((name) => waiting.has(name)).map((name) => [name]);
 /** What shares a build goes together, two makes in one directory would disturb each other; and the longest goes early. */
-const together = [['lint'], ['unit'], ['native'], ['asan', 'fuzz'], ['tsan'], ['addon']];
+const together = [['lint'], ['unit'], ['native'], ['asan', 'fuzz'], ['tsan'], ['addon'], ['program']];
 const busy = together
   .map((group) => group.filter((name) => chosen.includes(name)))
   .filter((group) => group.length > 0);

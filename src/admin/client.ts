@@ -119,19 +119,24 @@ export async function ask(peer: Peer, call: Call): Promise<Called> {
  */
 const ignore = (): void => undefined;
 
+/** Whether nobody is there, or somebody whom one may not ask. */
 export function unreachable({ name, options }: Peer, cause: Error): VsnatError {
   const code = 'code' in cause ? String(cause.code) : '';
+  const isForbidden = code === 'EACCES' || code === 'EPERM';
+  if (isForbidden && 'socketPath' in options)
+    return new VsnatError(
+      'VSNAT_NO_PERMISSION',
+      `${name}: must be a socket this user may write to, got ${code}; run as root or as a member of the socket file’s group`,
+      { cause },
+    );
   return new VsnatError(
     'VSNAT_UNREACHABLE',
     `${name}: must be the ${'socketPath' in options ? 'socket' : 'address'} of a running daemon, got ${code || cause.message}; ${advice(code)}`,
-    {
-      cause,
-    },
+    { cause },
   );
 }
 
 function advice(code: string): string {
-  if (code === 'EACCES' || code === 'EPERM') return 'run as root or as a member of the socket file’s group';
   if (/CERT|SELF_SIGNED|UNABLE_TO/.test(code))
     return 'name the authority of its certificate with --ca (or VSNAT_CA)';
   return 'start it with `vsnat run -c FILE`, or name its socket with --socket PATH';

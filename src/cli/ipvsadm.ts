@@ -145,8 +145,10 @@ async function listConnections(
   withEngine: boolean,
   { daemon, io, names }: IpvsadmParts,
 ): Promise<number> {
-  connectionTitles(withEngine).forEach((line) => io.out(line));
+  let isFirst = true;
   for await (const rows of daemon.connections()) {
+    if (isFirst) connectionTitles(withEngine).forEach((line) => io.out(line)); // not before the daemon has answered
+    isFirst = false;
     const nameOf = numeric ? inNumbers : await byName(rows.flatMap(addressesOfConnection), names);
     rows.forEach((row) => io.out(connectionLine(row, nameOf, withEngine)));
   }

@@ -11,11 +11,7 @@ export function manPages(): Readonly<Record<string, string>> {
   const nowhere = { write: () => undefined };
   const io = new Io({ stdout: nowhere, stderr: nowhere, env: {} });
   return {
-    'vsnat.8': commandsPage(
-      buildProgram(io, () => undefined),
-      version,
-      exitCodeTexts,
-    ),
+    'vsnat.8': commandsPage(buildProgram(io).program, version, exitCodeTexts),
     'vsnat.yaml.5': configurationPage(referenceRows(), version),
   };
 }

@@ -20,26 +20,24 @@ import { version } from './version.js';
 /** Runs one command line and says how it ended. Never throws, never ends the process. */
 export async function runCli(argv: readonly string[], streams: Streams): Promise<number> {
   const io = new Io(streams);
-  let exitCode: number = exitCodes.ok;
   const { own, ipvsadm } = splitAtIpvsadm(argv);
-  const program = buildProgram(io, (code) => (exitCode = code), ipvsadm);
+  const { program, session } = buildProgram(io, ipvsadm);
   try {
     await program.parseAsync(own, { from: 'user' });
-    return exitCode;
+    return session.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return endOfParsing(error, program, io);
-    return endedBy(error, io);
+    return endedBy(error, io, session.asked);
   }
 }
 
 /** The whole command line, as the help, completion and the man page are made from it, too. */
 export function buildProgram(
   io: Io,
-  setExitCode: (code: number) => void,
   ipvsadmArguments: readonly string[] = [],
-): Command {
+): { readonly program: Command; readonly session: Session } {
   const program = new Command('vsnat');
-  const session = new Session(program, io, setExitCode, ipvsadmArguments);
+  const session = new Session(program, io, ipvsadmArguments);
   program
     .description('LVS NAT mode (VS/NAT) in userspace: a layer-4 load balancer that needs no kernel module')
     .version(version, '-V, --version', 'print the version')
@@ -65,7 +63,7 @@ export function buildProgram(
       io.plain = !session.colored;
     });
   for (const register of commands) register(program, session);
-  return program;
+  return { program, session };
 }
 
 /** commander says how parsing ended by throwing: help and version are results, all else is a usage error. */

@@ -8,8 +8,16 @@ import { VsnatError } from '../errors.js';
 import { refusedByDesign, parseCommandLine, Refusal, wordsOfRule, type Names } from '../ipvsadm/index.js';
 import { operationOf } from './ipvsadm-operation.js';
 
-/** The operations of a saved table, "clear" first. Throws at the first line that cannot be obeyed. */
+/**
+ * The operations of a saved table, "clear" first. Throws at the first line that cannot be obeyed, and at no text at all: that is
+ * what comes through a pipe from a `save` that failed, and it would cost every service.
+ */
 export async function restoreOperations(text: string, names: Names): Promise<readonly Operation[]> {
+  if (text === '')
+    throw new VsnatError(
+      'VSNAT_USAGE',
+      'restore: must be given rules on standard input, got nothing; `vsnat ipvsadm -C` removes every service',
+    );
   const operations: Operation[] = [{ op: 'clear' }];
   for (const [index, line] of text.split('\n').entries()) {
     const words = wordsOfRule(line);

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 
 import { credentialsOf, peerOf, type Credentials, type Peer } from '../admin/peer.js';
+import { exitCodes } from '../errors.js';
 import { askDaemon, defaultSocket, removeAtDaemon, tellDaemon } from './ask.js';
 import type { Io } from './io.js';
 
@@ -21,17 +22,16 @@ export type Register = (program: Command, session: Session) => void;
 
 export class Session {
   readonly #program: Command;
-  readonly #end: (exitCode: number) => void;
+  #exitCode: number = exitCodes.ok;
+  #asked: Peer | null = null;
 
   constructor(
     program: Command,
     readonly io: Io,
-    end: (exitCode: number) => void,
     /** What followed the word `ipvsadm`. */
     readonly ipvsadmArguments: readonly string[],
   ) {
     this.#program = program;
-    this.#end = end;
   }
 
   get json(): boolean {
@@ -51,9 +51,13 @@ export class Session {
     return this.givenSocket ?? defaultSocket;
   }
 
-  /** The exit code, when it is not 0. */
+  /** As the command says. */
   end(exitCode: number): void {
-    this.#end(exitCode);
+    this.#exitCode = exitCode;
+  }
+
+  get exitCode(): number {
+    return this.#exitCode;
   }
 
   /** The daemon, with what the command line or else the environment says to prove who one is. */
@@ -69,7 +73,12 @@ export class Session {
       ...(cert !== undefined && { certificate: cert }),
       ...(key !== undefined && { key }),
     };
-    return peerOf(this.socket, given);
+    return (this.#asked = peerOf(this.socket, given));
+  }
+
+  /** The daemon, if the command has turned to it. */
+  get asked(): Peer | null {
+    return this.#asked;
   }
 
   ask<T>(path: string): Promise<T> {

@@ -40,8 +40,10 @@ export async function* fetchFlows(
 export async function showFlows(pages: AsyncIterable<FlowsAnswer>, json: boolean, io: Io): Promise<void> {
   const rows: FlowsAnswer['rows'][number][] = [];
   let next: number | null = null;
-  if (!json) io.heading(flowsTitle);
+  let isFirst = true;
   for await (const page of pages) {
+    if (!json && isFirst) io.heading(flowsTitle); // not before the daemon has answered
+    isFirst = false;
     next = page.next;
     if (json) rows.push(...page.rows);
     else page.rows.forEach((row) => io.out(flowLine(row)));
@@ -59,11 +61,12 @@ export async function followFlows(
   json: boolean,
   io: Io,
 ): Promise<void> {
-  let before: Rows = new Map();
-  if (!json) io.heading(`  ${flowsTitle}`);
+  let before: Rows | null = null;
   await repeat(async () => {
     const now = new Map<string, ConnectionRow>();
     for await (const { rows } of pages()) for (const row of rows) now.set(keyOf(row), row);
+    if (before === null && !json) io.heading(`  ${flowsTitle}`);
+    before ??= new Map();
     for (const { sign, row } of difference(before, now)) {
       if (json) io.out(JSON.stringify({ event: sign === '+' ? 'came' : 'went', ...row }));
       else io.out(`${sign} ${flowLine(row)}`);

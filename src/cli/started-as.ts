@@ -38,10 +38,11 @@ async function ourOwn(words: readonly string[], streams: Streams): Promise<numbe
 async function ipvsadm(words: readonly string[], streams: Streams): Promise<number> {
   const io = new Io(streams);
   const { ipvsadmCommand } = await import('./ipvsadm-command.js');
+  const socket = io.env['VSNAT_SOCKET'] || defaultSocket;
   try {
-    return await ipvsadmCommand(words, io.env['VSNAT_SOCKET'] || defaultSocket, io);
+    return await ipvsadmCommand(words, socket, io);
   } catch (error) {
-    return endedBy(error, io);
+    return endedBy(error, io, socket);
   }
 }
 

@@ -2,10 +2,12 @@
 import type { FlowsAnswer } from '../../admin/api.js';
 import { flowFilters } from '../../admin/flow-query.js';
 import { VsnatError } from '../../errors.js';
-import { duration, positiveNumber } from '../arguments.js';
+import { duration, oneOf, positiveNumber } from '../arguments.js';
 import type { Register, Session } from '../session.js';
 
 const defaultFlows = 1_000;
+/** ip: persistence templates of marks. */
+const protocols = ['tcp', 'udp', 'sctp', 'ip'] as const;
 
 interface FlowOptions extends Readonly<Record<string, string | number | true | undefined>> {
   readonly limit: number;
@@ -17,7 +19,10 @@ interface FlowOptions extends Readonly<Record<string, string | number | true | u
 
 export const flows: Register = (program, session) => {
   const command = program.command('flows').description('tracked connections, as ipvsadm -Lnc draws them');
-  for (const filter of flowFilters) command.option(`--${filter} <value>`, `only this ${filter}`);
+  for (const filter of flowFilters)
+    if (filter === 'protocol')
+      command.option('--protocol <value>', `only this: ${protocols.join(', ')}`, oneOf(protocols));
+    else command.option(`--${filter} <value>`, `only this ${filter}`);
   command
     .option('--limit <n>', 'at most this many', positiveNumber, defaultFlows)
     .option('--all', 'every connection')

@@ -98,7 +98,8 @@ describe('vsnat ipvsadm', () => {
   it('ends with 5 when there is no daemon to ask', async () => {
     expect(await vsnat(['--socket', '/nowhere/x', 'ipvsadm', '-Ln'])).toMatchObject({ code: 5, out: '' });
     expect(await vsnat(['save', '--socket', '/nowhere/x'])).toMatchObject({ code: 5, out: '' });
-    expect(await vsnat(['restore', '--socket', '/nowhere/x'])).toMatchObject({ code: 5, out: '' });
+    const saved = '-A -t 10.9.0.1:80 -s rr\n';
+    expect(await vsnat(['restore', '--socket', '/nowhere/x'], {}, saved)).toMatchObject({ code: 5, out: '' });
   });
 });
 

@@ -68,7 +68,7 @@ it('a file on the command line outvotes a token of the environment', async () =>
 });
 
 it.each<[string, () => readonly string[], number, RegExp]>([
-  ['no token', certificate, 5, /told a token it knows.*--token-file/],
+  ['no token', certificate, 4, /told a token it knows.*--token-file/],
   ['no authority', () => ['--token-file', join(directory, 'token')], 5, /--ca \(or VSNAT_CA\)/],
   [
     'a token file that is not there',
@@ -79,7 +79,7 @@ it.each<[string, () => readonly string[], number, RegExp]>([
   [
     'a wrong token',
     () => ['--token-file', file('wrong', 'x'.repeat(20)), ...certificate()],
-    5,
+    4,
     /told a token it knows/,
   ],
 ])('with %s it ends with its code and a sentence', async (_, words, code, message) => {
