@@ -1,7 +1,7 @@
 # One file for everything native: the core as a static library that knows no Node, the addon on top of it, and with
 # `-Dprograms=1` the C++ unit tests and the fuzzer. `-Dsanitize=address,undefined` or `-Dsanitize=thread` builds all of
 # it instrumented, `-Doptimize=-O1` the core and the fuzzer less optimized, `-Doptimize_tests=-O0` the tests. (bench/
-# compiles its two programs itself: they share no code with the product.)
+# compiles its programs itself; of the microbenchmarks the tests use what makes traffic.)
 {
   'variables': { 'sanitize%': '', 'programs%': 0, 'optimize%': '-O2', 'optimize_tests%': '-O2' },
   'targets': [
@@ -37,17 +37,7 @@
           'includes': ['native/native.gypi'],
           'dependencies': ['vsnat_core'],
           'include_dirs': ['.'],
-          'sources': ['<!@(ls test/native/*.cc test/native/*/*.cc)'],
-          'libraries': ['-lpthread'],
-        },
-        {
-          # Run by `npm run bench:micro`, which compiles it itself; here so that no change of the core leaves it behind.
-          'target_name': 'micro',
-          'type': 'executable',
-          'product_extension': '',
-          'includes': ['native/native.gypi'],
-          'dependencies': ['vsnat_core'],
-          'sources': ['bench/micro/step.cc'],
+          'sources': ['<!@(ls test/native/*.cc test/native/*/*.cc)', 'bench/micro/clients.cc', 'bench/micro/director.cc'],
           'libraries': ['-lpthread'],
         },
         {

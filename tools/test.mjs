@@ -101,7 +101,7 @@ async function buildPrograms(place, flavour, programs) {
 }
 
 async function nativeTests(place, flavour, env = {}) {
-  const directory = await buildPrograms(place, flavour, ['native_tests', 'micro']);
+  const directory = await buildPrograms(place, flavour, ['native_tests']);
   if (directory === null) return single(false);
   const { ok, text } = await place.run(path.join(directory, 'native_tests'), [], env);
   const line = /^native: (\d+) passed, (\d+) failed$/m.exec(text);

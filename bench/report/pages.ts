@@ -8,18 +8,29 @@ import { chart, type Panel } from './svg.js';
 
 export class PageError extends Error {}
 
-/** Replaces what stands between `<!-- bench:ID -->` and `<!-- /bench:ID -->`. */
+/** Replaces what stands between `<!-- bench:ID -->` and `<!-- /bench:ID -->`, wherever the page asks for something. */
 export function fill(page: string, parts: ReadonlyMap<string, string>): string {
   const asked = [...page.matchAll(/<!-- bench:([\w-]+) -->/g)].map(([, id = '']) => id);
   return asked.reduce((text, id) => {
-    const [open, close] = [`<!-- bench:${id} -->`, `<!-- /bench:${id} -->`];
     const content = parts.get(id);
     if (content === undefined)
-      throw new PageError(`${open}: there is no such part; there are ${[...parts.keys()].join(', ')}`);
-    const [from, to] = [text.indexOf(open) + open.length, text.indexOf(close)];
-    if (to < from) throw new PageError(`${open}: must be followed by ${close}`);
-    return `${text.slice(0, from)}\n${content}\n${text.slice(to)}`;
+      throw new PageError(
+        `<!-- bench:${id} -->: there is no such part; there are ${[...parts.keys()].join(', ')}`,
+      );
+    return fillOne(text, id, content);
   }, page);
+}
+
+/** The same for these parts, which the page must ask for; what else it asks for stays as it is. */
+export const fillParts = (page: string, parts: ReadonlyMap<string, string>): string =>
+  [...parts].reduce((text, [id, content]) => fillOne(text, id, content), page);
+
+function fillOne(page: string, id: string, content: string): string {
+  const [open, close] = [`<!-- bench:${id} -->`, `<!-- /bench:${id} -->`];
+  if (!page.includes(open)) throw new PageError(`${open}: must be on the page`);
+  const [from, to] = [page.indexOf(open) + open.length, page.indexOf(close)];
+  if (to < from) throw new PageError(`${open}: must be followed by ${close}`);
+  return `${page.slice(0, from)}\n${content}\n${page.slice(to)}`;
 }
 
 export function groupChart(results: Results, group: Group): string {

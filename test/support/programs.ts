@@ -15,6 +15,7 @@ export const debianPackages = {
   promtool: 'prometheus',
   prometheus: 'prometheus',
   arping: 'iputils-arping',
+  valgrind: 'valgrind',
 } as const;
 
 export type Program = keyof typeof debianPackages;
@@ -41,10 +42,15 @@ export function missingPrograms(programs: readonly Program[]): string | null {
 /** `test` where the programs are; elsewhere skipped aloud, or a failure when nothing may be skipped. */
 export function testWith(...programs: readonly Program[]): typeof test | typeof test.skip {
   const missing = missingPrograms(programs);
-  if (missing === null) return test;
-  console.error(`SKIPPED: needs ${missing}`);
+  return testWhere(missing === null, missing ?? '');
+}
+
+/** The same for anything else a test may need; `needed` says what, and how to get it. */
+export function testWhere(isThere: boolean, needed: string): typeof test | typeof test.skip {
+  if (isThere) return test;
+  console.error(`SKIPPED: needs ${needed}`);
   if (Boolean(process.env['CI'] ?? process.env['VSNAT_REQUIRE_ALL']))
     // as tools/test.mjs has it
-    throw new Error(`nothing may be skipped here, but a test needs ${missing}`);
+    throw new Error(`nothing may be skipped here, but a test needs ${needed}`);
   return test.skip;
 }
