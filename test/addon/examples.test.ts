@@ -1,34 +1,74 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The programs of examples/, run as they stand. */
 import { execFile } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 
 import type { CheckReport, CustomCheck } from '../../src/index.js';
-import { exchange, firstTwice, leastBytes, openDirector } from '../../examples/custom-scheduler.js';
-import { projectRoot, syn } from './support.js';
+import { compiledExamples } from '../support/examples.js';
+import { projectRoot } from './support.js';
 
-describe('examples/custom-scheduler.ts', () => {
-  it('schedules with one scheduler, then with the other, and no connection moves', async () => {
-    const director = await openDirector(leastBytes);
-    const serverOf = (port: number): string => {
-      const packet = syn('198.51.100.7', port, '192.0.2.10', 80);
-      const [output] = director.process({ packet, nowMs: 1000 }).outputs;
-      return output === undefined ? '-' : output.packet.subarray(16, 20).join('.');
-    };
-    const ports = Array.from({ length: 8 }, (_, index) => 40_000 + index);
-    expect(new Set(ports.map(serverOf))).toEqual(new Set(['10.0.0.1']));
-    await exchange(director, firstTwice);
-    expect(new Set(ports.map(serverOf))).toEqual(new Set(['10.0.0.1'])); // the same connections
-    expect(ports.map((port) => serverOf(port + 100))).toEqual(
-      [1, 1, 2, 3, 1, 1, 2, 3].map((last) => `10.0.0.${last}`),
+const folder = compiledExamples();
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What the program says; it has to end by itself, and well. */
+async function said(program: string, ...argv: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [path.join(folder, program), ...argv], {
+    cwd: folder,
+  });
+  return stdout;
+}
+
+/** The numbers of a program's sentences, in order. */
+const numbers = (text: string, pattern: RegExp): number[] =>
+  [...text.matchAll(pattern)].map(([, number]) => Number(number));
+
+describe('examples/try-before-live.ts', { timeout: 120_000 }, () => {
+  it('prints what a trace makes of both schedulers, and swaps the better one in under connections that live', async () => {
+    const text = await said('try-before-live.js');
+    const shares = numbers(text, /got ([\d.]+) %/g);
+    expect(shares).toHaveLength(8);
+    expect(shares.slice(0, 4).reduce((a, b) => a + b)).toBeCloseTo(100, 0);
+    expect(shares[0]).toBeGreaterThan(20); // the slow server under wlc
+    expect(shares[4]).toBeLessThan(10); // and under steer-clear
+    expect(numbers(text, /worst load ([\d.]+) %/g)).toHaveLength(2);
+    expect(text).toMatch(/^ {2}disruption \d+ of 10\d clients$/m);
+    const [wlc = 0, candidate = 0] = numbers(text, /mean handshake ([\d.]+) ms/g);
+    expect(candidate).toBeLessThan(wlc / 2);
+    expect(text).toMatch(/\nlive: steer-clear; 0 of 100 connections moved\n$/);
+  });
+
+  it.each([
+    ['sends everybody to one server', "plan: () => ({ kind: 'cycle', lead: [], loop: [0] })", /a server gets more than twice its share/],
+    ['throws', "plan() { throw new Error('no idea'); }", /made no plan, so the last one stays: no idea/],
+    ['names a server that is not there', "plan: () => ({ kind: 'cycle', lead: [], loop: [4] })", /loop\[0\]: must be 0\.\.3, got 4/],
+  ])('leaves the running one where the candidate %s', async (_, plan, reason) => {
+    const module = path.join(folder, 'candidate.mjs');
+    writeFileSync(module, `export default { name: 'candidate', ${plan} };`);
+    const text = await said('try-before-live.js', path.join(folder, 'trace.csv'), module);
+    expect(text).toMatch(/\nwlc stays: /);
+    expect(text).toMatch(reason);
+    expect(text).not.toMatch(/^live/m);
+  }); // prettier-ignore
+});
+
+describe('examples/peak-ewma.ts', { timeout: 120_000 }, () => {
+  it('shows that the slower a server is the fewer clients it gets, and the less the others wait', async () => {
+    const text = await said('peak-ewma.js');
+    const [wlc, measured] = ['wlc', 'peak-ewma'].map((name) =>
+      [...text.matchAll(new RegExp(`^${name}: .* get ([\\d.]+) %.* wait ([\\d.]+) ms`, 'gm'))].map(
+        ([, share, wait]) => ({ share: Number(share), wait: Number(wait) }),
+      ),
     );
-    expect(director.services()).toMatchObject([{ scheduler: 'first-twice', connections: 16 }]);
-    await director.close();
+    expect(measured?.[0]?.share).toBeGreaterThan(20);
+    expect(measured?.[1]?.share).toBeLessThan(5);
+    expect(measured?.[2]?.share).toBeLessThan(2.5);
+    expect(measured?.[2]?.wait).toBeLessThan((wlc?.[2]?.wait ?? 0) / 3);
   });
 });
 
@@ -59,7 +99,7 @@ describe('examples/custom-health-check.mjs', () => {
   });
 });
 
-describe('examples/embedded-director.test.mjs', () => {
+describe('examples/embedded-director.test.mjs', { timeout: 120_000 }, () => {
   it('passes in a Node of its own, which then ends by itself', async () => {
     const file = path.join(projectRoot, 'examples/embedded-director.test.mjs');
     const { stdout } = await promisify(execFile)(process.execPath, ['--test', '--test-reporter=tap', file], {
