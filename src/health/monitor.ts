@@ -2,23 +2,21 @@
 /**
  * Asks all servers, all the time, and says when something changed.
  *
- * Every probe stands in one heap, by when it is due; one timer waits for the first. When it is due, at most
- * `startsPerTurn` probes are begun before the event loop gets its turn, and at most `concurrency` are under way; the
- * others wait in the order in which they were due, so none starves. Probes that are new are spread: as many starts a
- * second as a running monitor may make, then a random part of the interval. So neither a restart nor a reload is a storm.
+ * schedule.ts says when each probe is begun, and at most `concurrency` are under way. Probes that are new are spread: as
+ * many starts a second as a running monitor may make, then a random part of the interval. So neither a restart nor a reload
+ * is a storm.
  */
 import type { Model } from '../model/index.js';
 import { attempt, type CheckResult } from './attempt.js';
 import { CheckedServer } from './checked-server.js';
 import { CannotAsk, type Checker, type Target } from './checker.js';
 import { realClock, type Clock } from './clock.js';
-import { Heap } from './heap.js';
 import { Probe } from './probe.js';
+import { Schedule } from './schedule.js';
 import type { CheckedState, HealthFacts, HealthMonitor, MonitorParts } from './state.js';
 import { Durations } from './tally.js';
 import { sourceFor, wantedServers } from './wanted.js';
 
-const startsPerTurn = 32;
 /** New probes begin this far apart, or closer when they would not fit into their interval. */
 const spreadMs = 2;
 const defaultConcurrency = 2000;
@@ -33,7 +31,7 @@ class Monitor implements HealthMonitor {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #concurrency: number;
-  readonly #due = new Heap<Probe>();
+  readonly #schedule: Schedule<Probe>;
   readonly #durations = new Durations();
   readonly #changed = new Set<CheckedServer>();
   #probes = new Map<string, Probe>();
@@ -41,7 +39,6 @@ class Monitor implements HealthMonitor {
   /** Who wants to know what a probe finds. */
   #listeners = new Map<Probe, CheckedServer[]>();
   #running = 0;
-  #timer: { readonly at: number; readonly cancel: () => void } | undefined;
   #report: (() => void) | undefined;
   #skippedAt = -skippedNoticeMs;
   #closing: Promise<void> | undefined;
@@ -51,6 +48,11 @@ class Monitor implements HealthMonitor {
     this.#clock = parts.clock ?? realClock;
     this.#random = parts.random ?? Math.random;
     this.#concurrency = parts.concurrency ?? defaultConcurrency;
+    this.#schedule = new Schedule({
+      clock: this.#clock,
+      hasRoom: () => this.#running < this.#concurrency,
+      begin: (probe, now) => this.#ask(probe, now),
+    });
   }
 
   update(model: Model): void {
@@ -90,7 +92,7 @@ class Monitor implements HealthMonitor {
     this.#durations.keepOnly(new Set(model.services.map(({ name }) => name)));
     this.#spread(begun);
     if (this.#changed.size > 0) this.#reportSoon();
-    this.#wait();
+    this.#schedule.wait();
   }
 
   states(): readonly CheckedState[] {
@@ -132,7 +134,7 @@ class Monitor implements HealthMonitor {
       if (!check.passive || !probe.suspect()) continue;
       for (const listener of this.#listeners.get(probe) ?? []) this.#changed.add(listener.becomeSuspect());
       const soonest = this.#clock.now() + this.#random() * check.timing.fastIntervalMs;
-      if (probe.place >= 0 && probe.at > soonest) this.#due.set(probe, soonest);
+      if (probe.place >= 0 && probe.at > soonest) this.#schedule.set(probe, soonest);
       this.#parts.onNotice?.({
         what: 'suspicion',
         level: 'info',
@@ -143,12 +145,12 @@ class Monitor implements HealthMonitor {
       });
     }
     if (this.#changed.size > 0) this.#reportSoon();
-    this.#wait();
+    this.#schedule.wait();
   }
 
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      this.#timer?.cancel();
+      this.#schedule.close();
       this.#report?.();
       for (const probe of this.#probes.values()) this.#end(probe);
       const checkers = new Set<Pick<Checker, 'close'>>(Object.values(this.#parts.checkers));
@@ -164,32 +166,8 @@ class Monitor implements HealthMonitor {
     for (const probe of begun) {
       const { intervalMs } = probe.wanted.check.timing;
       probe.isSpread = window >= intervalMs;
-      this.#due.set(probe, now + this.#random() * Math.min(intervalMs, window));
+      this.#schedule.set(probe, now + this.#random() * Math.min(intervalMs, window));
     }
-  }
-
-  /** Keeps the one timer at the first probe that is due. */
-  #wait(): void {
-    const first = this.#due.first();
-    if (this.#closing !== undefined || first === undefined || this.#running >= this.#concurrency) return;
-    if (this.#timer !== undefined && this.#timer.at <= first.at) return;
-    this.#timer?.cancel();
-    this.#timer = {
-      at: first.at,
-      cancel: this.#clock.after(Math.max(1, Math.ceil(first.at - this.#clock.now())), () => this.#turn()),
-    };
-  }
-
-  #turn(): void {
-    this.#timer = undefined;
-    const now = this.#clock.now();
-    for (let started = 0; started < startsPerTurn && this.#running < this.#concurrency; started += 1) {
-      const probe = this.#due.first();
-      if (probe === undefined || probe.at > now) break;
-      this.#due.delete(probe);
-      this.#ask(probe, now);
-    }
-    this.#wait();
   }
 
   #ask(probe: Probe, now: number): void {
@@ -238,8 +216,8 @@ class Monitor implements HealthMonitor {
     if (result.result !== 'skipped') {
       for (const { service } of listeners) this.#durations.add(service, kind, result.durationMs);
     }
-    this.#due.set(probe, Math.max(this.#clock.now(), probe.startedAt + probe.nextAfter(this.#random())));
-    this.#wait();
+    this.#schedule.set(probe, Math.max(this.#clock.now(), probe.startedAt + probe.nextAfter(this.#random())));
+    this.#schedule.wait();
   }
 
   #notice(server: CheckedServer): void {
@@ -274,7 +252,7 @@ class Monitor implements HealthMonitor {
   }
 
   #end(probe: Probe): void {
-    this.#due.delete(probe);
+    this.#schedule.delete(probe);
     if (probe.running === undefined) return;
     probe.running.stop();
     probe.running = undefined;
