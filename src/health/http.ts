@@ -76,9 +76,20 @@ function nameOf({ host }: HttpQuestion): string | null {
   return host === null ? null : host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 }
 
-function requestOf({ method, path, host, headers }: HttpQuestion, target: Target): string {
+/** Requests put together once for each question: what stands before and behind the server's address. */
+const requests = new WeakMap<HttpQuestion, readonly string[]>();
+const addressGoesHere = '\0';
+const hostLine = `Host: ${addressGoesHere}`;
+
+function requestOf(question: HttpQuestion, target: Target): string {
+  let pieces = requests.get(question);
+  if (pieces === undefined) requests.set(question, (pieces = putTogether(question)));
+  return pieces.join(pieces.length > 1 ? formatEndpoint(target) : '');
+}
+
+function putTogether({ method, path, host, headers }: HttpQuestion): readonly string[] {
   const lines = new Map([
-    ['host', `Host: ${host ?? formatEndpoint(target)}`],
+    ['host', host === null ? hostLine : `Host: ${host}`],
     ['user-agent', 'User-Agent: vsnat-health'],
     ['accept', 'Accept: */*'],
     ['connection', 'Connection: close'],
@@ -87,7 +98,7 @@ function requestOf({ method, path, host, headers }: HttpQuestion, target: Target
   for (const [name, value] of Object.entries(headers)) lines.set(name.toLowerCase(), `${name}: ${value}`);
   const request = [`${method} ${path} HTTP/1.1`, ...lines.values()];
   // The configuration has checked them; a model made by code may not have been, and a break would be a header of its own.
-  const broken = request.find((line) => /[\r\n\0]/.test(line));
+  const broken = request.find((line) => line !== hostLine && /[\r\n\0]/.test(line));
   if (broken !== undefined) throw new Error(`a line break in the request: ${broken}`);
-  return `${request.join('\r\n')}\r\n\r\n`;
+  return `${request.join('\r\n')}\r\n\r\n`.split(addressGoesHere);
 }

@@ -3,7 +3,7 @@
  * A TCP connection to a server, as checks want one: from the right address, never through a resolver, and gone without
  * a trace when it is stopped. The peer's bytes are handed on as they come; who reads them bounds what is kept.
  */
-import { Socket } from 'node:net';
+import { connect, type OnReadOpts, type Socket } from 'node:net';
 
 import type { Answer, Target } from './checker.js';
 import { failure } from './message.js';
@@ -36,12 +36,27 @@ export function placeOf({ detour, address, port, source }: Target): {
   return source === null ? { host: address, port } : { host: address, port, localAddress: source };
 }
 
-export function openStream(target: Target, events: StreamEvents): Socket {
-  const socket = new Socket();
+export function openStream(target: Target, { data, ...events }: StreamEvents): Socket {
+  const take = (bytes: Buffer): void => {
+    if (!socket.destroyed) data?.(bytes);
+  };
+  const socket = connect({ ...placeOf(target), ...(data !== undefined && { onread: readingInto(take) }) });
   listen(socket, 'connect', events);
-  socket.connect(placeOf(target));
   return socket;
 }
+
+/**
+ * All sockets are read into one buffer: it is lent for a call, and calls do not overlap. Otherwise each read would be given 64
+ * KiB of fresh memory, for a hundred bytes.
+ */
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+const readingInto = (take: (bytes: Buffer) => void): OnReadOpts => ({
+  buffer: readBuffer,
+  callback: (length) => {
+    take(readBuffer.subarray(0, length));
+    return true;
+  },
+});
 
 /** Hands on what happens to `socket` until somebody drops it. `doing` begins the sentence of a failure. */
 export function listen(
