@@ -95,7 +95,7 @@ function modelFor({ kind, servers, services, intervalMs }: Load, port: number): 
 }
 
 const answers = (monitor: HealthMonitor, services: number): number =>
-  monitor.facts().totals.reduce((sum, { good }) => sum + good, 0) / services;
+  [...monitor.facts().totals].reduce((sum, { good }) => sum + good, 0) / services;
 
 async function measure(load: Load, port: number): Promise<void> {
   const monitor = createMonitor({ checkers: makeCheckers({ icmp: null }), onChange: () => undefined });

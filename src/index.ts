@@ -144,6 +144,7 @@ export type {
   ProtocolName,
   QueueCounters,
   ServerCounters,
+  ServerTotals,
   ServiceCounters,
 } from './dataplane/dataplane.js';
 export { latencyBounds, type Histogram, type ServerSignals } from './dataplane/signals.js';

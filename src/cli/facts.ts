@@ -3,11 +3,9 @@
 import type { DirectorStatus } from '../admin/api.js';
 import type { Counters } from '../dataplane/dataplane.js';
 import type { Director } from '../director/director.js';
-import { wholeService, type ServiceReport } from '../director/report.js';
 import type { Reloader } from '../director/reload.js';
 import type { AdminFacts } from '../metrics/admin.js';
 import type { BuildFacts, Sample } from '../metrics/definition.js';
-import { Pace } from '../metrics/pace.js';
 import { formatEndpoint } from '../model/index.js';
 
 type AnyDirector = Pick<
@@ -20,21 +18,14 @@ export function adopted(director: AnyDirector, counters: Counters = director.cou
   return counters.queues.every((queue) => queue.generation >= director.generation);
 }
 
-/** All counters are of one moment; what is made of them for each service may take several turns. */
-export async function takeSample(
+/** All counters are of one moment, whenever they are read of a service. */
+export function takeSample(
   director: AnyDirector,
   reloader: Reloader,
   build: BuildFacts,
   admin: AdminFacts,
-): Promise<Sample> {
+): Sample {
   const counters = director.counters();
-  const pace = new Pace();
-  const listing = director.listing(counters);
-  const services: ServiceReport[] = [];
-  for (const service of listing) {
-    services.push(wholeService(service));
-    if (pace.isOver) await pace.rest();
-  }
   return {
     build,
     facts: director.facts,
@@ -43,7 +34,7 @@ export async function takeSample(
     generation: director.generation,
     counters,
     defence: director.defence,
-    services,
+    services: director.listing(counters),
     health: director.monitor?.facts() ?? null,
     settings: director.model.metrics,
     admin,

@@ -4,7 +4,7 @@
  * why); this is the only file that knows the columns. Signals are read when somebody asks for them, which most callers
  * do not.
  */
-import type { Counters, ServerCounters, ServiceCounters } from './dataplane.js';
+import type { Counters, ServerCounters, ServerTotals, ServiceCounters } from './dataplane.js';
 import { latencyBounds, noSignals, type Histogram, type ServerSignals } from './signals.js';
 
 export interface RawCounters extends Pick<Counters, 'queues' | 'flowTable'> {
@@ -45,6 +45,15 @@ class DecodedCounters implements Counters {
   get services(): readonly ServiceCounters[] {
     return this.#services.all();
   }
+  get totals(): ServerTotals {
+    return {
+      connections: this.#servers.sum(5),
+      inPackets: this.#servers.sum(6),
+      inBytes: this.#servers.sum(7),
+      outPackets: this.#servers.sum(8),
+      outBytes: this.#servers.sum(9),
+    };
+  }
   serverAt(slot: number): ServerCounters | undefined {
     return this.#servers.of(slot);
   }
@@ -79,6 +88,12 @@ class Rows<Row> {
     this.#index ??= this.#indexed();
     const at = this.#index[slot] ?? 0;
     return at === 0 ? undefined : this.#rowAt(at - 1);
+  }
+
+  sum(column: number): number {
+    let sum = 0;
+    for (let at = column; at < this.#table.length; at += this.#columns) sum += cell(this.#table, at);
+    return sum;
   }
 
   #indexed(): Int32Array {
@@ -184,8 +199,13 @@ class SignalsRow implements ServerSignals {
 
   #histogram(column: number): Histogram {
     const begin = this.#at + column;
-    const counts = Array.from(this.#table.subarray(begin, begin + histogramColumns - 1));
-    const count = counts.reduce((sum, one) => sum + one, 0);
+    const counts: number[] = [];
+    let count = 0;
+    for (let at = begin; at < begin + histogramColumns - 1; at += 1) {
+      const one = cell(this.#table, at);
+      counts.push(one);
+      count += one;
+    }
     return { counts, count, sum: cell(this.#table, begin + histogramColumns - 1) / 1e6 };
   }
 }

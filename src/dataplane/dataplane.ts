@@ -250,6 +250,12 @@ export interface FlowTableCounters {
   readonly templates: number;
 }
 
+/** What all slots have counted together. */
+export type ServerTotals = Pick<
+  ServerCounters,
+  'connections' | 'inPackets' | 'inBytes' | 'outPackets' | 'outBytes'
+>;
+
 /** Everything the dataplane counts. Slots are its own numbers for services and servers. */
 export interface Counters {
   readonly queues: readonly QueueCounters[];
@@ -257,6 +263,8 @@ export interface Counters {
   readonly servers: readonly ServerCounters[];
   readonly services: readonly ServiceCounters[];
   readonly flowTable: FlowTableCounters;
+  /** Of all servers, those that are gone included. */
+  readonly totals: ServerTotals;
   /** Of one slot, for whoever does not want all of them as objects; undefined: nothing was ever counted there. */
   serverAt(slot: number): ServerCounters | undefined;
   serviceAt(slot: number): ServiceCounters | undefined;

@@ -18,6 +18,7 @@ import type {
   Limits,
   QueueCounters,
   ServerCounters,
+  ServerTotals,
   ServerLoad,
   ServiceCounters,
   ServiceSpec,
@@ -172,6 +173,7 @@ export class FakeDataplane implements Dataplane {
       servers: [...servers.values()],
       services: [...services.values()],
       flowTable: this.#flowTable,
+      totals: totalsOf([...servers.values()]),
       serverAt: (slot) => servers.get(slot),
       serviceAt: (slot) => services.get(slot),
     };
@@ -304,3 +306,15 @@ function emptyServer(slot: number): ServerCounters {
     signals: noSignals,
   };
 }
+
+const totalsOf = (servers: readonly ServerCounters[]): ServerTotals => {
+  const sum = (name: keyof ServerTotals): number =>
+    servers.reduce((total, server) => total + server[name], 0);
+  return {
+    connections: sum('connections'),
+    inPackets: sum('inPackets'),
+    inBytes: sum('inBytes'),
+    outPackets: sum('outPackets'),
+    outBytes: sum('outBytes'),
+  };
+};

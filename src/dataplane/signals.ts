@@ -68,15 +68,6 @@ export function signalsSince(now: ServerSignals, then: ServerSignals): ServerSig
   return combine(now, then, (a, b) => a - b);
 }
 
-/** Several servers' as if they were one's. */
-export function histogramOfAll(all: readonly Histogram[]): Histogram {
-  const [only] = all;
-  if (all.length === 1 && only !== undefined) return only;
-  return all
-    .filter((one) => one !== emptyHistogram)
-    .reduce((sum, one) => combineHistograms(sum, one, (a, b) => a + b), emptyHistogram);
-}
-
 type Operation = (a: number, b: number) => number;
 
 function combine(a: ServerSignals, b: ServerSignals, with_: Operation): ServerSignals {

@@ -13,7 +13,14 @@ import { CannotAsk, type Checker, type Target } from './checker.js';
 import { realClock, type Clock } from './clock.js';
 import { Probe } from './probe.js';
 import { Schedule } from './schedule.js';
-import type { CheckedState, HealthFacts, HealthMonitor, MonitorParts } from './state.js';
+import type {
+  CheckedState,
+  CheckTotals,
+  HealthFacts,
+  HealthMonitor,
+  MonitorParts,
+  Transitions,
+} from './state.js';
 import { Durations } from './tally.js';
 import { sourceFor, wantedServers } from './wanted.js';
 
@@ -114,16 +121,9 @@ class Monitor implements HealthMonitor {
       probes: this.#probes.size,
       running: this.#running,
       queued,
-      totals: servers.flatMap(({ service, server, probes }) =>
-        probes.map(({ counts, wanted }) => ({
-          service,
-          server,
-          kind: wanted.check.question.kind,
-          ...counts,
-        })),
-      ),
+      totals: { [Symbol.iterator]: () => totalsOf(servers) },
       durations: this.#durations.all(),
-      transitions: servers.map(({ service, server, transitions }) => ({ service, server, ...transitions })),
+      transitions: { [Symbol.iterator]: () => transitionsOf(servers) },
     };
   }
 
@@ -267,6 +267,16 @@ class Monitor implements HealthMonitor {
       if (states.length > 0) this.#parts.onChange(states);
     });
   }
+}
+
+function* totalsOf(servers: readonly CheckedServer[]): Generator<CheckTotals> {
+  for (const { service, server, probes } of servers)
+    for (const { counts, wanted } of probes)
+      yield { service, server, kind: wanted.check.question.kind, ...counts };
+}
+
+function* transitionsOf(servers: readonly CheckedServer[]): Generator<Transitions> {
+  for (const { service, server, transitions } of servers) yield { service, server, ...transitions };
 }
 
 const noWay: Checker = {

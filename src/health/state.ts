@@ -84,9 +84,10 @@ export interface HealthFacts {
   readonly running: number;
   /** Due, and waiting because too many are under way. */
   readonly queued: number;
-  readonly totals: readonly CheckTotals[];
+  /** What there is of every server, as it is when it is gone through. */
+  readonly totals: Iterable<CheckTotals>;
   readonly durations: readonly CheckDurations[];
-  readonly transitions: readonly Transitions[];
+  readonly transitions: Iterable<Transitions>;
 }
 
 export interface HealthMonitor {

@@ -8,10 +8,9 @@ import type { Counters, DeviceFacts } from '../dataplane/dataplane.js';
 import type { DefenceState } from '../director/defence.js';
 import type { Publishes } from '../director/reconciler.js';
 import type { ReloadNumbers } from '../director/reload.js';
-import type { ServiceReport } from '../director/report.js';
 import type { HealthFacts } from '../health/state.js';
 import type { MetricsSettings } from '../model/index.js';
-import type { Detail, View } from './detail.js';
+import type { Counted, CountedService, Detail, View } from './detail.js';
 import type { AdminFacts } from './admin.js';
 
 export interface BuildFacts {
@@ -29,7 +28,7 @@ export interface Sample {
   readonly generation: number;
   readonly counters: Counters;
   readonly defence: DefenceState;
-  readonly services: readonly ServiceReport[];
+  readonly services: Counted<CountedService>;
   /** null: nobody checks anything. */
   readonly health: HealthFacts | null;
   readonly settings: Pick<MetricsSettings, 'maxSeries' | 'nodeIpvs'>;

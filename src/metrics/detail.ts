@@ -12,25 +12,28 @@
  * What is added up keeps its metric's name, with an empty label where the name of a server or service was: an empty
  * label is no label to Prometheus, and `sum by (service)` gives the same at every detail that knows services. Series that
  * are of neither services nor servers are told in any case.
+ *
+ * What goes through all servers goes in steps, between which others may have a turn (pace.ts).
  */
 import type { ListenSpec } from '../dataplane/dataplane.js';
-import type { ServerReport, ServiceReport } from '../director/report.js';
-import type { CheckDurations, CheckTotals, HealthFacts, Transitions } from '../health/state.js';
+import type { ServerReport } from '../director/report.js';
+import type { HealthFacts } from '../health/state.js';
+import { countRows, RowsBy, type By, type Named, type Row } from './rows-by.js';
+import {
+  CheckSum,
+  DurationSum,
+  ServerSum,
+  ServiceSum,
+  TimesSum,
+  TransitionSum,
+  type ServiceFacts,
+} from './sums.js';
 
 export const details = ['servers', 'servers-brief', 'services', 'services-brief', 'total'] as const;
 export type Detail = (typeof details)[number];
 
-/** What has one series of a metric: one of something, or several added up. */
-export interface Row<Member> {
-  readonly service: string;
-  readonly server: string;
-  /** Of health checks; '' elsewhere. */
-  readonly kind: string;
-  readonly members: readonly Member[];
-}
-
 export interface Listener {
-  readonly service: ServiceReport;
+  readonly service: ServiceFacts;
   readonly listen: ListenSpec;
 }
 
@@ -39,95 +42,20 @@ export interface Backend extends Listener {
 }
 
 export interface View {
-  readonly services: readonly Row<ServiceReport>[];
+  readonly services: readonly Row<ServiceSum>[];
   readonly listeners: readonly Listener[];
-  readonly servers: readonly Row<ServerReport>[];
+  readonly servers: readonly Row<ServerSum>[];
   /** Those whose histograms are told. */
-  readonly timed: readonly Row<ServerReport>[];
-  readonly checks: readonly Row<CheckTotals>[];
-  readonly transitions: readonly Row<Transitions>[];
-  readonly durations: readonly Row<CheckDurations>[];
+  readonly timed: readonly Row<TimesSum>[];
+  readonly checks: readonly Row<CheckSum>[];
+  readonly transitions: readonly Row<TransitionSum>[];
+  readonly durations: readonly Row<DurationSum>[];
   /** A server as somebody reaches it: node exporter's. */
   readonly backends: readonly Backend[];
 }
 
-interface Named {
-  readonly service: string;
-  readonly server: string;
-  readonly kind: string;
-}
-
-interface Item<Member> extends Named {
-  readonly member: Member;
-}
-
-type By = 'server' | 'service' | 'nothing';
-
-interface OpenRow<Member> extends Row<Member> {
-  readonly members: Member[];
-}
-
-/** What there is of one server comes in a row: several checks of one kind, as a rule none. */
-function rowsByServer<Member>(items: readonly Item<Member>[]): readonly Row<Member>[] {
-  const rows: OpenRow<Member>[] = [];
-  let mine: OpenRow<Member>[] = [];
-  for (const { service, server, kind, member } of items) {
-    const last = mine[0];
-    if (last?.service !== service || last.server !== server) mine = [];
-    const known = mine.find((row) => row.kind === kind);
-    if (known !== undefined) {
-      known.members.push(member);
-      continue;
-    }
-    const row = { service, server, kind, members: [member] };
-    mine.push(row);
-    rows.push(row);
-  }
-  return rows;
-}
-
-/** Rows in the order in which their first members come. */
-function rowsOf<Member>(items: readonly Item<Member>[], by: By): readonly Row<Member>[] {
-  if (by === 'server') return rowsByServer(items);
-  const rows: OpenRow<Member>[] = [];
-  const byKind = new Map<string, Map<string, Member[]>>();
-  for (const { service, kind, member } of items) {
-    const name = by === 'service' ? service : '';
-    const byName = byKind.get(kind) ?? new Map<string, Member[]>();
-    byKind.set(kind, byName);
-    const known = byName.get(name);
-    if (known !== undefined) {
-      known.push(member);
-      continue;
-    }
-    const members = [member];
-    byName.set(name, members);
-    rows.push({ service: name, server: '', kind, members });
-  }
-  return rows;
-}
-
-/** How many rows rowsOf() would make. */
-function countRows(items: Iterable<Named>, by: By): number {
-  let count = 0;
-  let last: Named | undefined;
-  const kinds = new Set<string>();
-  const names = new Map<string, Set<string>>();
-  for (const item of items) {
-    if (by === 'server') {
-      if (last?.service !== item.service || last.server !== item.server) kinds.clear();
-      last = item;
-      if (kinds.has(item.kind)) continue;
-      kinds.add(item.kind);
-      count += 1;
-      continue;
-    }
-    const known = names.get(item.kind) ?? new Set<string>();
-    names.set(item.kind, known.add(by === 'service' ? item.service : ''));
-  }
-  if (by === 'server') return count;
-  return [...names.values()].reduce((sum, { size }) => sum + size, 0);
-}
+/** The lengths of the view's parts. */
+export type Sizes = Readonly<Record<keyof View, number>>;
 
 const how: Readonly<Record<Detail, { readonly service: By; readonly server: By; readonly timed: By }>> = {
   servers: { service: 'service', server: 'server', timed: 'server' },
@@ -137,70 +65,113 @@ const how: Readonly<Record<Detail, { readonly service: By; readonly server: By; 
   total: { service: 'nothing', server: 'nothing', timed: 'nothing' },
 };
 
+/** What can be gone through, more than once, and is counted before that. */
+export interface Counted<Item> extends Iterable<Item> {
+  readonly length: number;
+}
+
+export interface CountedService extends ServiceFacts {
+  readonly servers: Counted<ServerReport>;
+}
+
 export interface Viewed {
-  readonly services: readonly ServiceReport[];
+  readonly services: Counted<CountedService>;
   readonly health: HealthFacts | null;
   readonly nodeIpvs: boolean;
 }
 
-export function viewOf({ services, health, nodeIpvs }: Viewed, detail: Detail): View {
+export const emptyView: View = {
+  services: [],
+  listeners: [],
+  servers: [],
+  timed: [],
+  checks: [],
+  transitions: [],
+  durations: [],
+  backends: [],
+};
+
+export function* viewing(
+  { services, health, nodeIpvs }: Viewed,
+  detail: Detail,
+): Generator<void, View, undefined> {
   const by = how[detail];
-  const service = services.map((member) => ({ service: member.service, server: '', kind: '', member }));
-  const server = services.flatMap((of) =>
-    of.servers.map((member) => ({ service: of.service, server: member.server, kind: '', member })),
-  );
-  const listeners = services.flatMap((of) => of.listen.map((listen) => ({ service: of, listen })));
+  const service = new RowsBy(by.service, () => new ServiceSum());
+  const servers = new RowsBy(by.server, () => new ServerSum());
+  const timed = new RowsBy(by.timed, () => new TimesSum());
+  const listeners: Listener[] = [];
+  const backends: Backend[] = [];
+  for (const one of services) {
+    const own = detail === 'total' ? [] : one.listen.map((listen) => ({ service: one, listen }));
+    listeners.push(...own);
+    service.add({ service: one.service, server: '', kind: '' }, one);
+    const reached = nodeIpvs && by.server === 'server' ? own.slice(0, doorsOf(one)) : [];
+    for (const listener of reached) for (const server of one.servers) backends.push({ ...listener, server });
+    for (const server of one.servers) {
+      const name = { service: one.service, server: server.server, kind: '' };
+      servers.add(name, server);
+      timed.add(name, server);
+      yield;
+    }
+    yield;
+  }
+  const checks = new RowsBy(by.server, () => new CheckSum());
+  const transitions = new RowsBy(by.server, () => new TransitionSum());
+  const durations = new RowsBy(by.timed, () => new DurationSum());
+  yield* checks.addingAll(health?.totals ?? []);
+  yield* transitions.addingAll(health?.transitions ?? []);
+  yield* durations.addingAll(health?.durations ?? []);
   return {
-    services: rowsOf(service, by.service),
-    listeners: detail === 'total' ? [] : listeners,
-    servers: rowsOf(server, by.server),
-    timed: rowsOf(server, by.timed),
-    checks: rowsOf((health?.totals ?? []).map(itemOf), by.server),
-    transitions: rowsOf((health?.transitions ?? []).map(itemOf), by.server),
-    durations: rowsOf((health?.durations ?? []).map(itemOf), by.timed),
-    backends: nodeIpvs && by.server === 'server' ? backendsOf(listeners) : [],
+    services: service.rows,
+    listeners,
+    servers: servers.rows,
+    timed: timed.rows,
+    checks: checks.rows,
+    transitions: transitions.rows,
+    durations: durations.rows,
+    backends,
   };
-}
-
-/** The lengths of the view's parts, which tell how many series it has; nothing of it is made. */
-export function sizesOf({ services, health, nodeIpvs }: Viewed, detail: Detail): Record<keyof View, number> {
-  const by = how[detail];
-  const servers = services.reduce((sum, of) => sum + of.servers.length, 0);
-  // A service's servers have different names, and servers no kinds.
-  const serving = services.filter((of) => of.servers.length > 0).length;
-  const served: Readonly<Record<By, number>> = { server: servers, service: serving, nothing: serving && 1 };
-  const listeners = services.reduce((sum, of) => sum + of.listen.length, 0);
-  const reached = services.reduce(
-    (sum, of) =>
-      sum + of.servers.length * (of.mark === null ? of.listen.length : Math.min(1, of.listen.length)),
-    0,
-  );
-  return {
-    services: by.service === 'nothing' ? Math.min(1, services.length) : services.length,
-    listeners: detail === 'total' ? 0 : listeners,
-    servers: served[by.server],
-    timed: served[by.timed],
-    checks: countRows(namesOf(health?.totals ?? []), by.server),
-    transitions: countRows(namesOf(health?.transitions ?? []), by.server),
-    durations: countRows(namesOf(health?.durations ?? []), by.timed),
-    backends: nodeIpvs && by.server === 'server' ? reached : 0,
-  };
-}
-
-function* namesOf(members: Iterable<{ service: string; server?: string; kind?: string }>): Generator<Named> {
-  for (const { service, server = '', kind = '' } of members) yield { service, server, kind };
-}
-
-function itemOf<Member extends { service: string; server?: string; kind?: string }>(
-  member: Member,
-): Item<Member> {
-  return { service: member.service, server: member.server ?? '', kind: member.kind ?? '', member };
 }
 
 /** A mark's service is one to the kernel, whatever it listens on. */
-function backendsOf(listeners: readonly Listener[]): readonly Backend[] {
-  const own = listeners.filter(
-    ({ service, listen }) => service.mark === null || listen === service.listen[0],
-  );
-  return own.flatMap((listener) => listener.service.servers.map((server) => ({ ...listener, server })));
+const doorsOf = ({ mark, listen }: Pick<ServiceFacts, 'mark' | 'listen'>): number =>
+  mark === null ? listen.length : Math.min(1, listen.length);
+
+/** How many rows each detail would have; nothing of them is made. */
+export function* sizing({
+  services,
+  health,
+  nodeIpvs,
+}: Viewed): Generator<void, (detail: Detail) => Sizes, undefined> {
+  let [servers, serving, listeners, reached] = [0, 0, 0, 0];
+  for (const one of services) {
+    const { length } = one.servers;
+    servers += length;
+    if (length > 0) serving += 1;
+    listeners += one.listen.length;
+    reached += length * doorsOf(one);
+    yield;
+  }
+  // A service's servers have different names, and servers no kinds.
+  const served: Readonly<Record<By, number>> = { server: servers, service: serving, nothing: serving && 1 };
+  const checks = yield* countRows(named(health?.totals ?? []));
+  const transitions = yield* countRows(named(health?.transitions ?? []));
+  const durations = yield* countRows(named(health?.durations ?? []));
+  return (detail) => {
+    const by = how[detail];
+    return {
+      services: by.service === 'nothing' ? Math.min(1, services.length) : services.length,
+      listeners: detail === 'total' ? 0 : listeners,
+      servers: served[by.server],
+      timed: served[by.timed],
+      checks: checks[by.server],
+      transitions: transitions[by.server],
+      durations: durations[by.timed],
+      backends: nodeIpvs && by.server === 'server' ? reached : 0,
+    };
+  };
+}
+
+function* named(members: Iterable<Partial<Named> & Pick<Named, 'service'>>): Generator<Named> {
+  for (const { service, server = '', kind = '' } of members) yield { service, server, kind };
 }

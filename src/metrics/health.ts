@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Health checks: what they found, how long they took, and what has become of the servers because of them. */
-import type { ServerReport } from '../director/report.js';
 import { durationBounds } from '../health/state.js';
 import { single, type HistogramSeries, type MetricDefinition, type Series, type Told } from './definition.js';
-import { labelsOf, numberOf, ofServer, splitOf, sum } from './rows.js';
-
-const isChecked = ({ standing }: ServerReport): boolean => standing.health !== null;
+import { labelsOf, numberOf, ofServer, rowText, splitOf } from './rows.js';
 
 /** Servers nobody checks have no series: neither up nor down would be true. */
 function* up({ view }: Told): Generator<Series> {
   for (const row of view.servers) {
-    const checked = row.members.filter(isChecked);
-    if (checked.length === 0) continue;
-    const value = sum(checked, ({ standing }) => (standing.health === 'up' ? 1 : 0));
-    yield { labels: labelsOf(row, ofServer), value };
+    const { checked, up: value } = row.sum;
+    if (checked > 0) yield { labels: labelsOf(row, ofServer), labelText: rowText(row, ofServer), value };
   }
 }
 
@@ -21,10 +16,8 @@ const ofDurations = ['service', 'kind'] as const;
 
 function* durations({ view }: Told): Generator<HistogramSeries> {
   for (const row of view.durations) {
-    const counts = [...durationBounds, Infinity].map((_, bucket) =>
-      sum(row.members, (member) => member.counts[bucket] ?? 0),
-    );
-    yield { labels: labelsOf(row, ofDurations), counts, sum: sum(row.members, (member) => member.sum) };
+    const { counts, sum } = row.sum;
+    yield { labels: labelsOf(row, ofDurations), counts, sum };
   }
 }
 

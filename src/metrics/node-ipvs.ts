@@ -3,20 +3,19 @@
  * The names of Prometheus' node exporter (its ipvs collector), for dashboards and alerts made for the kernel's IPVS. Names,
  * labels and sentences are the exporter's. Given out with `metrics.node_ipvs: true`.
  */
-import type { ServerCounters } from '../dataplane/dataplane.js';
+import type { ServerTotals } from '../dataplane/dataplane.js';
 import type { Labels, MetricDefinition, Told } from './definition.js';
 import type { Backend } from './detail.js';
-import { sum } from './rows.js';
 
 /** The totals of all services, as /proc/net/ip_vs_stats has them: what is gone is still counted. */
-function total(name: string, help: string, value: (server: ServerCounters) => number): MetricDefinition {
+function total(name: string, help: string, value: (totals: ServerTotals) => number): MetricDefinition {
   return {
     name: `node_ipvs_${name}`,
     help,
     type: 'counter',
     labels: [],
     series: ({ counters, settings }) =>
-      settings.nodeIpvs ? [{ labels: {}, value: sum(counters.servers, value) }] : [],
+      settings.nodeIpvs ? [{ labels: {}, value: value(counters.totals) }] : [],
   };
 }
 

@@ -25,3 +25,20 @@ export class Pace {
     this.#end = this.#now() + sliceMs;
   }
 }
+
+/** What is made in steps, with everybody else having turns between them. */
+export async function paced<T>(steps: Generator<void, T, undefined>, pace: Pace): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (pace.isOver) await pace.rest();
+  }
+}
+
+/** The same at once. */
+export function atOnce<T>(steps: Generator<void, T, undefined>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}

@@ -3,18 +3,18 @@
 import { adminMetrics } from './admin.js';
 import { configMetrics } from './config.js';
 import { defenceMetrics } from './defence.js';
-import { details, sizesOf, viewOf, type Detail, type View } from './detail.js';
+import { details, emptyView, sizing, viewing, type Detail, type Sizes } from './detail.js';
 import { detailMetrics } from './detailed.js';
 import { deviceMetrics } from './device.js';
 import { flowMetrics } from './flows.js';
 import { healthMetrics } from './health.js';
 import { nodeIpvsMetrics } from './node-ipvs.js';
-import { Pace } from './pace.js';
+import { atOnce, Pace, paced } from './pace.js';
 import { ProcessMetrics, processSeries } from './process.js';
 import { queueMetrics } from './queues.js';
 import { serviceMetrics } from './services.js';
 import { signalMetrics } from './signals.js';
-import { contentTypes, textOf, type Format } from './text.js';
+import { contentTypes, textsOf, type Format } from './text.js';
 import { widthOf, type MetricDefinition, type Sample, type Told } from './definition.js';
 
 export const metricDefinitions: readonly MetricDefinition[] = [
@@ -53,6 +53,8 @@ export function detailText({ detail, maxSeries, seriesDropped }: DetailChange): 
 }
 
 export interface RegistryOptions {
+  /** Milliseconds; the slices of a scrape go by it. */
+  readonly now?: () => number;
   readonly processMetrics?: boolean;
   /** Another detail than at the scrape before; not for the first when all is told. */
   readonly onDetail?: (change: DetailChange) => void;
@@ -62,14 +64,16 @@ export class MetricsRegistry {
   readonly #takeSample: () => Sample | Promise<Sample>;
   readonly #onDetail: (change: DetailChange) => void;
   readonly #process: ProcessMetrics | null;
+  readonly #now: (() => number) | undefined;
   #detail: Detail = details[0];
 
   constructor(
     takeSample: () => Sample | Promise<Sample>,
-    { processMetrics = true, onDetail = () => undefined }: RegistryOptions = {},
+    { processMetrics = true, onDetail = () => undefined, now }: RegistryOptions = {},
   ) {
     this.#takeSample = takeSample;
     this.#onDetail = onDetail;
+    this.#now = now;
     this.#process = processMetrics ? new ProcessMetrics() : null;
   }
 
@@ -77,7 +81,7 @@ export class MetricsRegistry {
   async render(accept = ''): Promise<Rendered> {
     const format: Format = accept.includes('application/openmetrics-text') ? 'openmetrics' : 'classic';
     const sample = await this.#takeSample();
-    const pace = new Pace();
+    const pace = new Pace(this.#now);
     const told = await paced(telling(sample, this.#process === null ? 0 : processSeries), pace);
     if (told.detail !== this.#detail) {
       this.#detail = told.detail;
@@ -86,8 +90,10 @@ export class MetricsRegistry {
     }
     let own = '';
     for (const definition of allDefinitions) {
-      if (pace.isOver) await pace.rest();
-      own += textOf(definition, told, format);
+      for (const text of textsOf(definition, told, format)) {
+        own += text;
+        if (pace.isOver) await pace.rest();
+      }
     }
     const process = (await this.#process?.text(format)) ?? '';
     const end = format === 'openmetrics' ? '# EOF\n' : '';
@@ -95,50 +101,24 @@ export class MetricsRegistry {
   }
 }
 
-async function paced<T>(steps: Generator<void, T, undefined>, pace: Pace): Promise<T> {
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-    if (pace.isOver) await pace.rest();
-  }
-}
-
 /** The most detail whose series fit; the least when none does. `reserved` series are told besides. */
-export function tell(sample: Sample, reserved = 0): Told {
-  const steps = telling(sample, reserved);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
-}
+export const tell = (sample: Sample, reserved = 0): Told => atOnce(telling(sample, reserved));
 
-/** The same in steps, between which others may have a turn. */
+/** The same in steps. */
 function* telling(sample: Sample, reserved: number): Generator<void, Told, undefined> {
   const viewed = { ...sample, nodeIpvs: sample.settings.nodeIpvs };
-  const told = (detail: Detail, dropped: number): Told => ({
-    ...sample,
-    detail,
-    view: viewOf(viewed, detail),
-    seriesDropped: dropped,
-  });
-  const nothing = { ...viewed, services: [], health: null };
-  const common = commonSeries({
-    ...sample,
-    detail: details[0],
-    view: viewOf(nothing, details[0]),
-    seriesDropped: 0,
-  });
-  const room = sample.settings.maxSeries - reserved - common;
   const [most, ...less] = details;
-  const all = seriesOf(sizesOf(viewed, most));
+  const common = commonSeries({ ...sample, detail: most, view: emptyView, seriesDropped: 0 });
+  const room = sample.settings.maxSeries - reserved - common;
+  const sizesOf = yield* sizing(viewed);
+  const all = seriesOf(sizesOf(most));
   let [detail, series]: [Detail, number] = [most, all];
   for (const next of less) {
     if (series <= room) break;
-    yield;
-    [detail, series] = [next, seriesOf(sizesOf(viewed, next))];
+    [detail, series] = [next, seriesOf(sizesOf(next))];
   }
-  yield;
-  return told(detail, all - series);
+  const view = yield* viewing(viewed, detail);
+  return { ...sample, detail, view, seriesDropped: all - series };
 }
 
 /** Series that are told at every detail. */
@@ -150,7 +130,7 @@ function commonSeries(told: Told): number {
   );
 }
 
-const seriesOf = (sizes: Readonly<Record<keyof View, number>>): number =>
+const seriesOf = (sizes: Sizes): number =>
   allDefinitions.reduce((sum, definition) => {
     const rows = definition.rows === undefined ? 0 : sizes[definition.rows];
     return sum + rows * widthOf(definition);

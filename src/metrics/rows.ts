@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Definitions whose series are rows of the view, in few words. */
+/** Definitions whose series are the sums of the view's rows, in few words. */
 import type { MetricDefinition, Series, Told } from './definition.js';
-import type { Row, View } from './detail.js';
+import type { View } from './detail.js';
+import type { Row } from './rows-by.js';
 import { labelText } from './text.js';
 
-type RowsOf = { [Key in keyof View]: View[Key] extends readonly Row<infer Member>[] ? Member : never };
-/** Parts of the view that are rows of members. */
-export type Rows = { [Key in keyof RowsOf]: RowsOf[Key] extends never ? never : Key }[keyof RowsOf];
-export type Member<Key extends Rows> = RowsOf[Key];
+type SumsOf = { [Key in keyof View]: View[Key] extends readonly Row<infer Sum>[] ? Sum : never };
+/** Parts of the view that are rows. */
+export type Rows = { [Key in keyof SumsOf]: SumsOf[Key] extends never ? never : Key }[keyof SumsOf];
+export type SumOf<Key extends Rows> = SumsOf[Key];
 
 export const ofService = ['service'] as const;
 export const ofServer = ['service', 'server'] as const;
 
-/** A number of each row: its members' added up. */
+/** A number of each row's sum. */
 export function numberOf<Key extends Rows>(
   rows: Key,
   name: string,
   help: string,
   type: 'counter' | 'gauge',
   labels: readonly string[],
-  value: (member: Member<Key>) => number,
+  value: (sum: SumOf<Key>) => number,
 ): MetricDefinition {
   return splitOf(rows, name, help, type, labels, { '': value });
 }
@@ -31,12 +32,12 @@ export function splitOf<Key extends Rows>(
   help: string,
   type: 'counter' | 'gauge',
   labels: readonly string[],
-  values: Readonly<Record<string, (member: Member<Key>) => number>>,
+  values: Readonly<Record<string, (sum: SumOf<Key>) => number>>,
 ): MetricDefinition {
   const parts = Object.entries(values);
   const series = function* ({ view }: Told): Generator<Series> {
-    for (const row of view[rows] as unknown as readonly Row<Member<Key>>[]) {
-      for (const [word, value] of parts) yield new RowSeries(row, labels, word, sum(row.members, value));
+    for (const row of view[rows] as unknown as readonly Row<SumOf<Key>>[]) {
+      for (const [word, value] of parts) yield new RowSeries(row, labels, word, value(row.sum));
     }
   };
   return { name, help, type, labels, rows, width: parts.length, series };
@@ -88,10 +89,4 @@ export function labelsOf<M>(row: Row<M>, labels: readonly string[], word = ''): 
     named[label] = isOwn(label) ? row[label] : word;
   }
   return named;
-}
-
-export function sum<M>(members: readonly M[], value: (member: M) => number): number {
-  let total = 0;
-  for (const member of members) total += value(member);
-  return total;
 }

@@ -47,7 +47,7 @@ export const serviceMetrics: readonly MetricDefinition[] = [
     'Plans that a custom scheduler failed to make; the last good plan stayed.',
     'counter',
     ofService,
-    ({ planFailures }) => planFailures ?? 0,
+    ({ planFailures }) => planFailures,
   ),
   numberOf(
     'services',
@@ -55,7 +55,7 @@ export const serviceMetrics: readonly MetricDefinition[] = [
     '1 while too few servers can serve and the sorry servers, where there are any, do it.',
     'gauge',
     ofService,
-    ({ quorum }) => (quorum === 'lost' ? 1 : 0),
+    ({ quorumsLost }) => quorumsLost,
   ),
   numberOf(
     'servers',
@@ -119,7 +119,7 @@ export const serviceMetrics: readonly MetricDefinition[] = [
     'Weight it works with: what health, slow start, an agent and the operator leave of the desired one.',
     'gauge',
     ofServer,
-    ({ standing }) => standing.effectiveWeight,
+    ({ effectiveWeight }) => effectiveWeight,
   ),
   numberOf(
     'servers',
@@ -127,6 +127,6 @@ export const serviceMetrics: readonly MetricDefinition[] = [
     '1 while the real server is above its connection threshold and takes no new connections.',
     'gauge',
     ofServer,
-    ({ overloaded }) => (overloaded ? 1 : 0),
+    ({ overloaded }) => overloaded,
   ),
 ];

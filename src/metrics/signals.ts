@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What packets tell about real servers in passing (dataplane/signals.ts), and nobody asked them. */
-import { histogramOfAll, latencyBounds, type Histogram, type ServerSignals } from '../dataplane/signals.js';
-import type { ServerReport } from '../director/report.js';
+import { latencyBounds } from '../dataplane/signals.js';
 import type { HistogramDefinition, HistogramSeries, MetricDefinition, Told } from './definition.js';
 import { labelsOf, numberOf, ofServer, rowText, splitOf } from './rows.js';
+import type { HistogramSum, ServerSum, TimesSum } from './sums.js';
 
-function histogram(
-  name: string,
-  help: string,
-  of: (signals: ServerSignals) => Histogram,
-): HistogramDefinition {
+function histogram(name: string, help: string, of: (times: TimesSum) => HistogramSum): HistogramDefinition {
   const series = function* ({ view }: Told): Generator<HistogramSeries> {
     for (const row of view.timed) {
-      const { counts, sum } = histogramOfAll(row.members.map(({ signals }) => of(signals)));
+      const { counts, sum } = of(row.sum);
       yield { labels: labelsOf(row, ofServer), labelText: rowText(row, ofServer), counts, sum };
     }
   };
@@ -20,9 +16,9 @@ function histogram(
 }
 
 const signal =
-  (name: Exclude<keyof ServerSignals, 'handshake' | 'firstByte'>) =>
-  ({ signals }: ServerReport): number =>
-    signals[name];
+  (name: Exclude<keyof ServerSum, 'add'>) =>
+  (sum: ServerSum): number =>
+    sum[name];
 
 export const signalMetrics: readonly MetricDefinition[] = [
   histogram(

@@ -7,7 +7,7 @@
  * A label value can be any text: what would end it (a quote, a backslash, a newline) is escaped, so that no name in a
  * configuration can make a line of its own.
  */
-import type { HistogramSeries, Labels, MetricDefinition, Series, Told } from './definition.js';
+import type { HistogramSeries, Labels, MetricDefinition, Told } from './definition.js';
 
 export type Format = 'classic' | 'openmetrics';
 
@@ -16,25 +16,29 @@ export const contentTypes: Readonly<Record<Format, string>> = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 };
 
-/** The lines of one metric, each with its newline; nothing when it has no series. */
-export function textOf(definition: MetricDefinition, told: Told, format: Format): string {
-  const { name } = definition;
-  const samples =
-    definition.type === 'histogram'
-      ? [...definition.series(told)].map((series) => histogramLines(name, definition.bounds, series)).join('')
-      : numberLines(name, definition.series(told));
-  if (samples === '') return '';
-  // In OpenMetrics _total belongs to the sample and not to the metric's name.
-  const family =
-    format === 'openmetrics' && definition.type === 'counter' ? name.replace(/_total$/, '') : name;
-  return `# HELP ${family} ${helpText(definition.help, format)}\n# TYPE ${family} ${definition.type}\n${samples}`;
+/** The lines of one metric, each with its newline, series by series; nothing when it has no series. */
+export function* textsOf(definition: MetricDefinition, told: Told, format: Format): Generator<string, void> {
+  let before = headOf(definition, format);
+  for (const text of seriesTexts(definition, told)) {
+    yield before + text;
+    before = '';
+  }
 }
 
-function numberLines(name: string, all: Iterable<Series>): string {
-  let text = '';
-  for (const series of all)
-    text += `${name}${braced(series.labelText ?? labelText(series.labels))} ${series.value}\n`;
-  return text;
+function headOf({ name, help, type }: MetricDefinition, format: Format): string {
+  // In OpenMetrics _total belongs to the sample and not to the metric's name.
+  const family = format === 'openmetrics' && type === 'counter' ? name.replace(/_total$/, '') : name;
+  return `# HELP ${family} ${helpText(help, format)}\n# TYPE ${family} ${type}\n`;
+}
+
+function* seriesTexts(definition: MetricDefinition, told: Told): Generator<string, void> {
+  const { name } = definition;
+  if (definition.type === 'histogram') {
+    for (const series of definition.series(told)) yield histogramLines(name, definition.bounds, series);
+    return;
+  }
+  for (const { labels, labelText: own = labelText(labels), value } of definition.series(told))
+    yield `${name}${braced(own)} ${value}\n`;
 }
 
 function histogramLines(

@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 
 import {
   emptyHistogram,
-  histogramOfAll,
   latencyBounds,
   noSignals,
   signalsSince,
@@ -41,13 +40,6 @@ describe('signals', () => {
       synRepeated: 3,
       retransmissionsOut: 9,
     });
-  });
-
-  it('of several servers have histograms that add up', () => {
-    expect(histogramOfAll([histogramOf(0.5), emptyHistogram, histogramOf(20, 0.5)])).toEqual(
-      histogramOf(0.5, 0.5, 20),
-    );
-    expect(histogramOfAll([])).toEqual(emptyHistogram);
   });
 
   it('have bounds that grow, a bucket for each and one beyond', () => {

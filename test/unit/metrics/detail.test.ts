@@ -2,8 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { details, sizesOf, viewOf, type Detail } from '../../../src/metrics/detail.js';
+import { details, sizing, viewing, type Detail } from '../../../src/metrics/detail.js';
 import type { Sample } from '../../../src/metrics/definition.js';
+import { atOnce, sliceMs } from '../../../src/metrics/pace.js';
+import type { ServerReport } from '../../../src/director/report.js';
 import { MetricsRegistry, tell, type DetailChange } from '../../../src/metrics/registry.js';
 import { busySample } from './sample.js';
 
@@ -92,9 +94,9 @@ describe('the detail of the metrics', () => {
         const { health } = busySample();
         const sample = { ...sampleOf({ ...of, maxSeries: unlimited }), nodeIpvs };
         for (const viewed of [sample, { ...sample, health }]) {
-          const view = viewOf(viewed, detail);
+          const view = atOnce(viewing(viewed, detail));
           const lengths = Object.entries(view).map(([part, rows]) => [part, (rows as unknown[]).length]);
-          expect(sizesOf(viewed, detail)).toEqual(Object.fromEntries(lengths));
+          expect(atOnce(sizing(viewed))(detail)).toEqual(Object.fromEntries(lengths));
         }
       }),
     );
@@ -138,6 +140,38 @@ describe('the detail of the metrics', () => {
     expect(sums.size).toBe(1);
     expect([...sums][0]).toBeGreaterThan(0);
   });
+
+  it.each([100, unlimited])(
+    'is found out and told in slices, between which others have turns (%d series)',
+    async (maxSeries) => {
+      let now = 0; // a look at the clock takes a tenth of a millisecond
+      let [inThisTurn, most, isOver] = [0, 0, false];
+      const turn = (): void => {
+        inThisTurn = 0;
+        if (!isOver) setImmediate(turn);
+      };
+      turn();
+      const sample = sampleOf({ services: 100, servers: 10, maxSeries });
+      const counted = (servers: readonly ServerReport[]) => ({
+        length: servers.length,
+        *[Symbol.iterator]() {
+          for (const server of servers) {
+            most = Math.max(most, (inThisTurn += 1));
+            yield server;
+          }
+        },
+      });
+      const services = [...sample.services].map((one) => ({ ...one, servers: counted([...one.servers]) }));
+      const registry = new MetricsRegistry(() => ({ ...sample, services }), {
+        processMetrics: false,
+        now: () => (now += 0.1),
+      });
+      await registry.render();
+      isOver = true;
+      expect(most).toBeGreaterThan(0);
+      expect(most).toBeLessThanOrEqual(10 * sliceMs);
+    },
+  );
 
   it('tells what belongs to no server at every detail', async () => {
     const common = (lines: readonly string[]): string[] =>

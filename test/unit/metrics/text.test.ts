@@ -5,13 +5,14 @@ import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { contentTypes, textOf, type Format } from '../../../src/metrics/text.js';
+import { contentTypes, textsOf, type Format } from '../../../src/metrics/text.js';
 import { allDefinitions, MetricsRegistry, tell } from '../../../src/metrics/registry.js';
 import type { MetricDefinition, NumberDefinition } from '../../../src/metrics/definition.js';
 import { testWith } from '../../support/programs.js';
 import { busySample } from './sample.js';
 
 const told = tell(busySample());
+const textOf = (...of: Parameters<typeof textsOf>): string => [...textsOf(...of)].join('');
 const formats = Object.keys(contentTypes) as Format[];
 
 const gaugeOf = (name: string): NumberDefinition => ({
