@@ -139,6 +139,7 @@ export type {
   DeviceFacts,
   Ending,
   FlowRow,
+  CheckCounters,
   FlowTableCounters,
   ListenSpec,
   ProtocolName,

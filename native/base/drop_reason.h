@@ -51,6 +51,7 @@
   X(no_flow,       "no_flow",       "not the beginning of a connection, and no connection is known")            \
   X(no_server,     "no_server",     "the virtual service has no usable real server")                            \
   X(no_call_id,    "no_call_id",    "a packet to a service that persists by SIP call, without a Call-ID")         \
+  X(check_source,  "check_source",  "from the source of health checks through a VIP, and from none that is under way")  \
   X(drop_packet,   "drop_packet",   "a new connection given up by the drop_packet defence")                     \
   X(server_gone,   "server_gone",   "the real server of this connection left the configuration")                \
   X(silenced,      "silenced",      "of a connection that was ended without a word (drain, silence)")           \

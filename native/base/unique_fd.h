@@ -20,6 +20,8 @@ class UniqueFd {
   ~UniqueFd() { reset(-1); }
 
   int get() const { return fd_; }
+  /** Whoever gets it closes it. */
+  int release() { return std::exchange(fd_, -1); }
   explicit operator bool() const { return fd_ >= 0; }
   void reset(int fd) {
     if (fd_ >= 0) ::close(fd_);

@@ -65,7 +65,7 @@ Engine::Engine(const EngineOptions& options) : options_(options) {
     VSNAT_CHECK(filled, "getrandom(2) cannot fail for 16 bytes once the pool is initialised");
     key_ = HashKey{words[0], words[1]};
   }
-  loads_ = std::make_unique<service::ServerLoad[]>(options.limits.server_slots);
+  loads_ = std::make_unique<service::ServerLoad[]>(options.limits.counted_slots());
 }
 
 Result<bool> Engine::map_tables(flow::Sharing sharing) {
@@ -221,6 +221,7 @@ void Engine::add_lane(Lane& lane) {
   lane.core.segments = facts_.vnet_header;
   lane.core.prng = Prng(hsiphash_u32(lane.core.queue, key_));
   lane.core.defence = &defence_;
+  lane.core.check_ports = &check_ports_;
   lanes_.push_back(&lane);
 }
 
@@ -320,6 +321,11 @@ bool Engine::end_flows(const nat::EndSpec& spec) {
   while (memory_ender_.run(end_order_, *memory_lane_, *current_, memory_now_, emit)) {
   }
   return true;
+}
+
+void Engine::end_check(const nat::CheckEnds& ends) {
+  nat::end_check(tables_, loads_.get(), options_.limits.check_slot(), ends);
+  check_ports_.close(ends.source_port);
 }
 
 Result<bool> Engine::start() {

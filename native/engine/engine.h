@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "engine/worker.h"
 #include "io/steering.h"
+#include "nat/health_check.h"
 
 namespace vsnat::engine {
 
@@ -101,6 +102,16 @@ class Engine {
    * are when it returns, and what was said to their ends is with the next packets that leave (process()).
    */
   bool end_flows(const nat::EndSpec& spec);
+  /**
+   * A connection of a health check from this port of a check source is led to this server of this service, from now until
+   * end_check(). False when the port is in use.
+   */
+  bool lead_check(uint16_t source_port, nat::CheckPorts::Lead to) {
+    return check_ports_.open(source_port, to);
+  }
+  /** Forgets the connection, if there was one, and frees its port. */
+  void end_check(const nat::CheckEnds& ends);
+
   bool has_ended_flows() const { return end_order_.done(); }
   uint64_t flows_ended() const { return end_order_.ended(); }
 
@@ -167,6 +178,7 @@ class Engine {
   nat::FtpState ftp_;
   std::unique_ptr<service::ServerLoad[]> loads_;
   nat::Defence defence_;
+  nat::CheckPorts check_ports_;
   EndOrder end_order_;
   uint64_t next_generation_ = 1;
   uint64_t swap_ns_ = 0;

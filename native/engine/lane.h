@@ -24,8 +24,8 @@ class Lane {
  public:
   Lane(nat::FlowTables& tables, nat::Fragments& fragments, service::ServerLoad* loads, service::Limits limits,
        uint8_t queue)
-      : tally(limits.server_slots, limits.service_slots), core{tables,  loads,     tally,
-                                                               budget_, fragments, queue} {}
+      : tally(limits.counted_slots(), limits.service_slots), core{tables,  loads,     tally,
+                                                                  budget_, fragments, queue} {}
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 

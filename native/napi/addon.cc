@@ -10,6 +10,7 @@
 
 #include "base/drop_reason.h"
 #include "base/unique_fd.h"
+#include "io/check_socket.h"
 #include "napi/engine_binding.h"
 #include "napi/errors.h"
 #include "napi/icmp_binding.h"
@@ -20,7 +21,7 @@ namespace vsnat::binding {
 namespace {
 
 /** Raised when the shapes in src/dataplane change; native.ts refuses another number. */
-constexpr int kAbi = 8;
+constexpr int kAbi = 9;
 
 template <size_t N>
 Napi::Array encode_list(Napi::Env env, const NamedHelp (&list)[N]) {
@@ -74,6 +75,24 @@ Napi::Value notify(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+/** openCheckSocket(transport, source, port): a descriptor, for whoever takes it to close. */
+Napi::Value open_check_socket(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsString() || !info[1].IsString() || !info[2].IsNumber()) {
+    Napi::TypeError::New(env, "openCheckSocket: needs (tcp or udp, source, port)")
+        .ThrowAsJavaScriptException();
+    return {};
+  }
+  const std::string transport = info[0].As<Napi::String>(), source = info[1].As<Napi::String>();
+  const auto kind = transport == "udp" ? io::CheckTransport::udp : io::CheckTransport::tcp;
+  auto socket = io::open_check_socket(kind, source, uint16_t(info[2].As<Napi::Number>().Uint32Value()));
+  if (!socket) {
+    throw_errno(env, socket.error());
+    return {};
+  }
+  return Napi::Number::New(env, socket.value().release());
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineBinding::define(env));
   exports.Set("IcmpSocket", define_icmp_socket(env));
@@ -82,6 +101,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("dropReasons", Napi::Function::New(env, drop_reasons, "dropReasons"));
   exports.Set("generatedKinds", Napi::Function::New(env, generated_kinds, "generatedKinds"));
   exports.Set("latencyBounds", Napi::Function::New(env, latency_bounds, "latencyBounds"));
+  exports.Set("openCheckSocket", Napi::Function::New(env, open_check_socket, "openCheckSocket"));
   exports.Set("notify", Napi::Function::New(env, notify, "notify"));
   exports.Set("abi", Napi::Number::New(env, kAbi));
   exports.Set("version", Napi::String::New(env, "0.1.0"));

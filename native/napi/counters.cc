@@ -56,6 +56,18 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
   return out;
 }
 
+/** Connections of health checks through a VIP, which are in no server's numbers. */
+Napi::Object encode_checks(Napi::Env env, engine::Engine& engine) {
+  const uint32_t slot = engine.limits().check_slot();
+  uint64_t connections = 0;
+  for (size_t q = 0; q < engine.queue_count(); ++q)
+    connections += engine.lane(q).tally.server(slot).connections.read();
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("connections", number(env, connections));
+  out.Set("flows", number(env, engine.load(slot).total()));
+  return out;
+}
+
 Napi::Object encode_table(Napi::Env env, const engine::Engine& engine) {
   const flow::TableStats stats = engine.table_stats();
   Napi::Object out = Napi::Object::New(env);
@@ -189,6 +201,7 @@ Napi::Object encode_counters(Napi::Env env, engine::Engine& engine) {
   out.Set("signals", encode_rows(env, signals));
   out.Set("services", encode_rows(env, services));
   out.Set("flowTable", encode_table(env, engine));
+  out.Set("checks", encode_checks(env, engine));
   return out;
 }
 

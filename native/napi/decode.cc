@@ -181,6 +181,13 @@ std::string decode_snapshot(Napi::Value value, service::SnapshotSpec& spec, Told
         problem = path.text() + ": must be an IPv4 or IPv6 address";
     });
   }
+  if (snapshot.has("checkSources")) {
+    snapshot.array("checkSources", [&](Napi::Value address, const Path& path) {
+      const std::string text = address.IsString() ? address.As<Napi::String>().Utf8Value() : std::string{};
+      if (!parse_address(text, spec.check_sources.emplace_back()))
+        problem = path.text() + ": must be an IPv4 or IPv6 address";
+    });
+  }
   snapshot.array("services", [&](Napi::Value service, const Path& path) {
     decode_service(Fields(service, path, problem), spec.services.emplace_back(), problem);
   });
@@ -215,6 +222,19 @@ std::string decode_ending(Napi::Value selection, Napi::Value ending, nat::EndSpe
   const std::string word = ending.IsString() ? ending.As<Napi::String>().Utf8Value() : std::string{};
   spec.silence = word == "silence";
   if (problem.empty() && !spec.silence && word != "reset") problem = "ending: must be reset or silence";
+  return problem;
+}
+
+std::string decode_check(Napi::Value value, nat::CheckEnds& ends) {
+  std::string problem;
+  Fields check(value, problem);
+  ends.protocol = check.word("protocol", {"tcp", "udp"}) == 0 ? wire::kProtoTcp : wire::kProtoUdp;
+  ends.source = check.address("source");
+  ends.source_port = uint16_t(check.u32("sourcePort", 1, 65535));
+  ends.virt = check.address("virtualAddress");
+  ends.virtual_port = uint16_t(check.u32("virtualPort", 1, 65535));
+  if (check.ok() && ends.source.family != ends.virt.family)
+    check.complain("source", "must be of the virtual address's family");
   return problem;
 }
 

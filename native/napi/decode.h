@@ -20,6 +20,8 @@ std::string decode_snapshot(Napi::Value value, service::SnapshotSpec& spec, Told
 
 std::string decode_ending(Napi::Value selection, Napi::Value ending, nat::EndSpec& spec);
 
+std::string decode_check(Napi::Value value, nat::CheckEnds& ends);
+
 std::string decode_defence(Napi::Value value, nat::DefenceSpec& spec);
 
 /** Options of `new Engine()`. */

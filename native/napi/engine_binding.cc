@@ -82,6 +82,8 @@ Napi::Function EngineBinding::define(Napi::Env env) {
                          InstanceMethod<&EngineBinding::end_flows>("endFlows"),
                          InstanceMethod<&EngineBinding::ending>("ending"),
                          InstanceMethod<&EngineBinding::swap_seconds>("swapSeconds"),
+                         InstanceMethod<&EngineBinding::lead_check>("leadCheck"),
+                         InstanceMethod<&EngineBinding::end_check>("endCheck"),
                          InstanceMethod<&EngineBinding::defend>("defend"),
                          InstanceMethod<&EngineBinding::direct>("direct"),
                          InstanceMethod<&EngineBinding::counters>("counters"),
@@ -247,6 +249,33 @@ Napi::Value EngineBinding::ending(const Napi::CallbackInfo& info) {
   out.Set("done", Napi::Boolean::New(env, engine_->has_ended_flows()));
   out.Set("ended", number(env, engine_->flows_ended()));
   return out;
+}
+
+Napi::Value EngineBinding::lead_check(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  const auto [server_slots, service_slots] = engine_->limits();
+  const uint32_t port = slot_of(info[0], 65536);
+  const nat::CheckPorts::Lead to{slot_of(info[1], service_slots), slot_of(info[2], server_slots)};
+  if (port == 0 || port == 65536 || to.service_slot == service_slots || to.server_slot == server_slots) {
+    throw_error(env, "VSNAT_DATAPLANE",
+                "leadCheck: needs a port, the slot of a service and the slot of a server");
+    return {};
+  }
+  return Napi::Boolean::New(env, engine_->lead_check(uint16_t(port), to));
+}
+
+Napi::Value EngineBinding::end_check(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  nat::CheckEnds ends;
+  const std::string problem = decode_check(info[0], ends);
+  if (!open(env)) return {};  // after decoding: a getter may have closed us
+  if (!problem.empty()) {
+    throw_error(env, "VSNAT_DATAPLANE", problem);
+    return {};
+  }
+  engine_->end_check(ends);
+  return env.Undefined();
 }
 
 Napi::Value EngineBinding::defend(const Napi::CallbackInfo& info) {

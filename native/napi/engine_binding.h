@@ -35,6 +35,8 @@ class EngineBinding : public Napi::ObjectWrap<EngineBinding> {
   Napi::Value end_flows(const Napi::CallbackInfo& info);
   Napi::Value swap_seconds(const Napi::CallbackInfo& info);
   Napi::Value ending(const Napi::CallbackInfo& info);
+  Napi::Value lead_check(const Napi::CallbackInfo& info);
+  Napi::Value end_check(const Napi::CallbackInfo& info);
   Napi::Value defend(const Napi::CallbackInfo& info);
   Napi::Value direct(const Napi::CallbackInfo& info);
   Napi::Value counters(const Napi::CallbackInfo& info);

@@ -17,9 +17,12 @@ struct Ends {
   wire::be16 virtual_port;
 };
 
-/** A flow to this server, linked in and counted; null when there is no room. Under the guard of the client's shard. */
+/**
+ * A flow to this server, linked in and counted for it, not for the service; null when there is no room. Under the guard of
+ * the client's shard.
+ */
 template <class Addr>
-flow::Flow<Addr>* open_flow(Context& c, const service::Listener& at, const service::Server& server,
+flow::Flow<Addr>* make_flow(Context& c, const service::Listener& at, const service::Server& server,
                             const Ends<Addr>& ends, uint32_t parent) {
   const wire::PacketView& view = c.view();
   const auto given_up = [&](const flow::Flow<Addr>& evicted) {
@@ -35,8 +38,16 @@ flow::Flow<Addr>* open_flow(Context& c, const service::Listener& at, const servi
   flow->parent = parent;
   flow->queue = c.core.queue;
   c.core.loads[server.slot].bound(server.upper_threshold);
-  c.core.tally.service(at.service->slot).connections.add(1);
   c.core.tally.server(server.slot).connections.add(1);
+  return flow;
+}
+
+/** The same, and it is a connection of the service. */
+template <class Addr>
+flow::Flow<Addr>* open_flow(Context& c, const service::Listener& at, const service::Server& server,
+                            const Ends<Addr>& ends, uint32_t parent) {
+  auto* flow = make_flow(c, at, server, ends, parent);
+  if (flow != nullptr) c.core.tally.service(at.service->slot).connections.add(1);
   return flow;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "nat/ftp_data.h"
+#include "nat/health_check.h"
 #include "nat/opening.h"
 #include "nat/sip_text.h"
 #include "nat/translate.h"
@@ -102,6 +103,8 @@ Outcome await_client(Context& c, flow::Flow<Addr>& flow) {
 template <class Addr>
 Outcome schedule(Context& c, flow::Flow<Addr>* replaced) {
   const PacketView& view = c.view();
+  if (c.snapshot.is_check_source(saddr<Addr>(view))) [[unlikely]]
+    return schedule_check(c, replaced);
   const auto make_way = [&] {
     if (replaced != nullptr) remove(c.core, c.snapshot, replaced, c.now.tick());
   };

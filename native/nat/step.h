@@ -43,6 +43,7 @@
 #include "flow/table.h"
 #include "flow/templates.h"
 #include "nat/answer.h"
+#include "nat/check_ports.h"
 #include "nat/defence.h"
 #include "nat/fragments.h"
 #include "nat/ftp_state.h"
@@ -119,9 +120,10 @@ struct Core {
   uint8_t queue = 0;
   Prng prng{};  // for schedulers that draw
   Loose loose{};
-  bool segments = true;        // the device segments what it is given as a superpacket
-  Defence* defence = nullptr;  // shared as well; null is none
-  FtpState* ftp = nullptr;     // shared; without it services' FTP helpers do nothing
+  bool segments = true;                     // the device segments what it is given as a superpacket
+  Defence* defence = nullptr;               // shared as well; null is none
+  FtpState* ftp = nullptr;                  // shared; without it services' FTP helpers do nothing
+  const CheckPorts* check_ports = nullptr;  // shared; without it no health check is led anywhere
 };
 
 /** A packet between prepare() and finish(). */

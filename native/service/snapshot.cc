@@ -131,6 +131,15 @@ std::variant<std::shared_ptr<Service>, std::string> make_service(const ServiceSp
   return service;
 }
 
+/** Stands in for every server that checks are led to, so that flows of checks fare as those of a server in good health. */
+constexpr Server kCheckedServer{.slot = 0,
+                                .weight = 1,
+                                .upper_threshold = 0,
+                                .lower_threshold = 0,
+                                .address = {},
+                                .port = {},
+                                .withdrawn = false};
+
 bool same(const IpAddress& a, const IpAddress& b) {
   return a.family == b.family && (a.family == 4 ? a.v4 == b.v4 : a.v6 == b.v6);
 }
@@ -157,12 +166,20 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
   snapshot->removed_server = spec.removed_server;
   snapshot->expire_quiescent_template = spec.expire_quiescent_template;
   snapshot->policy = spec.policy;
+  for (const IpAddress& source : spec.check_sources) {
+    if (source.family == 4) {
+      snapshot->check_sources_.v4.push_back(source.v4);
+    } else {
+      snapshot->check_sources_.v6.push_back(source.v6);
+    }
+  }
   if (before != nullptr) {
     snapshot->services = before->services;
     snapshot->server_at_ = before->server_at_;
     snapshot->service_at_ = before->service_at_;
   } else {
-    snapshot->server_at_.assign(limits.server_slots, nullptr);
+    snapshot->server_at_.assign(limits.counted_slots(), nullptr);
+    snapshot->server_at_[limits.check_slot()] = &kCheckedServer;
     snapshot->service_at_.assign(limits.service_slots, kAbsent);
   }
   if (std::string wrong = snapshot->drop_removed(spec); !wrong.empty()) return wrong;

@@ -9,6 +9,7 @@
 // has moved. Copied are one pointer for each service and server slot.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -70,6 +71,15 @@ class Snapshot {
     return service_or_null(directory_->find_real_endpoint(protocol, address, port));
   }
 
+  /** Whether health checks through a VIP come from there. */
+  template <class Addr>
+  bool is_check_source(const Addr& address) const {
+    const auto& sources = check_sources_.of<Addr>();
+    return !sources.empty() && std::find(sources.begin(), sources.end(), address) != sources.end();
+  }
+  /** Limits::check_slot(). There stands a server that takes everything and never leaves. */
+  uint32_t check_slot() const { return uint32_t(server_at_.size() - 1); }
+
   const CallingServers& calling_servers() const { return directory_->calling_servers(); }
 
   /** A server that left while its service stayed: its flows have nowhere to go. */
@@ -126,15 +136,30 @@ class Snapshot {
   /** For each server of `service`, its index within `next`, or Locality::kGone. */
   std::vector<uint32_t> moved_servers(const Service& service, const Service& next) const;
 
+  struct CheckSources {
+    std::vector<wire::Addr4> v4;
+    std::vector<wire::Addr6> v6;
+
+    template <class Addr>
+    const std::vector<Addr>& of() const {
+      if constexpr (Addr::kFamily == 4) {
+        return v4;
+      } else {
+        return v6;
+      }
+    }
+  };
+
   std::shared_ptr<const Directory> directory_;
   std::vector<Service*> fresh_;
-  /** By slot; they point into the services. */
+  /** By slot; they point into the services. The last is no service's: check_slot(). */
   std::vector<const Server*> server_at_;
   /** By slot, the position in `services`. */
   std::vector<uint32_t> service_at_;
   /** Services with equal timeouts share a class; class 0 is the kernel's defaults. */
   std::vector<std::array<uint32_t, flow::kStateCount>> timeout_classes_;
   std::vector<uint16_t> timeout_class_of_;  // by service slot
+  CheckSources check_sources_;
 };
 
 template <class Addr>

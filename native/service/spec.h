@@ -103,6 +103,8 @@ struct SnapshotSpec {
   std::vector<uint32_t> removed;
   /** Addresses that packets for connections come to although nobody listens there any more. */
   std::vector<IpAddress> lingering_vips;
+  /** Where health checks `through: vip` come from. No client has these addresses. */
+  std::vector<IpAddress> check_sources;
   RemovedServer removed_server = RemovedServer::reset;
   /** A server of weight 0 gets no new connections of persistent clients either. */
   bool expire_quiescent_template = false;
@@ -114,6 +116,11 @@ struct SnapshotSpec {
 struct Limits {
   uint32_t server_slots = 0;
   uint32_t service_slots = 0;
+
+  /** Behind the last server's: what connections of health checks count under, whichever server they lead to. */
+  uint32_t check_slot() const { return server_slots; }
+  /** Everything that counts by server slot has so many. */
+  uint32_t counted_slots() const { return server_slots + 1; }
 };
 
 }  // namespace vsnat::service

@@ -121,6 +121,8 @@ export interface SnapshotSettings {
   readonly policy?: PolicySpec;
   /** Addresses to which packets of connections still come although nobody listens there any more. */
   readonly lingeringVips?: readonly string[];
+  /** Where health checks through a VIP come from; nobody else begins a connection from there. */
+  readonly checkSources?: readonly string[];
 }
 
 export interface SnapshotSpec extends SnapshotSettings {
@@ -256,6 +258,14 @@ export type ServerTotals = Pick<
   'connections' | 'inPackets' | 'inBytes' | 'outPackets' | 'outBytes'
 >;
 
+/** Connections of health checks through a VIP, which are in no service's and no server's numbers. */
+export interface CheckCounters {
+  /** Led to the server under test since the start. */
+  readonly connections: number;
+  /** Tracked now, out of `FlowTableCounters.flows`. */
+  readonly flows: number;
+}
+
 /** Everything the dataplane counts. Slots are its own numbers for services and servers. */
 export interface Counters {
   readonly queues: readonly QueueCounters[];
@@ -265,6 +275,7 @@ export interface Counters {
   readonly flowTable: FlowTableCounters;
   /** Of all servers, those that are gone included. */
   readonly totals: ServerTotals;
+  readonly checks: CheckCounters;
   /** Of one slot, for whoever does not want all of them as objects; undefined: nothing was ever counted there. */
   serverAt(slot: number): ServerCounters | undefined;
   serviceAt(slot: number): ServiceCounters | undefined;
@@ -324,7 +335,34 @@ export interface Limits {
   readonly serviceSlots: number;
 }
 
+/** A connection of a health check through a VIP. */
+export interface CheckEnds {
+  readonly protocol: 'tcp' | 'udp';
+  readonly source: string;
+  readonly sourcePort: number;
+  readonly virtualAddress: string;
+  readonly virtualPort: number;
+}
+
+/** What health checks need to go through a VIP. */
+export interface CheckLeads {
+  /**
+   * From now until end(), a connection that begins at this port of a check source is led to this server of this service.
+   * False when the port is in use.
+   */
+  lead(sourcePort: number, serviceSlot: number, serverSlot: number): boolean;
+  /** Forgets the connection, if there is one, and frees its port. */
+  end(ends: CheckEnds): void;
+  /**
+   * The descriptor of a socket bound to an address that this host does not have, for whoever takes it to close. Throws as
+   * Node does (code, errno, syscall).
+   */
+  open(transport: 'tcp' | 'udp', source: string, sourcePort: number): number;
+}
+
 export interface Dataplane {
+  /** null where no host's sockets are in front of the dataplane. */
+  readonly checkLeads: CheckLeads | null;
   readonly facts: DeviceFacts;
   readonly limits: Limits;
   /** Swap in a whole new snapshot at once. Returns its generation. Throws and changes nothing when it is invalid. */

@@ -6,6 +6,8 @@
 import { applyDelta } from './delta.js';
 import { VsnatError } from '../errors.js';
 import type {
+  CheckCounters,
+  CheckLeads,
   Counters,
   Dataplane,
   DefenceSpec,
@@ -48,6 +50,9 @@ export class FakeDataplane implements Dataplane {
   /** Every order to the defences, oldest first. */
   readonly defended: DefenceSpec[] = [];
   isDirect = false;
+  checkLeads: CheckLeads | null = null;
+  /** What counters() tells of checks through a VIP. */
+  checks: CheckCounters = { connections: 0, flows: 0 };
   /** What flows() walks. */
   rows: FlowRow[] = [];
   /** Thrown by the next publish(), once. */
@@ -174,6 +179,7 @@ export class FakeDataplane implements Dataplane {
       services: [...services.values()],
       flowTable: this.#flowTable,
       totals: totalsOf([...servers.values()]),
+      checks: this.checks,
       serverAt: (slot) => servers.get(slot),
       serviceAt: (slot) => services.get(slot),
     };

@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 
 import { errorCodes, VsnatError, type ErrorCode } from '../errors.js';
 import type {
+  CheckEnds,
+  CheckLeads,
   Counters,
   Dataplane,
   DefenceSpec,
@@ -30,7 +32,7 @@ import type { SignsWatch } from './signs.js';
 import type { MemoryPacket, PacketEngine, ProcessedPacket } from './packet-engine.js';
 
 /** The layout of specs and counters both sides agree on; native/napi raises it when the shape changes. */
-export const addonAbi = 8;
+export const addonAbi = 9;
 
 interface EngineOptions {
   readonly device: 'tun' | 'memory';
@@ -58,6 +60,8 @@ export interface Engine {
   signs(slots: Uint32Array, seen: Float64Array): Float64Array;
   endFlows(selection: FlowSelection, ending: Ending): void;
   ending(): { readonly done: boolean; readonly ended: number };
+  leadCheck(sourcePort: number, serviceSlot: number, serverSlot: number): boolean;
+  endCheck(ends: CheckEnds): void;
   defend(defence: DefenceSpec): void;
   direct(on: boolean): void;
   counters(): RawCounters;
@@ -84,6 +88,7 @@ export interface Addon {
   latencyBounds?(): readonly number[];
   /** Sends one datagram to a unix socket; a leading '@' names an abstract one. Node itself has no unix datagrams. */
   notify?(path: string, text: string): void;
+  readonly openCheckSocket: (transport: 'tcp' | 'udp', source: string, sourcePort: number) => number;
   readonly IcmpSocket?: IcmpSocketClass;
   readonly PacketTap?: PacketTapClass;
   /** 0: there is no such interface. */
@@ -171,6 +176,7 @@ export function limitsFor(needed: Limits): Limits {
 const endingPollMs = 2;
 
 class NativeDataplane implements Dataplane {
+  readonly checkLeads: CheckLeads | null = null;
   readonly facts: DeviceFacts;
   protected readonly engine: Engine;
 
@@ -252,8 +258,15 @@ class NativeDataplane implements Dataplane {
 
 /** Packets move from start() on; publish a snapshot first so that none is answered from an empty table. */
 export class TunDataplane extends NativeDataplane {
+  override readonly checkLeads: CheckLeads;
+
   constructor({ limits = defaultLimits, ...options }: TunOptions, addon: Addon = loadAddon()) {
     super({ ...options, device: 'tun', ...limits }, limits, addon);
+    this.checkLeads = {
+      lead: (port, service, server) => translated(() => this.engine.leadCheck(port, service, server)),
+      end: (ends) => translated(() => this.engine.endCheck(ends)),
+      open: (transport, source, port) => addon.openCheckSocket(transport, source, port),
+    };
   }
 
   start(): void {

@@ -20,7 +20,7 @@ import type {
   SnapshotSpec,
 } from '../dataplane/dataplane.js';
 import type { Model, Sysctls, VirtualService } from '../model/index.js';
-import { schedulerNameOf, serverId } from '../model/index.js';
+import { checkSources, schedulerNameOf, serverId } from '../model/index.js';
 import { countersBySlot } from './custom-plan.js';
 import { policyOf, withExpiration } from './policy.js';
 import { noSlotPast, pastOf, type SlotPast } from './past.js';
@@ -54,6 +54,7 @@ export interface Compiled {
   readonly serviceSlots: Slots;
   readonly serverSlots: Slots;
   readonly past: SlotPast;
+  readonly checkSources: readonly string[];
 }
 
 export interface Compilation {
@@ -68,6 +69,7 @@ export const nothingCompiled: Compiled = {
   serviceSlots: noSlots,
   serverSlots: noSlots,
   past: noSlotPast,
+  checkSources: [],
 };
 
 /** What of the dataplane a compilation asks. All counters are dear, so they are read only when slots run short. */
@@ -125,6 +127,7 @@ export function compile(
   const removed = [...before.services].flatMap(([name, { spec }]) =>
     services.has(name) || slots.has(spec.slot) ? [] : [spec.slot],
   );
+  const sources = checkSources(model.services);
   const isTakenOver = serverSlots.takenOver.length + serviceSlots.takenOver.length > 0;
   return {
     compiled: {
@@ -132,10 +135,11 @@ export function compile(
       services,
       serviceSlots,
       serverSlots,
+      checkSources: sources,
       past: isTakenOver ? pastOf(before.past, serverSlots, serviceSlots, counters()) : before.past,
     },
     delta: {
-      ...settingsOf(model.ipvs),
+      ...settingsOf(model.ipvs, sources),
       services: changed,
       removed,
       ...(model.lingeringVips !== undefined && { lingeringVips: model.lingeringVips }),
@@ -144,16 +148,17 @@ export function compile(
 }
 
 /** All of it, for a dataplane that has nothing yet. */
-export const snapshotOf = ({ ipvs, services }: Compiled): SnapshotSpec => ({
-  ...(ipvs === null ? { removedServer: 'reset' } : settingsOf(ipvs)),
+export const snapshotOf = ({ ipvs, services, checkSources: sources }: Compiled): SnapshotSpec => ({
+  ...(ipvs === null ? { removedServer: 'reset' } : settingsOf(ipvs, sources)),
   services: [...services.values()].map(({ spec }) => spec),
 });
 
-const settingsOf = (ipvs: Model['ipvs']): SnapshotSettings => ({
+const settingsOf = (ipvs: Model['ipvs'], sources: readonly string[]): SnapshotSettings => ({
   removedServer: ipvs.removedServers,
   onePacketReplies: ipvs.onePacketReplies,
   expireQuiescentTemplate: ipvs.sysctls.expire_quiescent_template === 1,
   policy: policyOf(ipvs),
+  ...(sources.length > 0 && { checkSources: sources }),
 });
 
 const sameMemory = (a: Sysctls, b: Sysctls): boolean =>

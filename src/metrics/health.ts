@@ -84,4 +84,18 @@ export const healthMetrics: readonly MetricDefinition[] = [
     labels: [],
     series: ({ health }) => single(health?.queued ?? 0),
   },
+  {
+    name: 'vsnat_health_connections_total',
+    help: 'Connections of health checks through a VIP, led to the server under test; in no service’s or server’s numbers.',
+    type: 'counter',
+    labels: [],
+    series: ({ counters }) => single(counters.checks.connections),
+  },
+  {
+    name: 'vsnat_health_connections',
+    help: 'Of those, tracked now; part of vsnat_flows.',
+    type: 'gauge',
+    labels: [],
+    series: ({ counters }) => single(counters.checks.flows),
+  },
 ];

@@ -12,5 +12,6 @@ export * from './plan.js';
 export * from './prefix.js';
 export * from './service.js';
 export * from './sysctls.js';
+export * from './through-vip.js';
 export * from './timeouts.js';
 export * from './weight.js';

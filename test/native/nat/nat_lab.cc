@@ -108,6 +108,7 @@ Result NatLab::send(const Packet& packet) {
   nat::Core core{*tables, loads.data(), tally, budget, fragments, 0};
   core.defence = &defence;
   core.ftp = &ftp;
+  core.check_ports = &check_ports;
   Result result;
   result.outcome = nat::step(core, *snapshot, now, native);
   ++rx;

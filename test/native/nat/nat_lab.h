@@ -79,8 +79,9 @@ class NatLab {
 
   service::SnapshotSpec spec;
   Now now{1'000'000'000};
-  std::array<service::ServerLoad, 64> loads;
-  nat::Tally tally{64, 16};
+  std::array<service::ServerLoad, 65> loads;  // kTestLimits.counted_slots()
+  nat::Tally tally{65, 16};
+  nat::CheckPorts check_ports;
   nat::AnswerBudget budget;
   nat::Fragments fragments;
   Mapping fragment_memory;

@@ -70,6 +70,13 @@ function fakeAddon(failWith?: Error): { addon: Addon; calls: unknown[][] } {
       calls.push(['flows', cursor, limit]);
       return { rows: [], next: null };
     }
+    leadCheck(port: number, service: number, server: number): boolean {
+      calls.push(['leadCheck', port, service, server]);
+      return true;
+    }
+    endCheck(ends: unknown): void {
+      calls.push(['endCheck', ends]);
+    }
     defend(defence: unknown): void {
       calls.push(['defend', defence]);
     }
@@ -96,6 +103,10 @@ function fakeAddon(failWith?: Error): { addon: Addon; calls: unknown[][] } {
   }
   const addon: Addon = {
     Engine: FakeEngine,
+    openCheckSocket: (...socket) => {
+      calls.push(['openCheckSocket', ...socket]);
+      return 42;
+    },
     dropReasons: () => [],
     generatedKinds: () => [],
     abi: addonAbi,
