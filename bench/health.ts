@@ -2,9 +2,14 @@
 /**
  * What health checks cost: the monitor alone in this process, real servers (every address of 127.1/16) in another.
  *
- *   npm run bench -- health [--kinds tcp,http,body,https] [--servers 2000] [--interval 2000] [--seconds 20] [--services 1]
+ *   npm run bench -- health [--kinds tcp,http,body,https,handshake] [--servers 2000] [--interval 2000] [--seconds 20]
+ *     [--services 1] [--rounds 1]
+ *
+ * https resumes sessions, as it does with most servers; in `handshake` the server forgets them at once. Rounds take the kinds
+ * in turn, for who compares them on a machine with other work.
  */
 import { fork, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
@@ -31,14 +36,22 @@ const http = {
   body: null,
   tls: null,
 } as const;
-/** Not verified: who signed it costs the same to read either way, and the addresses here have no names. */
-const tls = { serverName: null, verify: false, ca: null, certificate: null, key: null };
+const file = (name: string): string =>
+  readFileSync(path.join(projectRoot, 'test/fixtures/tls', name), 'utf8');
+const tls = {
+  serverName: 'www.example.org',
+  verify: true,
+  ca: file('ca.crt'),
+  certificate: null,
+  key: null,
+};
 
 const questions: Readonly<Record<string, Question>> = {
   tcp: { kind: 'tcp' },
   http,
   body: { ...http, body: '^ok' },
   https: { ...http, kind: 'https', tls },
+  handshake: { ...http, kind: 'https', tls: { ...tls } },
 };
 
 /** A real server on every address: answers a request, and closes as its peer does. */
@@ -47,11 +60,10 @@ async function serve(): Promise<void> {
     socket.on('error', () => undefined);
     socket.once('data', () => socket.end(response));
   };
-  const file = (name: string): Buffer => readFileSync(path.join(projectRoot, 'test/fixtures/tls', name));
-  const servers = [
-    createServer(answer),
-    createTlsServer({ key: file('server.key'), cert: file('server.crt') }, answer),
-  ];
+  const pair = { key: file('server.key'), cert: file('server.crt') };
+  const forgetful = createTlsServer(pair, answer);
+  const servers = [createServer(answer), createTlsServer(pair, answer), forgetful];
+  setInterval(() => forgetful.setTicketKeys(randomBytes(48)), 100).unref();
   for (const server of servers) {
     server.listen({ host: '0.0.0.0', port: 0, backlog: 4096 });
     await once(server, 'listening');
@@ -112,7 +124,7 @@ async function measure(load: Load, port: number): Promise<void> {
   await monitor.close();
   const share = (user + system) / 1000 / ms;
   console.log(
-    `${load.kind.padEnd(5)} ${load.servers} servers, ${load.services} service(s), every ${load.intervalMs} ms: ` +
+    `${load.kind.padEnd(9)} ${load.servers} servers, ${load.services} service(s), every ${load.intervalMs} ms: ` +
       `${Math.round((checks / ms) * 1000)} checks/s, ${(share * 100).toFixed(1)} % of a core, ` +
       `${Math.round((user + system) / checks)} µs a check (${Math.round((100 * system) / (user + system))} % kernel), ` +
       `${notUp} not up, rss ${Math.round(process.memoryUsage.rss() / 2 ** 20)} MiB`,
@@ -124,7 +136,8 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      kinds: { type: 'string', default: 'tcp,http,body,https' },
+      kinds: { type: 'string', default: 'tcp,http,body,https,handshake' },
+      rounds: { type: 'string', default: '1' },
       servers: { type: 'string', default: '2000' },
       services: { type: 'string', default: '1' },
       interval: { type: 'string', default: '2000' },
@@ -132,8 +145,9 @@ async function main(): Promise<void> {
     },
   });
   const servers: ChildProcess = fork(fileURLToPath(import.meta.url), { env: { ...process.env, SERVE: '1' } });
-  const [[plain, secure]] = (await once(servers, 'message')) as [[number, number]];
-  for (const kind of values.kinds.split(',')) {
+  const [[plain, secure, forgetful]] = (await once(servers, 'message')) as [[number, number, number]];
+  const kinds = values.kinds.split(',');
+  for (const kind of Array<string[]>(Number(values.rounds)).fill(kinds).flat()) {
     await measure(
       {
         kind,
@@ -142,7 +156,7 @@ async function main(): Promise<void> {
         intervalMs: Number(values.interval),
         seconds: Number(values.seconds),
       },
-      kind === 'https' ? secure : plain,
+      kind === 'https' ? secure : kind === 'handshake' ? forgetful : plain,
     );
   }
   servers.disconnect();

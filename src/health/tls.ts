@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * TLS to a server. `verify` checks the chain and the name; the name is the SNI name too, where it is a name. Contexts
- * are kept, because making one parses certificates and takes longer than a whole check.
+ * are kept, because making one parses certificates and takes longer than a whole check; so are sessions, see there.
  */
 import { isIP } from 'node:net';
 import {
@@ -15,9 +15,26 @@ import {
 import type { TlsOptions } from '../model/index.js';
 import type { Target } from './checker.js';
 import { listen, placeOf, type StreamEvents } from './stream.js';
+import { TlsSessions } from './tls-sessions.js';
+
+/** What all connections with the same options share. */
+interface Shared {
+  readonly context: SecureContext;
+  readonly sessions: TlsSessions;
+}
 
 const contexts = new Map<string, SecureContext>();
 const maxContexts = 1024;
+const shared = new WeakMap<TlsOptions, Shared>();
+
+function sharedBy(options: TlsOptions): Shared {
+  let found = shared.get(options);
+  if (found === undefined) {
+    found = { context: contextOf(options), sessions: new TlsSessions() };
+    shared.set(options, found);
+  }
+  return found;
+}
 
 function contextOf({ ca, certificate, key }: TlsOptions): SecureContext {
   const id = JSON.stringify([ca, certificate, key]);
@@ -43,16 +60,29 @@ export function openTls(
   events: StreamEvents,
 ): TLSSocket {
   const name = options.serverName ?? host ?? target.address;
+  const { context, sessions } = sharedBy(options);
+  const place = placeOf(target);
+  const server = `${place.host} ${place.port} ${name}`;
+  const known = sessions.take(server, performance.now());
   const socket = connect({
-    ...placeOf(target),
-    secureContext: contextOf(options),
+    ...place,
+    secureContext: context,
     servername: isIP(name) === 0 ? name : '', // RFC 6066: no addresses in SNI
     rejectUnauthorized: options.verify,
     checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),
     ALPNProtocols: ['http/1.1'],
+    ...(known !== undefined && { session: known.session }),
   });
   let isOpen = false;
   socket.once('connect', () => (isOpen = true));
+  if (known === undefined) {
+    // Both versions give it once the handshake is over; TLS 1.3 gives two, and one is enough.
+    socket.once('session', (session: Buffer) => sessions.keep(server, session, performance.now()));
+  } else {
+    socket.once('secureConnect', () => {
+      if (socket.isSessionReused()) sessions.putBack(server, known);
+    });
+  }
   listen(socket, 'secureConnect', events, () => (isOpen ? 'TLS' : ''));
   return socket;
 }

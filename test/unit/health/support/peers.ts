@@ -17,7 +17,7 @@ export interface TcpPeer {
 
 type Behave = (socket: Socket) => void;
 
-export async function tcpPeer(behave: Behave, tls?: TlsOptions): Promise<TcpPeer> {
+export async function tcpPeer(behave: Behave, tls?: TlsOptions, port = 0): Promise<TcpPeer> {
   const sockets = new Set<Socket>();
   const clients: string[] = [];
   const received: Buffer[] = [];
@@ -37,7 +37,7 @@ export async function tcpPeer(behave: Behave, tls?: TlsOptions): Promise<TcpPeer
       if (sockets.size === 0) for (const resolve of waiting.splice(0)) resolve();
     });
   });
-  server.listen({ host: '127.0.0.1', port: 0 });
+  server.listen({ host: '127.0.0.1', port });
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
