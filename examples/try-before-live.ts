@@ -55,7 +55,8 @@ function show(name: string, { servers: fared, ...result }: Simulation): void {
   const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
   console.log(name);
   for (const { server, share } of fared) console.log(`  ${server} got ${percent(share)}`);
-  console.log(`  worst load ${percent(result.worstLoad)} of a fair share, ${result.refused} refused`);
+  const worst = result.worstLoad === null ? 'unknown, of so few connections' : percent(result.worstLoad);
+  console.log(`  worst load ${worst}, of a fair share; ${result.refused} refused`);
   console.log(`  disruption ${result.disruption.moved} of ${result.disruption.clients} clients`);
   console.log(`  mean handshake ${result.meanHandshakeMs.toFixed(1)} ms`);
   for (const warning of result.warnings) console.log(`  warning: ${warning}`);
@@ -69,7 +70,7 @@ show(scheduler.name, after);
 /** What it takes to go live. */
 const faults = [
   after.refused > before.refused && 'it refuses clients that were served',
-  after.worstLoad > 2 && 'a server gets more than twice its share',
+  (after.worstLoad ?? 0) > 2 && 'a server gets more than twice its share',
   after.meanHandshakeMs > before.meanHandshakeMs && 'clients wait longer',
   ...after.warnings,
 ].filter((fault) => fault !== false);

@@ -139,7 +139,10 @@ function linesOf(
         `share of ${serverId(server)}`,
         ...results.map(({ result }) => percent(result.servers[index]?.share ?? 0)),
       ]),
-      ['worst load, of its fair share', ...results.map(({ result }) => percent(result.worstLoad))],
+      [
+        'worst load, of its fair share',
+        ...results.map(({ result }) => (result.worstLoad === null ? '-' : percent(result.worstLoad))),
+      ],
       [
         'clients moved by the change',
         ...results.map(({ result }) => `${result.disruption.moved} of ${result.disruption.clients}`),

@@ -48,8 +48,11 @@ export interface Simulation {
   readonly servers: readonly SimulatedServer[];
   readonly connections: number;
   readonly refused: number;
-  /** The greatest of the servers' live connections by their fair share of all live ones, after the first hundred. */
-  readonly worstLoad: number;
+  /**
+   * The greatest of the servers' live connections by their fair share of all live ones, while there are a hundred of these
+   * and twenty for each server: one too many says nothing where there are three. null: there never were so many.
+   */
+  readonly worstLoad: number | null;
   /** Clients that came before and after the change and whose server is still there; and how many of them met another. */
   readonly disruption: { readonly clients: number; readonly moved: number };
   /** Of all handshakes. */
@@ -112,8 +115,10 @@ class Run {
   readonly #byEndpoint: ReadonlyMap<string, string>;
   readonly #due = new Heap<Due>();
   readonly #ports = new Map<string, number>();
+  readonly #enough: number;
   #live = 0;
-  #worst = 0;
+  #worst: number | null = null;
+  #expiredAt = -Infinity;
   #refused = 0;
   #waits: number[] = [];
   #hasChanged = false;
@@ -126,6 +131,7 @@ class Run {
     readonly served: (servers: VirtualService['servers']) => Partial<Model>,
   ) {
     this.#latencyMs = options.latencyMs ?? (() => 1);
+    this.#enough = Math.max(100, 20 * service.servers.length);
     const weights = service.servers.reduce<number>((sum, { weight }) => sum + weight, 0);
     this.#fair = new Map(service.servers.map((one) => [serverId(one), one.weight / Math.max(weights, 1)]));
     const all = [...service.servers, ...(options.change?.servers ?? [])];
@@ -200,8 +206,8 @@ class Run {
     this.#most.set(server, Math.max(this.#most.get(server) ?? 0, active));
     this.#live += 1;
     const share = this.#fair.get(server);
-    if (this.#live > 100 && share !== undefined && share > 0)
-      this.#worst = Math.max(this.#worst, active / (this.#live * share));
+    if (this.#live >= this.#enough && share !== undefined && share > 0)
+      this.#worst = Math.max(this.#worst ?? 0, active / (this.#live * share));
   }
 
   #answer({ from, server }: Live): void {
@@ -219,7 +225,8 @@ class Run {
 
   #process(packet: Uint8Array): readonly Uint8Array[] {
     const nowMs = Math.floor(this.clock.now());
-    this.director.expire(nowMs);
+    if (nowMs > this.#expiredAt) this.director.expire(nowMs);
+    this.#expiredAt = nowMs;
     return this.director.process({ packet, nowMs }).outputs.map((output) => output.packet);
   }
 

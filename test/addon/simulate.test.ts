@@ -61,6 +61,16 @@ describe('a simulation', () => {
   });
 });
 
+describe('the worst load', () => {
+  const inTurn = (connections: number): Promise<Simulation> =>
+    run({ scheduler: 'rr' }, {}, trace({ connections, rate: 1_000_000, duration: 1000, clients: 4 }));
+
+  it('is unknown of few connections, where one more for a server would look like much', async () => {
+    expect((await inTurn(99)).worstLoad).toBeNull();
+    expect((await inTurn(100)).worstLoad).toBe(1); // 25 for each of four
+  });
+});
+
 describe('a trace', () => {
   it('is read from lines, and refused by line', () => {
     expect(parseTrace('time,client,duration\n0,192.0.2.7,1\n# pause\n1.5,192.0.2.8,0.2\n')).toEqual([
