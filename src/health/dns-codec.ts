@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * As much of DNS messages (RFC 1035) as a check needs: one question out, one answer in. Pure. Every length that a
- * server sends is checked before it is followed, and compression pointers must lead backwards, so they end.
+ * server sends is checked before it is followed; compression pointers must lead backwards, and only so many are followed.
  */
 import { formatAddress, type DnsRecordType } from '../model/index.js';
 
@@ -37,6 +37,11 @@ const flagResponse = 0x8000;
 const flagTruncated = 0x0200;
 const flagRecursionDesired = 0x0100;
 const headerBytes = 12;
+/**
+ * Labels and pointers followed in one message. A sane one of 64 KiB has a few thousand; one made for it would have a hundred
+ * million, as every record may point to the end of the same long chain.
+ */
+const maxSteps = 16_384;
 
 /** Throws an Error with a sentence when `name` is no domain name. */
 export function encodeQuery(id: number, name: string, type: DnsRecordType): Buffer {
@@ -96,6 +101,7 @@ class Malformed extends Error {}
 class Reader {
   readonly #message: Buffer;
   #at = 0;
+  #steps = 0;
 
   constructor(message: Buffer) {
     this.#message = message;
@@ -127,7 +133,7 @@ class Reader {
   }
 
   #record(): DnsRecord {
-    this.#name();
+    this.#skipName(); // whose it is: of the name asked for, or of an alias of it
     const type = this.#u16();
     this.#at += 6; // class, TTL
     const length = this.#u16();
@@ -175,6 +181,7 @@ class Reader {
     for (;;) {
       const size = this.#byte(at);
       if (size === 0) break;
+      if ((this.#steps += 1) > maxSteps) throw new Malformed();
       if ((size & 0xc0) === 0xc0) {
         const to = ((size & 0x3f) << 8) | this.#byte(at + 1);
         end ??= at + 2;
@@ -193,6 +200,21 @@ class Reader {
     }
     this.#at = end ?? at + 1;
     return labels.length === 0 ? '.' : labels.join('.');
+  }
+
+  #skipName(): void {
+    for (;;) {
+      const size = this.#byte(this.#at);
+      if ((size & 0xc0) === 0xc0) {
+        const to = ((size & 0x3f) << 8) | this.#byte(this.#at + 1);
+        if (to >= this.#at) throw new Malformed();
+        this.#at += 2;
+        return;
+      }
+      if (size > 63) throw new Malformed();
+      this.#at += 1 + size;
+      if (size === 0) return;
+    }
   }
 
   #byte(at: number): number {

@@ -6,6 +6,8 @@
  */
 export const maxHead = 16 * 1024;
 export const maxBody = 64 * 1024;
+/** 100, 103 and the like before the answer. */
+const maxInterim = 16;
 /** Of a chunk's size with its extensions. */
 const maxLine = 1024;
 
@@ -23,6 +25,7 @@ export class HttpReader {
   readonly #isHead: boolean;
   #head = '';
   #status = 0;
+  #interim = 0;
   #body: BodyReader | undefined;
 
   /** `wantsBody` is asked once the status is known; `isHead`: the answer to HEAD, which has no body. */
@@ -65,7 +68,9 @@ export class HttpReader {
     const rest = this.#head.slice(end.next);
     if (this.#status < 200) {
       if (this.#status === 101) return broken('status 101, which nobody asked for');
-      this.#head = ''; // an interim response: the real one follows
+      this.#interim += 1;
+      if (this.#interim > maxInterim) return broken(`more than ${maxInterim} interim responses`);
+      this.#head = ''; // the real one follows
       return rest === '' ? more : this.#readHead(Buffer.from(rest, 'latin1'));
     }
     if (!this.#wantsBody(this.#status)) return { state: 'done', status: this.#status, body: null };

@@ -93,7 +93,8 @@ function answerOf(report: unknown): Answer {
   }
   const { good: isGood, message, weightPercent: percent, drain } = report;
   if (percent !== undefined && !(typeof percent === 'number' && percent >= 0 && Number.isFinite(percent))) {
-    return bad(`weightPercent must be a number of at least 0, got ${typeof percent}`);
+    const got = typeof percent === 'number' ? percent : typeof percent;
+    return bad(`weightPercent must be a number of at least 0, got ${got}`);
   }
   const said = typeof message === 'string' ? message : isGood ? 'good' : 'bad';
   if (!isGood) return bad(said);

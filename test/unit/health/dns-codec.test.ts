@@ -99,6 +99,29 @@ describe('an answer', () => {
     ['a string longer than its record', answerWith(query, [record(16, Buffer.from([5, 1]))])],
   ])('that is %s is none', (_, message) => expect(decode(message)).toBeUndefined());
 
+  it('that is made to be dear is none: thousands of records at the end of one chain of pointers', () => {
+    // As over TCP: 16 KiB of pointers, each to the one before, then 3,000 names that begin at the last.
+    const chain = Buffer.alloc(0x3fff - query.length - 12 - 200);
+    const from = query.length + 12;
+    chain.writeUInt16BE(0xc000 | 12, 0);
+    for (let at = 2; at + 1 < chain.length; at += 2) chain.writeUInt16BE(0xc000 | (from + at - 2), at);
+    const last = from + (chain.length & ~1) - 2;
+    const toLast = Buffer.from([0xc0 | (last >> 8), last & 0xff]);
+    const names = Array.from({ length: 3000 }, () => record(5, toLast));
+    expect(decode(answerWith(query, [record(999, chain), ...names]))).toBeUndefined();
+    expect(decode(answerWith(query, [record(999, chain), record(5, toLast)]))?.records[1]).toMatchObject({
+      text: 'www.example.org',
+    });
+  });
+
+  it('may be as large as TCP lets it be', () => {
+    const address = record(1, Buffer.from([10, 2, 1, 3]));
+    const many = Array.from({ length: 4000 }, () => address);
+    expect(decode(answerWith(query, many))?.records).toHaveLength(4000);
+    const servers = Array.from({ length: 1000 }, () => record(2, Buffer.concat([label('ns'), pointer])));
+    expect(decode(answerWith(query, servers))?.records[999]).toMatchObject({ text: 'ns.www.example.org' });
+  });
+
   it('with damage anywhere is read or refused, in bounded time', () => {
     const whole = answerWith(query, [
       record(5, Buffer.concat([label('alias'), pointer])),

@@ -90,6 +90,38 @@ describe('a program', () => {
     expect(result.durationMs).toBeLessThan(1500);
   });
 
+  it.each([
+    ['to stderr', 'exec yes >&2'],
+    ['without an end of line', 'exec tr "\\0" x < /dev/zero'],
+    ['and is deaf to signals', 'trap "" PIPE TERM HUP INT; exec yes'],
+  ])('that writes a gigabyte %s is ended early', async (_, script) => {
+    expect(await run(script)).toMatchObject({ result: 'bad', message: 'wrote more than 64 KiB' });
+  });
+
+  it('that is deaf to signals is killed at the deadline with a crowd of children that are', async () => {
+    const mark = `74.${process.pid}`;
+    const script = `trap "" TERM HUP INT; for i in 1 2 3 4 5 6 7 8 9; do sleep ${mark} & done; wait`;
+    expect(await run(script, 300)).toMatchObject({
+      result: 'bad',
+      message: 'no answer within 300 ms: still running',
+    });
+    await vi.waitFor(() => expect(alive(mark)).toEqual([]), 5000);
+  });
+
+  it('that closes its output and goes on is waited for, and no longer than to the deadline', async () => {
+    expect(await run('exec >&- 2>&-; sleep 0.1; exit 4')).toMatchObject({
+      result: 'bad',
+      message: 'exit code 4',
+    });
+    expect(await run('exec >&- 2>&-; sleep 9', 200)).toMatchObject({ result: 'bad' });
+  });
+
+  it('that writes no text is shown escaped', async () => {
+    const { result, message } = await run('head -c 300 /dev/urandom; exit 1');
+    expect(result).toBe('bad');
+    expect(message).toMatch(/^exit code 1: \P{C}{0,190}…?$/u);
+  });
+
   it('that hangs is killed at the deadline with all of its children', async () => {
     const mark = `71.${process.pid}`;
     const result = await run(`sleep ${mark} & sleep ${mark}`, 300);

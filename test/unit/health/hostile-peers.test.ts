@@ -57,6 +57,36 @@ const peers: readonly [name: string, behave: (socket: Socket) => void][] = [
     'sends endless headers',
     (socket) => (socket.write('HTTP/1.1 200 OK\r\n'), flood(socket, Buffer.alloc(64 * 1024, 'x: y\r\n'))),
   ],
+  [
+    'sends endless interim responses',
+    (socket) => flood(socket, Buffer.alloc(62_500, 'HTTP/1.1 100 Continue\r\n\r\n')),
+  ],
+  [
+    'sends a gigabyte in chunks of a byte',
+    (socket) => (
+      socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n'),
+      flood(socket, Buffer.alloc(60_000, '1\r\nx\r\n'))
+    ),
+  ],
+  [
+    'resets half way',
+    (socket) => {
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nx');
+      setTimeout(() => (socket instanceof TLSSocket ? socket.destroy() : socket.resetAndDestroy()), 30);
+    },
+  ],
+  [
+    'sends a TLS record that is too large',
+    (socket) => (socket.write(Buffer.from([22, 3, 3, 0xff, 0xff])), flood(socket, Buffer.alloc(64 * 1024))),
+  ],
+  [
+    'begins a TLS message of 16 MB',
+    (socket) => (
+      socket.write(Buffer.from([22, 3, 3, 0x40, 0, 2, 0xff, 0xff, 0xff])),
+      flood(socket, Buffer.alloc(64 * 1024))
+    ),
+  ],
+  ['sends empty TLS records', (socket) => flood(socket, Buffer.alloc(50_000, Buffer.from([22, 3, 3, 0, 0])))],
   ['sends one byte now and then', (socket) => drip(socket, 'H')],
   [
     'sends HTTP one byte now and then',

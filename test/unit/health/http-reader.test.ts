@@ -73,6 +73,11 @@ describe('a response', () => {
 
   it.each([
     ['nothing', '', 'closed without an answer'],
+    [
+      'interim responses without an end',
+      'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(17),
+      'more than 16 interim responses',
+    ],
     ['half a head', 'HTTP/1.1 200 OK\r\n', 'closed within the headers'],
     ['half a body', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab', 'closed within the body'],
     [

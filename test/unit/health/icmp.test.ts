@@ -80,6 +80,44 @@ describe('a ping', () => {
     expect(closed()).toBe(1);
   });
 
+  it('believes no forgery, whichever bit of the sixteen bytes is guessed wrong', () => {
+    const { sent, results, ping, deliver } = setUp();
+    ping('10.2.1.3');
+    const [request] = sent;
+    if (request === undefined) throw new Error('nothing was sent');
+    for (let bit = 8 * 8; bit < 24 * 8; bit += 1) {
+      const forged = reply(request);
+      forged[bit >> 3] = (forged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      deliver(forged, '10.2.1.3');
+    }
+    expect(results).toEqual([]);
+  });
+
+  it('takes neither the echo of another one, nor of one before, nor of another family', () => {
+    const { clock, sent, results, ping, deliver } = setUp();
+    ping('10.2.1.3');
+    clock.advance(3000);
+    ping('10.2.1.3');
+    ping('10.2.1.4');
+    const [before, , other] = sent;
+    if (before === undefined || other === undefined) throw new Error('not enough was sent');
+    deliver(reply(before), '10.2.1.3'); // late: it has been given up
+    deliver(reply(other), '10.2.1.3');
+    deliver(reply(other, 129), '10.2.1.4');
+    expect(results).toMatchObject([{ result: 'bad' }]);
+    deliver(reply(other), '10.2.1.4');
+    expect(results).toMatchObject([{ result: 'bad' }, { result: 'good' }]);
+  });
+
+  it('cares for no identifier and sequence number, which the kernel may have changed', () => {
+    const { sent, results, ping, deliver } = setUp();
+    ping('10.2.1.3');
+    const echo = reply(sent[0] ?? { to: '', message: new Uint8Array() });
+    echo.fill(0, 4, 8);
+    deliver(echo, '10.2.1.3');
+    expect(results).toMatchObject([{ result: 'good' }]);
+  });
+
   it('has a checksum that adds up', () => {
     const { sent, ping } = setUp();
     ping('10.2.1.3');

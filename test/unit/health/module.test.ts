@@ -31,6 +31,8 @@ const inline = (check: CustomCheck['check'], timeoutMs = 2000) =>
     target(8080, { timeoutMs }),
   );
 
+const nonsense = 'check() must return true, false or { good, message?, weightPercent?, drain? }';
+
 describe("a user's module", () => {
   it.each([
     ['true', 'true', { result: 'good', message: 'good' }],
@@ -41,18 +43,44 @@ describe("a user's module", () => {
       { result: 'good', message: '3 ms', weightPercent: 40, drain: true },
     ],
     ['a reason', '({ good: false, message: "too slow\\n" })', { result: 'bad', message: 'too slow\\x0a' }],
-    [
-      'something else',
-      '42',
-      {
-        result: 'bad',
-        message: 'check() must return true, false or { good, message?, weightPercent?, drain? }',
-      },
-    ],
+    ['something else', '42', { result: 'bad', message: nonsense }],
     [
       'a weight of letters',
       '({ good: true, weightPercent: "x" })',
       { result: 'bad', message: 'weightPercent must be a number of at least 0, got string' },
+    ],
+    [
+      'a negative weight',
+      '({ good: true, weightPercent: -1 })',
+      { result: 'bad', message: 'weightPercent must be a number of at least 0, got -1' },
+    ],
+    [
+      'a weight that is no number',
+      '({ good: true, weightPercent: NaN })',
+      { result: 'bad', message: 'weightPercent must be a number of at least 0, got NaN' },
+    ],
+    ['nothing', 'undefined', { result: 'bad', message: nonsense }],
+    ['a symbol', 'Symbol("x")', { result: 'bad', message: nonsense }],
+    ['a word for good', '({ good: "yes" })', { result: 'bad', message: nonsense }],
+    [
+      'a promise that throws when it is waited for',
+      '({ then() { throw new Error("then") } })',
+      { result: 'bad', message: 'Error: then' },
+    ],
+    [
+      'an error with a name that is none',
+      'Promise.reject(Object.assign(new Error("x"), { name: Symbol("x") }))',
+      { result: 'bad', message: 'threw something that cannot be shown' },
+    ],
+    [
+      'an error, late',
+      'new Promise((_, no) => setTimeout(no, 5, new Error("late")))',
+      { result: 'bad', message: 'Error: late' },
+    ],
+    [
+      'a book',
+      '({ good: false, message: "x".repeat(1e7) })',
+      { result: 'bad', message: `${'x'.repeat(199)}…` },
     ],
     ['an error', '(() => { throw new RangeError("no") })()', { result: 'bad', message: 'RangeError: no' }],
     ['a rejection', 'Promise.reject("no")', { result: 'bad', message: 'threw no' }],
