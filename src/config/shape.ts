@@ -63,7 +63,7 @@ function meant(errors: readonly ErrorObject[]): readonly ErrorObject[] {
     const type = Array.isArray(error.data) ? 'array' : isMap(error.data) ? 'object' : undefined;
     const chosen = (error.schema as readonly SchemaNode[]).findIndex((branch) => branch.type === type);
     if (type === undefined || chosen < 0) kept.push(error);
-    else kept.push(...inBranches.filter((inner) => branchOf(inner, error) === chosen));
+    else for (const inner of inBranches) if (branchOf(inner, error) === chosen) kept.push(inner);
   }
   return kept;
 }

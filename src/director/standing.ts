@@ -334,11 +334,11 @@ function nextOf(
   sorry: ServiceStanding['sorry'],
   now: number,
 ): number | null {
-  const times: number[] = [];
+  let next = sorry === 'lingering' ? now + lingerMs : Infinity;
   for (const { rampFrom, drain } of servers) {
-    if (slowStart !== null && rampFrom !== null) times.push(rampFrom + stepAfter(slowStart, now - rampFrom));
-    if (drain !== null && drain.endsAt !== null && !drain.isOver) times.push(drain.endsAt);
+    if (slowStart !== null && rampFrom !== null)
+      next = Math.min(next, rampFrom + stepAfter(slowStart, now - rampFrom));
+    if (drain !== null && drain.endsAt !== null && !drain.isOver) next = Math.min(next, drain.endsAt);
   }
-  if (sorry === 'lingering') times.push(now + lingerMs);
-  return times.length === 0 ? null : Math.min(...times);
+  return next === Infinity ? null : next;
 }

@@ -98,7 +98,8 @@ export async function applySteps(system: System, steps: readonly Step[]): Promis
       batch.map((step) => step.do),
       false,
     );
-    applied.push(...batch.slice(0, failure?.done));
+    // One by one: as arguments of a call, a hundred thousand are too many.
+    for (const step of batch.slice(0, failure?.done)) applied.push(step);
     if (failure === null) continue;
 
     const culprit = batch[Math.min(failure.done, batch.length - 1)];
@@ -161,9 +162,9 @@ export async function runForced(system: System, actions: readonly Action[]): Pro
       continue;
     }
     if (first?.tool === 'ip' && failure.complaints.every((complaint) => complaint.startsWith('ip -')))
-      complaints.push(...failure.complaints);
+      for (const complaint of failure.complaints) complaints.push(complaint);
     else if (first !== undefined)
-      complaints.push(...failure.complaints.map((complaint) => `${describeAction(first)}: ${complaint}`));
+      for (const complaint of failure.complaints) complaints.push(`${describeAction(first)}: ${complaint}`);
   }
   return complaints;
 }

@@ -47,7 +47,7 @@ export function planRules(context: Context, version: IpVersion): readonly Step[]
       ),
     );
   }
-  if (state.nftTables === null) steps.push(...planReplyRules(context, version, toTun));
+  if (state.nftTables === null) for (const step of planReplyRules(context, version, toTun)) steps.push(step);
   else steps.push(toTun(`fwmark 0x${mark.toString(16)}`, 'marked packets go into the TUN device'));
   for (const { address, protocol, port } of own)
     steps.push(
