@@ -26,7 +26,10 @@ export async function applyFile(
   const { changes, lost, notes } = await runTime.load(file, precondition);
   for (const note of notes) log.warn(note);
   if (lost.length > 0)
-    log.warn({ changes: lost.map(describeChange) }, 'the file has replaced what was changed at run time');
+    log.warn(
+      { changes: clipped(lost.map(describeChange)) },
+      'the file has replaced what was changed at run time',
+    );
   return changes;
 }
 
@@ -46,7 +49,7 @@ export function changer(
     const { revision } = runTime;
     if (changes.length > 0) {
       const lines = changes.map(describeChange);
-      log.info({ changes: lines }, 'changed at run time');
+      log.info({ changes: clipped(lines) }, 'changed at run time');
       director.events.record({
         kind: 'change',
         text: `changed at run time: ${brief(lines)}`,
@@ -71,6 +74,10 @@ export const brief = (lines: readonly string[], most = 3): string =>
   lines.length <= most
     ? lines.join('; ')
     : `${lines.slice(0, most).join('; ')} and ${lines.length - most} more`;
+
+/** A log is read by people: of a hundred thousand lines they want to know how many more there are. */
+export const clipped = (lines: readonly string[], most = 1000): readonly string[] =>
+  lines.length <= most ? lines : [...lines.slice(0, most), `and ${lines.length - most} more`];
 
 /** What the admin API makes of a reload: an outcome is an answer or an error. */
 export function reloadAnswerer(

@@ -25,7 +25,7 @@ import { detailText, MetricsRegistry, type DetailChange } from '../metrics/regis
 import { RunTime, type Precondition } from '../director/run-time.js';
 import { formatEndpoint, type Model, type RealServer } from '../model/index.js';
 import type { HostLog } from '../host/index.js';
-import { applyFile, brief, changer, reloadAnswerer, startTicking } from './at-run-time.js';
+import { applyFile, brief, changer, clipped, reloadAnswerer, startTicking } from './at-run-time.js';
 import { adopted, directorStatus, takeSample } from './facts.js';
 import type { Logger } from './log.js';
 import { narrate } from './narrate.js';
@@ -295,7 +295,7 @@ function logOutcome(log: Logger, director: Director, outcome: ReloadOutcome): vo
   } else {
     const { result } = outcome;
     const changes = outcome.changes.map(describeChange);
-    log.info(changes.length === 0 ? {} : { changes }, `reload ${result}`);
+    log.info(changes.length === 0 ? {} : { changes: clipped(changes) }, `reload ${result}`);
     const what = changes.length === 0 ? '' : `: ${brief(changes)}`;
     director.events.record({
       kind: 'reload',
