@@ -43,7 +43,7 @@ try {
   );
   console.log(`new connections ${it.newConnections}, failed ${it.newConnectionsFailed}`);
   console.log(
-    `datagrams ${it.datagrams}, lost ${it.datagramsLost}; packets dropped by the director ${it.dropped}`,
+    `datagrams ${it.datagrams}, lost ${it.datagramsLost}; packets dropped by the director ${it.dropped} ${JSON.stringify(it.droppedBy)}`,
   );
   console.log(
     `segments sent twice ${it.retransmitted}; longest wait for an answer ${(it.longestSeconds * 1000).toFixed(0)} ms`,

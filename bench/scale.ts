@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What a change costs a director of 10,000 services with 10 servers each, over a real TUN device with packets flowing: the
- * first publish, one server's verdict, a step of a slow start, a reload that changes one service, and one that changes
+ * What a change costs a director of 10,000 services with 10 servers each, over a real TUN device with packets flowing: its
+ * load from a file, one server's verdict, a step of a slow start, a reload that changes one service, and one that changes
  * every service. Of each: how long JavaScript is held, how long the swap takes of that, and whether any packet was lost.
+ * Exit code 1 when a limit of scale-limits.ts is not kept.
  *
  *   npm run bench -- scale [--services 10000] [--servers 10] [--rounds 5]
  *
@@ -17,42 +18,16 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { parseConfig } from '../src/config/index.js';
+import { loadConfig } from '../src/config/index.js';
 import { limitsFor, loadAddon, TunDataplane } from '../src/dataplane/native.js';
 import { Director } from '../src/director/director.js';
 import { slotsNeeded } from '../src/director/slots.js';
 import type { CheckedState, HealthMonitor } from '../src/health/index.js';
-import { realServer, serverId, virtualService, type Model, type VirtualService } from '../src/model/index.js';
+import { serverId, type VirtualService } from '../src/model/index.js';
+import { brokenLimits } from './scale-limits.js';
+import { address, modelOf, withFile } from './scale-models.js';
 
 const self = fileURLToPath(import.meta.url);
-/** A check as it is when nothing is said of it. */
-const checks = parseConfig(
-  'services: [{ name: a, listen: tcp://10.0.0.1:80, servers: [10.0.0.2:80], health: { type: tcp } }]',
-).model.services.flatMap(({ health }) => health);
-
-const address = (net: number, index: number): string =>
-  `${net}.${index >> 16}.${(index >> 8) & 255}.${index & 255}`;
-
-/** Ten services to a VIP; `round` is in every weight, so that another round is another configuration. */
-function modelOf(services: number, servers: number, round: number): Model {
-  const base = parseConfig('services: []').model;
-  return {
-    ...base,
-    services: Array.from({ length: services }, (_, s) =>
-      virtualService({
-        name: `service-${s}`,
-        listen: `udp://${address(10, 1 + Math.floor(s / 10))}:${1000 + (s % 10)}`,
-        scheduler: s % 2 === 0 ? 'wlc' : 'wrr',
-        servers: Array.from({ length: servers }, (__, n) =>
-          realServer(`${address(11, 1 + s * servers + n)}:53`, { weight: 1 + ((n + round) % 3) }),
-        ),
-        health: checks,
-        slowStart: { seconds: 10, from: 0.1, curve: 1 },
-      }),
-    ),
-  };
-}
-
 /** Says what it is told to say. */
 class Played implements HealthMonitor {
   readonly #states = new Map<string, CheckedState>();
@@ -118,12 +93,23 @@ const ip = (...argv: string[]): void => {
 interface Row {
   readonly what: string;
   readonly ms: number;
-  readonly swapMs: number;
+  readonly cpuMs: number;
+  /** null: nothing was swapped under traffic. */
+  readonly swapMs: number | null;
 }
 
 async function measure(services: number, servers: number, rounds: number): Promise<void> {
   const rows: Row[] = [];
-  const model = modelOf(services, servers, 0);
+  const timed = async <T>(what: string, work: () => T | Promise<T>, swapMs?: () => number): Promise<T> => {
+    const [began, cpu] = [performance.now(), process.cpuUsage()];
+    const result = await work();
+    const [ms, { user, system }] = [performance.now() - began, process.cpuUsage(cpu)];
+    rows.push({ what, ms, cpuMs: (user + system) / 1000, swapMs: swapMs?.() ?? null });
+    return result;
+  };
+  const model = await withFile(services, servers, (file) =>
+    timed('load: file to model', () => loadConfig(file).model),
+  );
   // The harness is compiled to a place of its own; the addon stays where it was built.
   const require = createRequire(import.meta.url);
   const addon = loadAddon(() => (require('node-gyp-build') as (root: string) => unknown)(process.cwd()));
@@ -151,41 +137,36 @@ async function measure(services: number, servers: number, rounds: number): Promi
   ip('route', 'add', '10.0.0.0/8', 'dev', 'scale0', 'src', '172.16.0.1');
 
   let monitor: Played | undefined;
-  const timed = async (what: string, work: () => unknown): Promise<void> => {
-    const began = performance.now();
-    await work();
-    const ms = performance.now() - began;
-    rows.push({ what, ms, swapMs: dataplane.swapSeconds() * 1000 });
-  };
-  let director: Director | undefined;
-  await timed('first publish', async () => {
-    director = await Director.start(
+  const running = await timed('load: first publish', () =>
+    Director.start(
       { dataplane, start: (it) => it.start(), health: (onChange) => (monitor = new Played(onChange)) },
       model,
-    );
-  });
-  if (director === undefined || monitor === undefined) throw new Error('the director did not start');
-  const running: Director = director;
+    ),
+  );
+  if (monitor === undefined) throw new Error('nobody checks');
   const checks: Played = monitor;
 
   const sender: ChildProcess = fork(self, ['--sender'], { stdio: 'inherit' });
   await new Promise((resolve) => setTimeout(resolve, 1000));
   const [first, other] = [model.services[0], model.services[1]];
   if (first === undefined || other === undefined) throw new Error('at least two services');
+  const swap = (): number => dataplane.swapSeconds() * 1000;
   for (let round = 1; round <= rounds; round++) {
-    await timed('a server goes down', () => checks.say(other, 0, 'down'));
-    await timed('it comes up: first step of its slow start', () => checks.say(other, 0, 'up'));
+    await timed('a server goes down', () => checks.say(other, 0, 'down'), swap);
+    await timed('it comes up: first step of its slow start', () => checks.say(other, 0, 'up'), swap);
     const same = modelOf(services, servers, round - 1);
-    await timed('reload, nothing changed', () => running.apply(same));
+    const none = await timed('reload, nothing changed', () => running.apply(same));
+    if (round === 1 && none.length > 0)
+      throw new Error(`the file says something else: ${none.length} changes`);
     const one = {
       ...same,
       services: same.services.map((it, s) =>
         s === 7 ? { ...it, timeouts: { ...it.timeouts, udp: 100 + round } } : it,
       ),
     };
-    await timed('reload, one service changed', () => running.apply(one));
+    await timed('reload, one service changed', () => running.apply(one), swap);
     const all = modelOf(services, servers, round);
-    await timed('reload, every service changed', () => running.apply(all));
+    await timed('reload, every service changed', () => running.apply(all), swap);
   }
   const answered = once(sender, 'message');
   sender.send('stop');
@@ -199,21 +180,29 @@ async function measure(services: number, servers: number, rounds: number): Promi
 
 function report(rows: readonly Row[], sent: number, forwarded: number): void {
   const text = (values: readonly number[]): string => {
+    if (values.length === 0) return `${'-'.padStart(9)} ${'-'.padStart(9)}`;
     const sorted = [...values].sort((a, b) => a - b);
     const middle = sorted[sorted.length >> 1] ?? 0;
     return `${middle.toFixed(2).padStart(9)} ${(sorted.at(-1) ?? 0).toFixed(2).padStart(9)}`;
   };
-  console.log(`${''.padEnd(44)}${'JavaScript held, ms'.padStart(19)}   ${'swap, ms'.padStart(17)}`);
+  const heads = ['JavaScript held, ms', 'CPU of it, ms', 'swap, ms'];
+  console.log(`${''.padEnd(44)}${heads.map((head) => head.padStart(19)).join(' ')}`);
   console.log(
-    `${''.padEnd(44)}${'median'.padStart(9)} ${'most'.padStart(9)}   ${'median'.padStart(7)} ${'most'.padStart(9)}`,
+    `${''.padEnd(44)}${heads.map(() => `${'median'.padStart(9)} ${'most'.padStart(9)}`).join(' ')}`,
   );
   for (const what of new Set(rows.map((row) => row.what))) {
     const of = rows.filter((row) => row.what === what);
-    console.log(`${what.padEnd(44)}${text(of.map(({ ms }) => ms))} ${text(of.map(({ swapMs }) => swapMs))}`);
+    const columns = [of.map(({ ms }) => ms), of.map(({ cpuMs }) => cpuMs), swapsOf(of)];
+    console.log(`${what.padEnd(44)}${columns.map(text).join(' ')}`);
   }
   console.log(`packets sent ${sent}, forwarded ${forwarded}, lost ${sent - forwarded}`);
-  if (sent !== forwarded) process.exitCode = 1;
+  const loadCpuMs = rows.reduce((sum, { what, cpuMs }) => sum + (what.startsWith('load') ? cpuMs : 0), 0);
+  const broken = brokenLimits({ loadCpuMs, swapMs: swapsOf(rows), sent, forwarded });
+  for (const sentence of broken) console.error(sentence);
+  if (broken.length > 0) process.exitCode = 1;
 }
+
+const swapsOf = (rows: readonly Row[]): readonly number[] => rows.flatMap(({ swapMs }) => swapMs ?? []);
 
 const { values } = parseArgs({
   options: {

@@ -20,9 +20,9 @@ suite('reload after reload', () => {
       connectionsLost: 0,
       newConnectionsFailed: 0,
       datagramsLost: 0,
+      droppedBy: {},
     });
     // A visitor's last segment may come after its server was taken out: nothing of a connection that goes on.
-    expect(outcome.dropped).toBeLessThanOrEqual(outcome.newConnections);
     expect(outcome.messages).toBeGreaterThan(200);
     expect(outcome.newConnections).toBe(400);
   }, 240_000);

@@ -31,6 +31,9 @@ export interface DaemonConfig {
   readonly [key: string]: unknown;
 }
 
+/** Where an object would take longer to write than to read: the file itself, which must name the socket. */
+export type ConfigText = (installation: { readonly socket: string }) => string;
+
 /** A directory with a configuration in it, and the commands of the daemon that would use it. */
 export class Installation {
   /** `root` is another checkout than this one when two versions are compared. */
@@ -82,12 +85,17 @@ export class Installation {
 }
 
 export class Daemon {
-  static async start(namespace: Namespace, config: DaemonConfig, root = projectRoot): Promise<Daemon> {
+  static async start(
+    namespace: Namespace,
+    config: DaemonConfig | ConfigText,
+    root = projectRoot,
+  ): Promise<Daemon> {
     const installation = await Installation.create(namespace, root);
-    await installation.write(config);
+    if (typeof config === 'function') await installation.writeText(config(installation));
+    else await installation.write(config);
     const daemon = new Daemon(installation, await hostState(namespace));
     try {
-      await until('the daemon to be ready', () => daemon.#ready(), { timeoutMs: 20_000 });
+      await until('the daemon to be ready', () => daemon.#ready(), { timeoutMs: 60_000 });
       return daemon;
     } catch (error) {
       await daemon.#process.stop('SIGKILL');

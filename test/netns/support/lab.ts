@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A topology with servers that serve, a director that directs, and shorthand for the client's side of things. */
 import { Capture } from './capture.js';
-import { Daemon, type DaemonConfig, type ServiceConfig } from './daemon.js';
+import { Daemon, type ConfigText, type DaemonConfig, type ServiceConfig } from './daemon.js';
 import { load, ports, serve, startLoad, type LoadOptions, type Results } from './load.js';
 import type { Namespace } from './namespace.js';
 import type { Background } from './process.js';
@@ -117,7 +117,7 @@ export class Lab {
     return this.topology.servers.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
   }
 
-  async startDaemon(config: DaemonConfig = this.config): Promise<Daemon> {
+  async startDaemon(config: DaemonConfig | ConfigText = this.config): Promise<Daemon> {
     this.#daemon = await Daemon.start(this.topology.director.namespace, config);
     return this.#daemon;
   }

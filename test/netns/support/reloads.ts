@@ -37,11 +37,12 @@ export interface ReloadOutcome {
   readonly datagramsLost: number;
   /** By the director under any reason, and by its device because a queue was full. */
   readonly dropped: number;
+  /** The same by reason; what the device has dropped is `device`. */
+  readonly droppedBy: Readonly<Record<string, number>>;
   /** Segments sent twice: TCP mends what is lost, so it must be looked for. Impatience of a busy machine counts as well. */
   readonly retransmitted: number;
   /** The longest anybody waited for an answer. */
   readonly longestSeconds: number;
-  readonly swapSecondsMost: number;
   /** By load, what went wrong. */
   readonly errors: Readonly<Record<string, number>>;
 }
@@ -120,6 +121,7 @@ export async function reloadUnderTraffic(lab: Lab, plan: ReloadPlan): Promise<Re
   const talked: TalkResult[] = await Promise.all(talks.map(({ result }) => result()));
   const counted: UdpResult = await counter.result();
   const after = await facts(lab);
+  const droppedBy = newDrops(before.dropped, after.dropped);
   const sum = <T>(of: readonly T[], value: (one: T) => number): number =>
     of.reduce((total, one) => total + value(one), 0);
   return {
@@ -132,10 +134,10 @@ export async function reloadUnderTraffic(lab: Lab, plan: ReloadPlan): Promise<Re
     newConnectionsFailed: sum(fresh, ({ failed }) => failed),
     datagrams: counted.sent,
     datagramsLost: counted.lost,
-    dropped: after.dropped - before.dropped,
+    dropped: sum(Object.values(droppedBy), (count) => count),
+    droppedBy,
     retransmitted: after.retransmitted - before.retransmitted,
     longestSeconds: Math.max(...talked.map((talk) => talk.longestSeconds)),
-    swapSecondsMost: after.swapSeconds,
     errors: Object.assign({}, ...[...talked, counted, ...fresh].map(({ errors }) => errors)) as Record<
       string,
       number
@@ -143,7 +145,7 @@ export async function reloadUnderTraffic(lab: Lab, plan: ReloadPlan): Promise<Re
   };
 }
 
-async function reloadByApi(lab: Lab): Promise<void> {
+export async function reloadByApi(lab: Lab): Promise<void> {
   const { socket } = lab.daemon.installation;
   const { status, body } = await askJson(socket, { method: 'POST', path: '/v1/reload' });
   if (status !== 200) throw new Error(`the reload was answered with ${status}: ${JSON.stringify(body)}`);
@@ -160,18 +162,39 @@ async function reloadBySignal(lab: Lab): Promise<void> {
   await until('the reload to be applied', async () => (await applied()) > before, { timeoutMs: 60_000 });
 }
 
-/** What the director, its device and the kernels at both ends know of losses. */
-async function facts(lab: Lab): Promise<{ dropped: number; retransmitted: number; swapSeconds: number }> {
+/** Packets by the reason they were dropped for; those that the device had no room for are `device`. */
+export async function drops(lab: Lab): Promise<Readonly<Record<string, number>>> {
   const metrics = await lab.daemon.metrics();
-  const { namespace } = lab.topology.director;
-  const full = await namespace.must(['cat', '/sys/class/net/vsnat0/statistics/tx_dropped']);
+  const full = await lab.topology.director.namespace.must([
+    'cat',
+    '/sys/class/net/vsnat0/statistics/tx_dropped',
+  ]);
+  return { ...metrics.by('reason', 'vsnat_packets_dropped_total'), device: Number(full) };
+}
+
+/**
+ * What has come to it. Without `martian`: when a device comes up the kernel reports its IPv6 groups, from :: to ff02::16
+ * (RFC 3810 section 5.2.13), and again within seconds; that is the director's own host talking, and no packet of anybody.
+ */
+export const newDrops = (
+  before: Readonly<Record<string, number>>,
+  after: Readonly<Record<string, number>>,
+): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    Object.entries(after).flatMap(([reason, count]) => {
+      const since = count - (before[reason] ?? 0);
+      return since === 0 || reason === 'martian' ? [] : [[reason, since]];
+    }),
+  );
+
+/** What the director, its device and the kernels at both ends know of losses. */
+async function facts(lab: Lab): Promise<{
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly retransmitted: number;
+}> {
   const ends = [lab.client, ...lab.topology.servers.map((server) => server.namespace)];
   const sent = await Promise.all(ends.map((end) => end.must(['cat', '/proc/net/snmp'])));
-  return {
-    dropped: metrics.sum('vsnat_packets_dropped_total') + Number(full),
-    retransmitted: sent.map(retransmittedOf).reduce((a, b) => a + b, 0),
-    swapSeconds: metrics.sum('vsnat_publish_swap_seconds'),
-  };
+  return { dropped: await drops(lab), retransmitted: sent.map(retransmittedOf).reduce((a, b) => a + b, 0) };
 }
 
 function retransmittedOf(snmp: string): number {
