@@ -50,6 +50,7 @@ class Played implements HealthMonitor {
   }
   update = (): void => undefined;
   states = (): readonly CheckedState[] => [...this.#states.values()];
+  checked = (): ReturnType<HealthMonitor['checked']> => [];
   state = (service: string, server: string): CheckedState | undefined =>
     this.#states.get(`${service} ${server}`);
   facts = (): ReturnType<HealthMonitor['facts']> => ({

@@ -24,7 +24,7 @@ import { slotsNeeded } from '../src/director/slots.js';
 import { createMonitor } from '../src/health/index.js';
 import type { Checkers } from '../src/health/checker.js';
 import type { Clock } from '../src/health/clock.js';
-import { Pace } from '../src/metrics/pace.js';
+import { Pace } from '../src/director/pace.js';
 import { MetricsRegistry } from '../src/metrics/registry.js';
 import { realServer, virtualService, type Model } from '../src/model/index.js';
 import { tcpPacket } from '../src/packet/build.js';
@@ -128,6 +128,10 @@ async function answered(body: unknown): Promise<void> {
   if (length < services) throw new Error('the answer is too short');
 }
 
+function* statesOf(of: Director): Generator<object> {
+  for (const one of of.checked()) yield one.state();
+}
+
 const require = createRequire(import.meta.url);
 // The harness is compiled to a place of its own; the addon stays where it was built.
 const addon = loadAddon(() => (require('node-gyp-build') as (root: string) => unknown)(process.cwd()));
@@ -163,9 +167,9 @@ const works: readonly (readonly [what: string, work: () => unknown])[] = [
   ['scrape', () => registry.render()],
   ['tick of the rates', () => runTime.tick()],
   ['GET /v1/services', () => answered({ services: director.listing() })],
-  ['GET /v1/stats', () => answered({ services: runTime.numbers() })],
-  ['GET /v1/table', () => answered(runTime.table())],
-  ['GET /v1/health', () => answered({ servers: director.health() })],
+  ['GET /v1/stats', async () => answered({ services: await runTime.numbers() })],
+  ['GET /v1/table', async () => answered(await runTime.table())],
+  ['GET /v1/health', () => answered({ servers: statesOf(director) })],
   ['GET /v1/changes', async () => answered({ changes: (await runTime.settled()).sinceFile })],
 ];
 const stalls: Stall[] = [];

@@ -22,7 +22,7 @@ import type {
   TableListing,
 } from '../director/run-time.js';
 import type { ErrorCode } from '../errors.js';
-import type { CheckedState } from '../health/state.js';
+import type { Checked, CheckedState } from '../health/state.js';
 import type { EventSource } from './event-streams.js';
 
 /** starting: the socket is held, but nothing is balanced yet. */
@@ -112,6 +112,7 @@ export interface EventsAnswer {
 
 export interface HealthAnswer {
   readonly servers: readonly CheckedState[];
+  readonly next: number | null;
 }
 
 export interface StatsAnswer {
@@ -165,9 +166,9 @@ export interface AdminActions {
   explain(tuple: Tuple): Promise<Explanation>;
   reload(options: ChangeOptions): Promise<Done<ReloadAnswer>>;
   /** The services as ipvsadm sees them. */
-  table(): TableListing;
+  table(): Promise<TableListing>;
   /** Totals and rates, by name. */
-  numbers(): Listing<NumbersListing>;
+  numbers(): Promise<Listing<NumbersListing>>;
   /** The configuration that runs, once nothing is under way. */
   settled(): Promise<Settled>;
   /** All operations or none. */
@@ -175,7 +176,7 @@ export interface AdminActions {
   /** Ends the connections that all of the selection fits; how many it were. */
   endConnections(selection: ConnectionSelection, ending: Ending): Promise<number>;
   /** What the checks know of every checked server. */
-  health(): readonly CheckedState[];
+  health(): Iterable<Checked>;
   events(): EventSource;
   /** Of one service ("tcp://10.9.0.1:80") or, null, of all. */
   zero(service: string | null): void;

@@ -12,7 +12,7 @@ import type { Logger } from './log.js';
 
 /** The estimator's clock. It holds up neither the end of the process nor anything else. */
 export function startTicking(runTime: RunTime): () => void {
-  const timer = setInterval(() => runTime.tick(), estimatorPeriodMs).unref();
+  const timer = setInterval(() => void runTime.tick(), estimatorPeriodMs).unref();
   return () => clearInterval(timer);
 }
 

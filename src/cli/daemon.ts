@@ -255,7 +255,7 @@ function attach(
     numbers: () => runTime.numbers(),
     settled: () => runTime.settled(),
     endConnections: (selection, ending) => director.endConnections(selection, ending),
-    health: () => director.health(),
+    health: () => director.checked(),
     events: () => director.events,
     change,
     zero: (service) => runTime.zero(service),

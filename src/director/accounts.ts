@@ -30,6 +30,8 @@ export class Accounts {
   #cells = new Float64Array(64 * width);
   #rows = 0;
   #free: number[] = [];
+  /** Rows that have counted since the last tick, or whose averages still fall: a tick has nothing to do with the others. */
+  readonly #lively = new Set<number>();
 
   /** A row whose total begins at nothing, however much was counted before. */
   open(counted: Flow): number {
@@ -48,6 +50,7 @@ export class Accounts {
   close(row: number): void {
     const begin = row * width;
     this.#cells.fill(0, begin, begin + width);
+    this.#lively.delete(row);
     this.#free.push(row);
   }
 
@@ -60,6 +63,8 @@ export class Accounts {
     const begin = row * width;
     const then = (column: number): number => cells[begin + seen + column] ?? 0;
     if (now.connections === then(0) && now.inPackets === then(1) && now.outPackets === then(2)) return;
+    this.#lively.add(row);
+    if (service !== undefined) this.#lively.add(service);
     const beginsAnew = now.connections < then(0) || now.inPackets < then(1);
     for (const [column, name] of names.entries()) {
       const added = now[name] - (beginsAnew ? 0 : then(column));
@@ -72,16 +77,19 @@ export class Accounts {
   /** To be called every two seconds. */
   tick(): void {
     const cells = this.#cells;
-    const end = this.#rows * width;
-    for (const [column, name] of names.entries()) {
-      for (let begin = column; begin < end; begin += width) {
-        const now = cells[begin + total] ?? 0;
-        const counted = now - (cells[begin + ticked] ?? 0);
-        const before = cells[begin + average] ?? 0;
+    for (const row of this.#lively) {
+      const begin = row * width;
+      let isLively = false;
+      for (const [column, name] of names.entries()) {
+        const now = cells[begin + total + column] ?? 0;
+        const counted = now - (cells[begin + ticked + column] ?? 0);
+        const before = cells[begin + average + column] ?? 0;
         if (counted === 0 && before === 0) continue;
-        cells[begin + ticked] = now;
-        cells[begin + average] = nextAverage(name, before, counted);
+        cells[begin + ticked + column] = now;
+        cells[begin + average + column] = nextAverage(name, before, counted);
+        isLively = true;
       }
+      if (!isLively) this.#lively.delete(row);
     }
   }
 

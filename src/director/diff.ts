@@ -83,10 +83,11 @@ function* diffSettings(running: Model, wanted: Model): Generator<Change> {
   }
 }
 
-function* diffServices(
+/** The same of services alone, found out one after the other. */
+export function* diffServices(
   running: readonly VirtualService[],
   wanted: readonly VirtualService[],
-): Generator<Change> {
+): Generator<Change, void, undefined> {
   const before = new Map(running.map((service) => [service.name, service]));
   const after = new Set(wanted.map((service) => service.name));
   for (const service of running) {

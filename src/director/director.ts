@@ -31,7 +31,7 @@ import {
 } from '../host/index.js';
 import type { Model } from '../model/index.js';
 import { realClock, type Clock } from '../health/clock.js';
-import type { CheckedState, HealthMonitor } from '../health/state.js';
+import type { Checked, CheckedState, HealthMonitor } from '../health/state.js';
 import { Caretaker, type MakeMonitor } from './caretaker.js';
 import { healthChecks } from './health-checks.js';
 import { selectionOf, type ConnectionSelection } from './connection-selection.js';
@@ -291,6 +291,14 @@ export class Director {
   /** What its checks know of every checked server. */
   health(): readonly CheckedState[] {
     return this.#caretaker.monitor?.states() ?? [];
+  }
+
+  /**
+   * The same, each put together when it is asked for.
+   * @internal
+   */
+  checked(): readonly Checked[] {
+    return this.#caretaker.monitor?.checked() ?? [];
   }
 
   /**

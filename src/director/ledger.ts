@@ -6,10 +6,12 @@
  *
  * It must look before a server can leave and whenever someone asks; `tick` must be called every two seconds. With a
  * hundred thousand servers that is the most work the daemon does regularly, so the accounts are rows of one array
- * (accounts.ts), and the row of a server is looked up by name once for each list of servers that is published.
+ * (accounts.ts), the row of a server is looked up by name once for each list of servers that is published, and a look that
+ * nobody has to wait for is made in steps.
  */
 import { noFlow, type Flow } from '../ipvsadm/index.js';
 import { Accounts, type Numbers } from './accounts.js';
+import { atOnce } from './pace.js';
 
 /** What one service and its servers have counted, as reconciler.ts reads it. */
 export interface ServiceTally {
@@ -40,17 +42,31 @@ export class Ledger {
 
   /** What is seen for the first time begins at nothing. */
   look(tallies: Iterable<ServiceTally>): void {
+    atOnce(this.looking(tallies));
+  }
+
+  /** The same in steps. A look that begins before it has ended has newer numbers of everything, and is the end of it. */
+  looking(tallies: Iterable<ServiceTally>): Generator<void, void, undefined> {
     this.#looks += 1;
+    return this.#steps(this.#looks, tallies);
+  }
+
+  *#steps(look: number, tallies: Iterable<ServiceTally>): Generator<void, void, undefined> {
     let present = 0;
     for (const tally of tallies) {
-      this.#lookAt(tally);
+      const steps = this.#lookingAt(tally);
+      for (;;) {
+        if (this.#looks !== look) return;
+        if (steps.next().done === true) break;
+        yield;
+      }
       present += 1;
     }
     if (present < this.#services.size) this.#forget();
   }
 
-  tick(tallies: Iterable<ServiceTally>): void {
-    this.look(tallies);
+  /** To be called every two seconds, after a look. */
+  tick(): void {
     this.#accounts.tick();
   }
 
@@ -73,7 +89,7 @@ export class Ledger {
     return row === undefined ? nothing : this.#accounts.numbers(row);
   }
 
-  #lookAt(tally: ServiceTally): void {
+  *#lookingAt(tally: ServiceTally): Generator<void, void, undefined> {
     const { service, connections, servers, countedAt } = tally;
     const opening: Flow = { ...noFlow, connections }; // of a service the dataplane counts connections only
     let account = this.#services.get(service);
@@ -85,8 +101,10 @@ export class Ledger {
     if (account.present !== servers) this.#admit(account, tally);
     account.lookedAt = this.#looks;
     const { own, rows } = account;
-    for (let index = 0; index < rows.length; index += 1)
+    for (let index = 0; index < rows.length; index += 1) {
       this.#accounts.see(rows[index] ?? 0, countedAt(index) ?? noFlow, own);
+      yield;
+    }
   }
 
   #admit(account: ServiceAccount, { servers, countedAt }: ServiceTally): void {

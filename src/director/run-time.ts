@@ -31,13 +31,14 @@ import {
   type SetTimeouts,
 } from './change.js';
 import { problemsOf } from '../config/index.js';
-import { describeChange, diffModels, type Change } from './diff.js';
+import { describeChange, diffModels, diffServices, type Change } from './diff.js';
 import { keepChanges, type Kept } from './keep.js';
 import type { Director } from './director.js';
 import type { Numbers } from './accounts.js';
 import { Ledger } from './ledger.js';
 import { Listing } from './listing.js';
 import type { Operation } from './operation.js';
+import { Pace, paced } from './pace.js';
 import type { ServerReport } from './report.js';
 
 export type ChangeableDirector = Pick<Director, 'apply' | 'change' | 'model' | 'listing' | 'tallies'>;
@@ -69,7 +70,8 @@ export interface Deviation {
 export interface Settled {
   readonly model: Model;
   readonly revision: number;
-  readonly sinceFile: readonly Change[];
+  /** Found out while it is gone through. */
+  readonly sinceFile: Iterable<Change>;
 }
 
 export interface ServerNumbers extends Numbers {
@@ -102,6 +104,7 @@ export class RunTime {
   #file: Model;
   #revision = 1;
   #turn: Promise<unknown> = Promise.resolve();
+  #isTicking = false;
 
   /** When and by whom something was last changed, by the thing. */
   readonly #authors = new Map<string, { readonly at: number; readonly by: string }>();
@@ -127,7 +130,11 @@ export class RunTime {
 
   /** What was changed since the last file and is not in it. */
   get sinceFile(): readonly Change[] {
-    return diffModels(this.#file, this.#director.model).filter(({ what }) => what !== 'setting');
+    return [...this.#differing()];
+  }
+
+  #differing(): Generator<Change, void, undefined> {
+    return diffServices(this.#file.services, this.#director.model.services);
   }
 
   /** The same, with when and by whom. */
@@ -144,7 +151,7 @@ export class RunTime {
       Promise.resolve({
         model: this.#director.model,
         revision: this.#revision,
-        sinceFile: this.sinceFile,
+        sinceFile: this.#differing(),
       }),
     );
   }
@@ -237,8 +244,8 @@ export class RunTime {
   }
 
   /** Totals since the last zero, and rates, by name. */
-  numbers(): Listing<NumbersListing> {
-    this.#ledger.look(this.#director.tallies());
+  async numbers(): Promise<Listing<NumbersListing>> {
+    await this.#look();
     return this.#director.listing().map(({ service, servers: { length, nameAt } }) => ({
       service,
       ...this.#ledger.ofService(service),
@@ -250,8 +257,20 @@ export class RunTime {
   }
 
   /** To be called every two seconds; rates are made of it. */
-  tick(): void {
-    this.#ledger.tick(this.#director.tallies());
+  async tick(): Promise<void> {
+    if (this.#isTicking) return; // the machine has no time for it
+    this.#isTicking = true;
+    try {
+      await this.#look();
+      this.#ledger.tick();
+    } finally {
+      this.#isTicking = false;
+    }
+  }
+
+  /** Where nothing may leave meanwhile; a change looks at once. */
+  #look(): Promise<void> {
+    return paced(this.#ledger.looking(this.#director.tallies()), new Pace());
   }
 
   #lostTo(file: Model): readonly Change[] {
@@ -260,8 +279,8 @@ export class RunTime {
   }
 
   /** The services as ipvsadm sees them. */
-  table(): TableListing {
-    this.#ledger.look(this.#director.tallies());
+  async table(): Promise<TableListing> {
+    await this.#look();
     const { flows } = this.#director.model;
     return { size: flows.capacity, timeouts: this.#timeouts, services: this.#tableServices() };
   }

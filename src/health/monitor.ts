@@ -14,6 +14,7 @@ import { realClock, type Clock } from './clock.js';
 import { Probe } from './probe.js';
 import { Schedule } from './schedule.js';
 import type {
+  Checked,
   CheckedState,
   CheckTotals,
   HealthFacts,
@@ -104,6 +105,10 @@ class Monitor implements HealthMonitor {
 
   states(): readonly CheckedState[] {
     return [...this.#servers.values()].map((server) => server.state());
+  }
+
+  checked(): readonly Checked[] {
+    return [...this.#servers.values()];
   }
 
   state(service: string, server: string): CheckedState | undefined {

@@ -43,6 +43,11 @@ export interface CheckedState {
   readonly checks: readonly CheckState[];
 }
 
+/** A server of which somebody may ask how it is. */
+export interface Checked extends Pick<CheckedState, 'service' | 'server'> {
+  state(): CheckedState;
+}
+
 /** Upper ends of the buckets of check durations, in seconds; one more bucket takes what is slower. */
 export const durationBounds: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
@@ -94,6 +99,8 @@ export interface HealthMonitor {
   /** Begins what is new in `model`, ends what is gone, and leaves alone what is the same. */
   update(model: Model): void;
   states(): readonly CheckedState[];
+  /** The same, each when it is asked for. */
+  checked(): readonly Checked[];
   /** undefined: not checked. */
   state(service: string, server: string): CheckedState | undefined;
   facts(): HealthFacts;

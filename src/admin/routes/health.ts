@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Type } from '@sinclair/typebox';
 
+import type { Checked, CheckedState } from '../../health/state.js';
 import { route } from '../route.js';
+import { paging } from '../schemas/paging.js';
 import { count, flag, oneOf, orNull, text, unixMs } from '../schemas/words.js';
 
 const verdict = oneOf(['unknown', 'up', 'down']);
@@ -24,6 +26,7 @@ export const healthRoute = route({
   query: {
     service: Type.Optional(Type.String({ maxLength: 255, description: 'Only servers of this service.' })),
     server: Type.Optional(Type.String({ maxLength: 255, description: 'Only this `address:port`.' })),
+    ...paging,
   },
   refusals: [503],
   answer: Type.Object({
@@ -39,13 +42,56 @@ export const healthRoute = route({
         checks: Type.Array(check),
       }),
     ),
+    next: orNull(count),
   }),
-  handle: ({ actions, query }) => ({
-    body: {
-      servers: actions()
-        .health()
-        .filter(({ service }) => query.service === undefined || service === query.service)
-        .filter(({ server }) => query.server === undefined || server === query.server),
-    },
-  }),
+  handle: ({ actions, query }) => {
+    const page = new HealthPage(actions().health(), query);
+    return {
+      body: {
+        servers: page.rows(),
+        get next() {
+          return page.next; // known when the rows are written
+        },
+      },
+    };
+  },
 });
+
+interface HealthQuery {
+  readonly service?: string;
+  readonly server?: string;
+  readonly cursor?: number;
+  readonly limit?: number;
+}
+
+/** Some of the servers that are checked; a place is counted among all of them. */
+class HealthPage {
+  readonly #servers: Iterable<Checked>;
+  readonly #query: HealthQuery;
+  #next: number | null = null;
+
+  constructor(servers: Iterable<Checked>, query: HealthQuery) {
+    this.#servers = servers;
+    this.#query = query;
+  }
+
+  get next(): number | null {
+    return this.#next;
+  }
+
+  *rows(): Generator<CheckedState, void, undefined> {
+    const { service, server, cursor = 0, limit = Infinity } = this.#query;
+    let [place, told] = [-1, 0];
+    for (const one of this.#servers) {
+      place += 1;
+      if (place < cursor || (service ?? one.service) !== one.service || (server ?? one.server) !== one.server)
+        continue;
+      if (told === limit) {
+        this.#next = place;
+        return;
+      }
+      yield one.state();
+      told += 1;
+    }
+  }
+}

@@ -5,6 +5,7 @@ import type { ServerReport, ServiceListing } from '../../director/report.js';
 import { HttpRefusal } from '../refusal.js';
 import { shown } from '../read-values.js';
 import { route } from '../route.js';
+import { paging } from '../schemas/paging.js';
 import { serverReport, serviceReport } from '../schemas/report.js';
 import { count, orNull, text } from '../schemas/words.js';
 import { ServerPage } from '../server-page.js';
@@ -15,20 +16,6 @@ const name = Type.String({ minLength: 1, maxLength: 255, description: 'Name of a
 const signals = {
   signals: Type.Optional(
     Type.Boolean({ description: '1: with what packets tell about each server: handshake times, resets, …' }),
-  ),
-};
-
-/** Pages are for who wants them: an answer is written piece by piece, however long. */
-const paging = {
-  cursor: Type.Optional(
-    Type.Integer({
-      minimum: 0,
-      maximum: Number.MAX_SAFE_INTEGER,
-      description: '`next` of the page before; 0 for the first. A place in the order of the configuration.',
-    }),
-  ),
-  limit: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 100_000, description: 'Rows of a page; all of them when absent.' }),
   ),
 };
 

@@ -19,5 +19,5 @@ export const statsRoute = route({
       }),
     ),
   }),
-  handle: ({ actions }) => ({ body: { services: actions().numbers() } }),
+  handle: async ({ actions }) => ({ body: { services: await actions().numbers() } }),
 });

@@ -42,5 +42,5 @@ export const tableRoute = route({
     timeouts: Type.Object({ tcp: count, tcpFin: count, udp: count }),
     services: Type.Array(service),
   }),
-  handle: ({ actions }) => ({ body: actions().table() }),
+  handle: async ({ actions }) => ({ body: await actions().table() }),
 });

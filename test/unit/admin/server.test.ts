@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import type { AdminActions } from '../../../src/admin/api.js';
+import type { AdminActions, HealthAnswer } from '../../../src/admin/api.js';
 import { getJson, postJson } from '../../../src/admin/client.js';
 import { maxBodyBytes } from '../../../src/admin/route.js';
 import { maxChangeBytes } from '../../../src/admin/routes/change.js';
@@ -17,6 +17,7 @@ import { openAdmin, type AdminServer } from '../../../src/admin/server.js';
 import { ChangeRefused } from '../../../src/director/change-refused.js';
 import type { Operation } from '../../../src/director/operation.js';
 import { VsnatError } from '../../../src/errors.js';
+import type { Checked, CheckedState } from '../../../src/health/state.js';
 import { fakeActions } from './actions.js';
 
 let directory: string;
@@ -87,6 +88,31 @@ describe('the admin API', () => {
       status: 400,
       body: { error: { code: 'VSNAT_USAGE' } },
     });
+  });
+
+  it('pages through what is checked, and puts together no state that is not told', async () => {
+    let made = 0;
+    const checked = (name: string): Checked => {
+      const [service = '', server = ''] = name.split(' ');
+      const state = (): CheckedState => {
+        made += 1;
+        const idle = { verdict: 'up', weightPercent: null, drainAsked: false, suspect: false } as const;
+        return { service, server, ...idle, since: 5, checks: [] };
+      };
+      return { service, server, state };
+    };
+    await ready({ health: () => ['a 1', 'b 1', 'a 2', 'a 3', 'b 2'].map(checked) });
+    const page = async (query: string): Promise<readonly [servers: string[], next: number | null]> => {
+      const { body } = await getJson(socket, `/v1/health${query}`);
+      const { servers, next } = body as HealthAnswer;
+      return [servers.map(({ service, server }) => `${service} ${server}`), next];
+    };
+    expect(await page('')).toEqual([['a 1', 'b 1', 'a 2', 'a 3', 'b 2'], null]);
+    made = 0;
+    expect(await page('?service=a&limit=2')).toEqual([['a 1', 'a 2'], 3]);
+    expect(await page('?service=a&limit=2&cursor=3')).toEqual([['a 3'], null]);
+    expect(await page('?server=1&cursor=5')).toEqual([[], null]);
+    expect(made).toBe(3);
   });
 
   it('reloads on POST, and lists the mistakes of a bad file one by one', async () => {

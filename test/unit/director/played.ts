@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A clock that is turned by hand and checks that say what the test says. */
 import type { Clock } from '../../../src/health/clock.js';
-import type { CheckedState, HealthMonitor } from '../../../src/health/state.js';
+import type { Checked, CheckedState, HealthMonitor } from '../../../src/health/state.js';
 import type { HealthCheck, Model } from '../../../src/model/index.js';
 import { idOf } from './models.js';
 
@@ -80,6 +80,7 @@ export class PlayedMonitor implements HealthMonitor {
 
   update = (model: Model): void => void this.updates.push(model);
   states = (): readonly CheckedState[] => [...this.#states.values()];
+  checked = (): readonly Checked[] => this.states().map((state) => ({ ...state, state: () => state }));
   state = (service: string, server: string): CheckedState | undefined =>
     this.#states.get(`${service} ${server}`);
   facts(): ReturnType<HealthMonitor['facts']> {

@@ -6,6 +6,8 @@ import { ChangeRefused } from '../../../src/director/change-refused.js';
 import { describeChange } from '../../../src/director/diff.js';
 import { Director, type HostPlumbing } from '../../../src/director/director.js';
 import type { Operation } from '../../../src/director/operation.js';
+import { Ledger, type ServiceTally } from '../../../src/director/ledger.js';
+import { atOnce } from '../../../src/director/pace.js';
 import { RunTime, wholeTable, type Precondition } from '../../../src/director/run-time.js';
 import type { TableService } from '../../../src/ipvsadm/index.js';
 import { kernelOrder } from '../../../src/scheduler/scheduler.js';
@@ -29,8 +31,8 @@ async function running(model: Model, host?: HostPlumbing) {
     model,
   );
   const runTime = new RunTime(director);
-  const only = (): TableService => {
-    const [service] = wholeTable(runTime.table()).services;
+  const only = async (): Promise<TableService> => {
+    const [service] = wholeTable(await runTime.table()).services;
     if (service === undefined) throw new Error('there is no service');
     return service;
   };
@@ -135,7 +137,7 @@ describe('the virtual server table', () => {
         }),
       ),
     );
-    const { size, services } = wholeTable(runTime.table());
+    const { size, services } = wholeTable(await runTime.table());
     expect(size).toBe(262_144);
     expect(services.map(({ key, scheduler, flags }) => ({ key, scheduler, flags }))).toEqual([
       { key: { protocol: 'tcp', address: '10.9.0.1', port: 80 }, scheduler: 'mh', flags: [1, 2] },
@@ -159,7 +161,7 @@ describe('the virtual server table', () => {
       outBytes: 50,
     });
     dataplane.setService(0, { connections: 9 });
-    expect(only()).toMatchObject({
+    expect(await only()).toMatchObject({
       totals: { connections: 9, inPackets: 10, outPackets: 5, inBytes: 100, outBytes: 50 },
       servers: [
         { totals: { connections: 0 } },
@@ -168,7 +170,7 @@ describe('the virtual server table', () => {
     });
     runTime.zero(at);
     dataplane.setServer(0, { connections: 10, inPackets: 13 });
-    expect(only()).toMatchObject({
+    expect(await only()).toMatchObject({
       totals: { connections: 0, inPackets: 3, inBytes: 0 },
       servers: [{}, { active: 1, totals: { connections: 1, inPackets: 3 } }],
     });
@@ -179,14 +181,15 @@ describe('the virtual server table', () => {
     const { dataplane, runTime } = await running(
       modelWith(web('a'), web('b', { name: 'other', listen: 'tcp://10.9.0.2:80' })),
     );
-    const counts = (): number[] => wholeTable(runTime.table()).services.map(({ totals }) => totals.inPackets);
+    const counts = async (): Promise<number[]> =>
+      wholeTable(await runTime.table()).services.map(({ totals }) => totals.inPackets);
     dataplane.setServer(0, { inPackets: 5 });
     dataplane.setServer(1, { inPackets: 7 });
-    expect(counts()).toEqual([5, 7]);
+    expect(await counts()).toEqual([5, 7]);
     runTime.zero('tcp://10.9.0.2:80');
-    expect(counts()).toEqual([5, 0]);
+    expect(await counts()).toEqual([5, 0]);
     runTime.zero(null);
-    expect(counts()).toEqual([0, 0]);
+    expect(await counts()).toEqual([0, 0]);
   });
 
   it('keeps the packets of a server that leaves, and its numbers when it comes back', async () => {
@@ -194,35 +197,85 @@ describe('the virtual server table', () => {
     dataplane.setServer(0, { inPackets: 40 });
     dataplane.setServer(1, { inPackets: 2 });
     await runTime.change([{ op: 'delete-server', service: at, server: idOf('a') }]);
-    expect(only().totals.inPackets).toBe(42);
+    expect((await only()).totals.inPackets).toBe(42);
     await runTime.change([addServer('a')]);
-    expect(only().totals.inPackets).toBe(42);
-    expect(only().servers.find(({ address }) => address === '10.2.1.97')?.totals.inPackets).toBe(40);
+    expect((await only()).totals.inPackets).toBe(42);
+    expect((await only()).servers.find(({ address }) => address === '10.2.1.97')?.totals.inPackets).toBe(40);
   });
 
   it('begins at nothing for a service that is deleted and made again', async () => {
     const { dataplane, runTime, only } = await running(modelWith(web('a')));
     dataplane.setServer(0, { inPackets: 40, connections: 3 });
     dataplane.setService(0, { connections: 3 });
-    expect(only().totals).toMatchObject({ connections: 3, inPackets: 40 });
+    expect((await only()).totals).toMatchObject({ connections: 3, inPackets: 40 });
     await runTime.change([{ op: 'delete-service', service: at }]);
     await runTime.change([{ op: 'add-service', service: at, scheduler: 'wrr', flags: [] }, addServer('a')]);
-    expect(only().totals).toMatchObject({ connections: 0, inPackets: 0 });
+    expect((await only()).totals).toMatchObject({ connections: 0, inPackets: 0 });
   });
 
   it("has the estimator's rates once two seconds have passed, and none after a zero", async () => {
     const { dataplane, runTime, only } = await running(modelWith(web('a')));
     dataplane.setServer(0, { connections: 1000 });
     dataplane.setService(0, { connections: 1000 });
-    expect(only().rates.connections).toBe(0);
-    runTime.tick();
-    expect([only().rates.connections, only().servers[0]?.rates.connections]).toEqual([125, 125]);
-    runTime.tick();
-    expect(only().rates.connections).toBe(94);
+    expect((await only()).rates.connections).toBe(0);
+    await runTime.tick();
+    expect([(await only()).rates.connections, (await only()).servers[0]?.rates.connections]).toEqual([
+      125, 125,
+    ]);
+    await runTime.tick();
+    expect((await only()).rates.connections).toBe(94);
     runTime.zero(null);
-    expect(only().rates.connections).toBe(0);
-    runTime.tick();
-    expect(only().rates.connections).toBe(0);
+    expect((await only()).rates.connections).toBe(0);
+    await runTime.tick();
+    expect((await only()).rates.connections).toBe(0);
+  });
+});
+
+describe('a look at what has been counted, made in steps', () => {
+  const server = (name: string) => ({ server: name });
+  const servers = [server('a'), server('b'), server('c')];
+  /** As the dataplane counts at one moment. */
+  const tallyAt = (packets: number, of: ServiceTally['servers'] = servers): ServiceTally => ({
+    service: 'web',
+    connections: 0,
+    servers: of,
+    countedAt: () => ({ connections: 0, inPackets: packets, outPackets: 0, inBytes: packets, outBytes: 0 }),
+  });
+  const packetsOf = (ledger: Ledger): number[] => [
+    ledger.ofService('web').totals.inPackets,
+    ...servers.map(({ server: name }) => ledger.ofServer('web', name).totals.inPackets),
+  ];
+
+  it('counts what one look at once would', () => {
+    const ledger = new Ledger();
+    ledger.look([tallyAt(0)]);
+    const steps = ledger.looking([tallyAt(5)]);
+    for (let step = steps.next(); step.done !== true; step = steps.next()) ledger.tick();
+    expect(packetsOf(ledger)).toEqual([15, 5, 5, 5]);
+  });
+
+  it('is given up for a later one, and counts nothing twice', () => {
+    for (let stepsBefore = 0; stepsBefore <= servers.length; stepsBefore += 1) {
+      const ledger = new Ledger();
+      ledger.look([tallyAt(0)]);
+      const steps = ledger.looking([tallyAt(5)]);
+      for (let step = 0; step < stepsBefore; step += 1) steps.next();
+      ledger.look([tallyAt(7)]);
+      atOnce(steps);
+      expect(packetsOf(ledger)).toEqual([21, 7, 7, 7]);
+    }
+  });
+
+  it('forgets no service that a later look has found', () => {
+    const ledger = new Ledger();
+    ledger.look([tallyAt(0)]);
+    const steps = ledger.looking([tallyAt(1)]);
+    steps.next();
+    const other = { ...tallyAt(0), service: 'other' };
+    ledger.look([tallyAt(2), other]);
+    atOnce(steps);
+    ledger.look([tallyAt(2), { ...tallyAt(3), service: 'other' }]);
+    expect(ledger.ofService('other').totals.inPackets).toBe(9);
   });
 });
 
@@ -316,7 +369,7 @@ describe('a preview', () => {
 it('a running director has its numbers by name as well', async () => {
   const { dataplane, runTime } = await running(modelWith(web('a')));
   dataplane.setServer(0, { inPackets: 40 });
-  const numbers = [...runTime.numbers()].map((one) => ({ ...one, servers: [...one.servers] }));
+  const numbers = [...(await runTime.numbers())].map((one) => ({ ...one, servers: [...one.servers] }));
   expect(numbers).toMatchObject([
     {
       service: 'web',

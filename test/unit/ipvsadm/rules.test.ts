@@ -21,7 +21,7 @@ import { names } from './describe.js';
 async function rulesOf(model: Model): Promise<readonly string[]> {
   const dataplane = new FakeDataplane({ limits: { serverSlots: 256, serviceSlots: 64 } });
   const director = await Director.start({ dataplane }, model);
-  return ruleLines(wholeTable(new RunTime(director).table()).services, inNumbers);
+  return ruleLines(wholeTable(await new RunTime(director).table()).services, inNumbers);
 }
 
 const addresses = {
