@@ -32,9 +32,15 @@ const columns = 7;
 
 /** Calls `take` for each row: the place in `slots`, and that server's signs. */
 export function decodeSigns(rows: Float64Array, take: (place: number, signs: ServerSigns) => void): void {
+  const column = (at: number): number => rows[at] ?? 0;
   for (let at = 0; at + columns <= rows.length; at += columns) {
-    const [place = 0, connections = 0, answers = 0, repeated = 0, refused = 0, resets = 0, unreachable = 0] =
-      rows.subarray(at, at + columns);
-    take(place, { connections, answers, repeated, refused, resets, unreachable });
+    take(column(at), {
+      connections: column(at + 1),
+      answers: column(at + 2),
+      repeated: column(at + 3),
+      refused: column(at + 4),
+      resets: column(at + 5),
+      unreachable: column(at + 6),
+    });
   }
 }

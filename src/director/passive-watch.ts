@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Looks at what clients meet, a few times a second, and tells the checks whom to ask sooner. Only servers with a check that
- * listens (`passive`) are looked at, and of them only those that had packets reach JavaScript; the more there are, the
- * rarer the looks. A look at 100,000 servers that all have news takes some 40 ms.
+ * listens (`passive`) are looked at, and of them only those that had packets reach JavaScript. The more there are, the rarer
+ * each is looked at; and never more than a few thousand in one go, because nothing else happens meanwhile.
  */
 import type { Dataplane } from '../dataplane/dataplane.js';
 import { decodeSigns, watchSigns, type SignsWatch } from '../dataplane/signs.js';
@@ -17,11 +17,20 @@ import { Suspicion } from './suspicion.js';
 const shortestLookMs = 250;
 /** A server more delays the next look by so much: a hundred thousand are looked at once a second. */
 const lookMsPerServer = 0.01;
+/** In one go. */
+export const mostPerLook = 8192;
 
 interface Watched {
   readonly service: string;
   readonly server: string;
   readonly slot: number;
+}
+
+/** What one look is at. */
+interface Part {
+  readonly watched: readonly Watched[];
+  readonly bySlot: ReadonlyMap<number, Watched>;
+  readonly watch: SignsWatch;
 }
 
 interface WatchedService {
@@ -30,7 +39,7 @@ interface WatchedService {
   readonly servers: readonly Watched[];
 }
 
-export interface PassiveParts {
+export interface PassiveMeans {
   readonly dataplane: Pick<Dataplane, 'signs'>;
   readonly monitor: HealthMonitor;
   readonly events: Events;
@@ -38,15 +47,17 @@ export interface PassiveParts {
 }
 
 export class PassiveWatch {
-  readonly #parts: PassiveParts;
+  readonly #means: PassiveMeans;
   readonly #suspicion = new Suspicion();
   #services: ReadonlyMap<string, WatchedService> = new Map();
-  #watched: readonly Watched[] = [];
-  #watch: SignsWatch = watchSigns([]);
+  #parts: readonly Part[] = [];
+  #next = 0;
+  /** Milliseconds from one look at a server to the next. */
+  #period = shortestLookMs;
   #cancel: (() => void) | undefined;
 
-  constructor(parts: PassiveParts) {
-    this.#parts = parts;
+  constructor(means: PassiveMeans) {
+    this.#means = means;
   }
 
   /** These services are looked at from now on, where their checks listen. */
@@ -63,11 +74,13 @@ export class PassiveWatch {
     const isSame = all.length === before.size && all.every((one) => before.get(one.service.name) === one);
     this.#services = followed;
     if (isSame) return;
-    this.#watched = all.flatMap(({ servers }) => servers);
-    const slots = this.#watched.map(({ slot }) => slot);
-    this.#watch = watchSigns(slots);
-    this.#suspicion.keepOnly(new Set(slots));
-    if (this.#watched.length > 0) this.#cancel ??= this.#later();
+    const watched = all.flatMap(({ servers }) => servers);
+    this.#parts = Array.from({ length: Math.ceil(watched.length / mostPerLook) }, (_, index) =>
+      partOf(watched.slice(index * mostPerLook, (index + 1) * mostPerLook)),
+    );
+    this.#period = Math.max(shortestLookMs, watched.length * lookMsPerServer);
+    this.#suspicion.keepOnly(new Set(watched.map(({ slot }) => slot)));
+    if (this.#parts.length > 0) this.#cancel ??= this.#later();
   }
 
   /** What clients meet at a server that is down says nothing new, and it comes back with a clean sheet. */
@@ -81,39 +94,40 @@ export class PassiveWatch {
 
   close(): void {
     this.#cancel?.();
-    this.#watched = [];
+    this.#parts = [];
   }
 
   #later(): () => void {
-    const wait = Math.max(shortestLookMs, this.#watched.length * lookMsPerServer);
-    return this.#parts.clock.after(wait, () => {
+    return this.#means.clock.after(this.#period / this.#parts.length, () => {
       this.#cancel = undefined;
-      if (this.#watched.length === 0) return;
-      this.#look();
+      const part = this.#parts[this.#next % this.#parts.length];
+      if (part === undefined) return;
+      this.#next = (this.#next + 1) % this.#parts.length;
+      this.#look(part);
       this.#cancel = this.#later();
     });
   }
 
-  #look(): void {
-    const { dataplane, clock } = this.#parts;
-    const rows = dataplane.signs(this.#watch);
-    const bySlot = new Map<number, Watched>();
-    const suspected = this.#suspicion.look(clock.now(), (take) => {
-      decodeSigns(rows, (place, signs) => {
-        const watched = this.#watched[place];
-        if (watched === undefined) return;
-        bySlot.set(watched.slot, watched);
-        take(watched.slot, signs);
-      });
-    });
+  #look({ watched, bySlot, watch }: Part): void {
+    const { dataplane, clock } = this.#means;
+    const rows = dataplane.signs(watch);
+    const suspected = this.#suspicion.look(
+      clock.now(),
+      (take) =>
+        decodeSigns(rows, (place, signs) => {
+          const slot = watched[place]?.slot;
+          if (slot !== undefined) take(slot, signs);
+        }),
+      (slot) => bySlot.has(slot),
+    );
     for (const [slot, why] of suspected) {
-      const watched = bySlot.get(slot) ?? this.#watched.find((one) => one.slot === slot);
-      if (watched !== undefined) this.#suspect(watched, why);
+      const server = bySlot.get(slot);
+      if (server !== undefined) this.#suspect(server, why);
     }
   }
 
   #suspect({ service, server }: Watched, why: string): void {
-    const { monitor, events } = this.#parts;
+    const { monitor, events } = this.#means;
     const before = monitor.state(service, server);
     if (before === undefined || before.suspect || before.verdict === 'down') return;
     monitor.suspect(service, server, why);
@@ -127,6 +141,12 @@ export class PassiveWatch {
     });
   }
 }
+
+const partOf = (watched: readonly Watched[]): Part => ({
+  watched,
+  bySlot: new Map(watched.map((server) => [server.slot, server])),
+  watch: watchSigns(watched.map(({ slot }) => slot)),
+});
 
 function watchedService(service: VirtualService, placed: PlacedService): WatchedService {
   const checked = new Set(service.servers.filter((server) => server.checked).map(serverId));

@@ -37,13 +37,20 @@ export type ReadSigns = (take: (slot: number, signs: ServerSigns) => void) => vo
 export class Suspicion {
   readonly #memories = new Map<number, Memory>();
   /** Slots whose last look had connections without an answer: they are judged also when they have no news. */
-  #waiting = new Set<number>();
+  readonly #waiting = new Set<number>();
 
-  /** `read` hands over the totals of servers with news since the last look; the others' are as they were. */
-  look(nowMs: number, read: ReadSigns): ReadonlyMap<number, string> {
+  /**
+   * `read` hands over the totals of servers with news since the last look; the others' are as they were. `isLookedAt`: a look may
+   * be at a part of all slots.
+   */
+  look(
+    nowMs: number,
+    read: ReadSigns,
+    isLookedAt: (slot: number) => boolean = () => true,
+  ): ReadonlyMap<number, string> {
     const suspected = new Map<number, string>();
-    const silent = this.#waiting;
-    this.#waiting = new Set();
+    const silent = new Set([...this.#waiting].filter(isLookedAt));
+    for (const slot of silent) this.#waiting.delete(slot);
     const judge = (slot: number, signs: ServerSigns): void => {
       silent.delete(slot);
       const why = this.#judge(nowMs, slot, signs);
