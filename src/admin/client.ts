@@ -17,10 +17,16 @@ export interface Question {
   /** The revision the change is made for. */
   readonly ifMatch?: string;
   readonly timeoutMs?: number;
+  /** Gives it up. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-export const getJson = (where: string | Peer, path: string, timeoutMs = 10_000): Promise<JsonAnswer> =>
-  askJson(where, { method: 'GET', path, timeoutMs });
+export const getJson = (
+  where: string | Peer,
+  path: string,
+  timeoutMs = 10_000,
+  signal?: AbortSignal,
+): Promise<JsonAnswer> => askJson(where, { method: 'GET', path, timeoutMs, signal });
 
 export const postJson = (
   where: string | Peer,
@@ -34,7 +40,7 @@ const maxAnswerBytes = 256 * 1024 * 1024;
 
 /** `where`: a socket's path, or a peer. Throws VSNAT_UNREACHABLE. */
 export async function askJson(where: string | Peer, question: Question): Promise<JsonAnswer> {
-  const { method, path, body, ifMatch, timeoutMs = 60_000 } = question;
+  const { method, path, body, ifMatch, timeoutMs = 60_000, signal } = question;
   const peer = typeof where === 'string' ? peerOf(where) : where;
   const text = body === undefined ? undefined : JSON.stringify(body);
   const { response, asked } = await ask(peer, {
@@ -46,6 +52,7 @@ export async function askJson(where: string | Peer, question: Question): Promise
     },
     text,
     timeoutMs,
+    signal,
   });
   return new Promise((resolve, reject) => {
     const fail = (cause: Error): void => reject(unreachable(peer, cause));

@@ -10,6 +10,8 @@ export interface Listening {
   /** Of an event heard before: the stream goes on behind it. */
   readonly lastEventId?: string;
   readonly signal?: AbortSignal;
+  /** A daemon that says nothing for so long is gone: it lets its heart be heard three times as often. */
+  readonly silenceMs?: number;
 }
 
 export interface EventConnection extends AsyncIterable<ServerSentEvent> {
@@ -23,7 +25,7 @@ export interface EventConnection extends AsyncIterable<ServerSentEvent> {
  * cut off. With a status other than 200 the one event is the error answer, as `error`.
  */
 export async function listen(where: string | Peer, listening: Listening = {}): Promise<EventConnection> {
-  const { query = {}, lastEventId, signal } = listening;
+  const { query = {}, lastEventId, signal, silenceMs = 45_000 } = listening;
   const peer = typeof where === 'string' ? peerOf(where) : where;
   const search = new URLSearchParams(query).toString();
   const { response } = await ask(peer, {
@@ -37,6 +39,14 @@ export async function listen(where: string | Peer, listening: Listening = {}): P
     headMs: 10_000,
     signal,
   });
+  const type = response.headers['content-type'] ?? '';
+  if (response.statusCode === 200 && !type.startsWith('text/event-stream')) {
+    response.destroy();
+    throw unreachable(peer, new Error('an answer that is no stream of events'));
+  }
+  response.socket.setTimeout(silenceMs, () =>
+    response.destroy(new Error(`nothing heard for ${silenceMs} ms`)),
+  );
   const parser = new EventParser();
   const status = response.statusCode ?? 0;
   const read = async function* (): AsyncGenerator<ServerSentEvent> {

@@ -8,8 +8,8 @@ import { errorCodes, VsnatError, type ErrorCode } from '../errors.js';
 
 export const defaultSocket = '/run/vsnat/vsnat.sock';
 
-export async function askDaemon<T>(where: string | Peer, path: string): Promise<T> {
-  return accepted(await getJson(where, path)) as T;
+export async function askDaemon<T>(where: string | Peer, path: string, signal?: AbortSignal): Promise<T> {
+  return accepted(await getJson(where, path, undefined, signal)) as T;
 }
 
 export async function tellDaemon<T>(where: string | Peer, path: string, body?: unknown): Promise<T> {

@@ -50,7 +50,7 @@ async function explainTuple(
     director === null ? await ask<Explanation>(queryOf(tuple)) : await director.explain(tuple);
   const tried = director === null ? null : attempt(tuple, director);
   if (json) io.json(tried === null ? explanation : { ...explanation, tried });
-  else explanationLines(explanation, tried).forEach((line) => io.out(line));
+  else explanationLines(explanation, tried).forEach((line) => io.line(line));
   return explanation.verdict === 'forwarded' ? exitCodes.ok : exitCodes.failed;
 }
 
@@ -116,7 +116,7 @@ async function explainCapture(
   if (json) io.json({ file, packets: packets.length, leftOut, others, connections });
   else
     connectionLines({ file, packets: packets.length, leftOut, others, connections }).forEach((line) =>
-      io.out(line),
+      io.line(line),
     );
   return exitCodes.ok;
 }

@@ -34,13 +34,23 @@ export class Io {
     this.#streams.stdout.write(`${printable(text)}\n`);
   }
 
+  /** One line, whatever stands in it: a name with a line end must not make a second one that looks like an answer. */
+  line(text: string): void {
+    this.#streams.stdout.write(`${oneLine(text)}\n`);
+  }
+
   heading(text: string): void {
-    const line = printable(text);
+    const line = oneLine(text);
     this.#streams.stdout.write(`${this.isColored ? bold(line) : line}\n`);
   }
 
   json(value: unknown): void {
     this.#streams.stdout.write(`${inert(JSON.stringify(value, null, 2))}\n`);
+  }
+
+  /** For what goes on: a value is a line. */
+  jsonLine(value: unknown): void {
+    this.#streams.stdout.write(`${inert(JSON.stringify(value))}\n`);
   }
 
   complain(text: string): void {
@@ -58,6 +68,11 @@ export class Io {
     return this.#streams.stdout.isTTY === true;
   }
 
+  /** Whether lines can be drawn over: a dumb terminal only has what comes next. */
+  get canDraw(): boolean {
+    return this.isTerminal && this.env['TERM'] !== 'dumb';
+  }
+
   get isColored(): boolean {
     const { NO_COLOR = '', TERM = '' } = this.env;
     return !this.plain && NO_COLOR === '' && TERM !== 'dumb' && this.#streams.stdout.isTTY === true;
@@ -70,6 +85,9 @@ export function printable(text: string): string {
     character === '\n' ? '\n' : '\ufffd',
   );
 }
+
+/** The same without line ends. */
+export const oneLine = (text: string): string => printable(text).replaceAll('\n', '\ufffd');
 
 /** JSON that means the same and moves no cursor: what JSON itself leaves as it is becomes an escape. */
 const inert = (json: string): string =>

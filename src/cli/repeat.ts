@@ -4,14 +4,16 @@
  * our stdout (`vsnat events --follow | head`).
  */
 
-/** Does `work` every `everyMs`, the first time at once. What it throws ends it. */
-export async function repeat(work: () => Promise<void>, everyMs: number): Promise<void> {
+/** Does `work` every `everyMs`, the first time at once. What it throws ends it; what waits is to give up with the signal. */
+export async function repeat(work: (signal: AbortSignal) => Promise<void>, everyMs: number): Promise<void> {
   const { signal, off } = untilStopped();
   try {
     while (!signal.aborted) {
-      await work();
+      await work(signal);
       await sleep(everyMs, signal);
     }
+  } catch (error) {
+    if (!signal.aborted) throw error;
   } finally {
     off();
   }
@@ -31,7 +33,7 @@ export function untilStopped(): { readonly signal: AbortSignal; readonly off: ()
   };
 }
 
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const timer = setTimeout(resolve, ms);

@@ -26,6 +26,9 @@ export interface ScreenEvents {
   readonly onEnd: () => void;
 }
 
+/** A letter, or what a key of several bytes sends. */
+const oneKey = /\u001b(?:\[[\d;]*[A-Za-z~]|O[A-Z])|[^]/gu;
+
 const endings = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
 
 export class Screen {
@@ -46,6 +49,7 @@ export class Screen {
     this.#terminal.input.on('data', this.#onData);
     this.#terminal.output.on('resize', this.#onResize);
     for (const name of endings) process.on(name, this.#onEnd);
+    process.on('SIGTSTP', this.#stop);
     process.on('SIGCONT', this.#onContinue);
     // Runs before the process dies of it, and changes nothing about that.
     process.on('uncaughtExceptionMonitor', this.#giveBack);
@@ -58,6 +62,7 @@ export class Screen {
     this.#terminal.input.pause();
     this.#terminal.output.off('resize', this.#onResize);
     for (const name of endings) process.off(name, this.#onEnd);
+    process.off('SIGTSTP', this.#stop);
     process.off('SIGCONT', this.#onContinue);
     process.off('uncaughtExceptionMonitor', this.#giveBack);
     process.off('exit', this.#giveBack);
@@ -98,10 +103,14 @@ export class Screen {
   };
 
   readonly #onData = (data: Buffer | string): void => {
-    const keys = data.toString();
-    if (keys === '\u001a') return this.#stop(); // Ctrl-Z: a raw terminal sends the letter, not the signal
-    if (keys === '\u0003') return this.#onEnd(); // Ctrl-C
-    this.#events.onKey(keys);
+    // A terminal that is far away, or a key held down, sends several at once.
+    for (const [key] of data.toString().matchAll(oneKey)) {
+      if (!this.#isOpen) return;
+      // A raw terminal sends letters in the place of signals.
+      if (key === '\u001a') this.#stop();
+      else if (key === '\u0003') this.#onEnd();
+      else this.#events.onKey(key);
+    }
   };
 
   readonly #onResize = (): void => {
@@ -114,10 +123,10 @@ export class Screen {
     this.#events.onEnd();
   };
 
-  #stop(): void {
+  readonly #stop = (): void => {
     this.#giveBack();
     process.kill(process.pid, 'SIGSTOP');
-  }
+  };
 
   readonly #onContinue = (): void => {
     this.#take();

@@ -81,8 +81,8 @@ export class Session {
     return this.#asked;
   }
 
-  ask<T>(path: string): Promise<T> {
-    return askDaemon<T>(this.peer, path);
+  ask<T>(path: string, signal?: AbortSignal): Promise<T> {
+    return askDaemon<T>(this.peer, path, signal);
   }
 
   tell<T>(path: string, body?: unknown): Promise<T> {

@@ -8,7 +8,7 @@ import type { Peer } from '../admin/peer.js';
 import type { DirectorEvent } from '../director/events.js';
 import { askDaemon, accepted } from './ask.js';
 import type { Io } from './io.js';
-import { untilStopped } from './repeat.js';
+import { sleep, untilStopped } from './repeat.js';
 
 export interface EventsWanted {
   readonly follow: boolean;
@@ -30,14 +30,17 @@ export async function showEvents(wanted: EventsWanted, io: Io): Promise<void> {
   const answer = await askDaemon<EventsAnswer>(peer, `/v1/events?${query}`);
   if (json) return io.json(answer);
   if (answer.missed > 0) io.complain(`vsnat: ${answer.missed} earlier events are no longer kept`);
-  for (const event of answer.events) io.out(eventLine(event));
+  for (const event of answer.events) io.line(eventLine(event));
 }
+
+/** Between two connections: whoever ends each at once is not asked without a pause. */
+const leastMs = 1_000;
 
 async function followEvents({ filters, json, peer }: EventsWanted, io: Io): Promise<void> {
   const { signal, off } = untilStopped();
   try {
     let lastEventId: string | undefined;
-    while (!signal.aborted) {
+    for (let from = performance.now(); !signal.aborted; from = performance.now()) {
       // The daemon ends a stream when it stops or when we read too slowly; the first one must succeed.
       const stream = await listen(peer, {
         query: { ...filters, ...(lastEventId === undefined && { after: '0' }) },
@@ -45,17 +48,28 @@ async function followEvents({ filters, json, peer }: EventsWanted, io: Io): Prom
         signal,
       });
       for await (const { data } of stream) {
-        if (stream.status !== 200) accepted({ status: stream.status, body: JSON.parse(data) });
+        if (stream.status !== 200) accepted({ status: stream.status, body: refusalIn(data) });
         const event = JSON.parse(data) as Partial<DirectorEvent>;
         if (event.text === undefined) continue; // "missed" and the like
-        io.out(json ? data : eventLine(event as DirectorEvent));
+        if (json) io.jsonLine(event);
+        else io.line(eventLine(event as DirectorEvent));
       }
       if (stream.lastId !== '') lastEventId = stream.lastId;
+      await sleep(Math.max(0, leastMs - (performance.now() - from)), signal);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
     off();
+  }
+}
+
+/** What is no JSON is not the daemon's own word. */
+function refusalIn(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return null;
   }
 }
 

@@ -46,7 +46,7 @@ export async function showFlows(pages: AsyncIterable<FlowsAnswer>, json: boolean
     isFirst = false;
     next = page.next;
     if (json) rows.push(...page.rows);
-    else page.rows.forEach((row) => io.out(flowLine(row)));
+    else page.rows.forEach((row) => io.line(flowLine(row)));
   }
   if (json) io.json({ rows, complete: next === null });
   else if (next !== null) io.complain('vsnat: there are more; --all shows every connection');
@@ -56,20 +56,20 @@ type Rows = ReadonlyMap<string, ConnectionRow>;
 
 /** A connection that came and went between two looks is not seen. With --json each is a line. */
 export async function followFlows(
-  pages: () => AsyncIterable<FlowsAnswer>,
+  pages: (signal: AbortSignal) => AsyncIterable<FlowsAnswer>,
   everyMs: number,
   json: boolean,
   io: Io,
 ): Promise<void> {
   let before: Rows | null = null;
-  await repeat(async () => {
+  await repeat(async (signal) => {
     const now = new Map<string, ConnectionRow>();
-    for await (const { rows } of pages()) for (const row of rows) now.set(keyOf(row), row);
+    for await (const { rows } of pages(signal)) for (const row of rows) now.set(keyOf(row), row);
     if (before === null && !json) io.heading(`  ${flowsTitle}`);
     before ??= new Map();
     for (const { sign, row } of difference(before, now)) {
-      if (json) io.out(JSON.stringify({ event: sign === '+' ? 'came' : 'went', ...row }));
-      else io.out(`${sign} ${flowLine(row)}`);
+      if (json) io.jsonLine({ event: sign === '+' ? 'came' : 'went', ...row });
+      else io.line(`${sign} ${flowLine(row)}`);
     }
     before = now;
   }, everyMs);

@@ -88,7 +88,7 @@ export interface ServiceText {
   readonly lines: readonly string[];
 }
 
-export function serviceTexts({ services }: ServicesAnswer): ServiceText[] {
+export function serviceTexts({ services }: ServicesAnswer, width = Number.POSITIVE_INFINITY): ServiceText[] {
   return services.map((service) => ({
     title: [
       service.service,
@@ -112,6 +112,7 @@ export function serviceTexts({ services }: ServicesAnswer): ServiceText[] {
               formatBytes(server.outBytes),
               server.overloaded ? 'overloaded' : server.weight === 0 ? 'drained' : '',
             ]),
+            width,
           ),
   }));
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Text tables and numbers for people. */
+import { oneLine } from './io.js';
+import { padded, shortened, widthOf } from './text-width.js';
 
 export interface Column {
   readonly title: string;
@@ -15,10 +17,11 @@ export function table(
   rows: readonly (readonly string[])[],
   width = Number.POSITIVE_INFINITY,
 ): string[] {
+  const cellsOf = rows.map((row) => row.map(oneLine));
   const widths = fitted(
     columns.map(({ title }, index) =>
       // One by one: a hundred thousand rows are more arguments than a call may have.
-      rows.reduce((most, row) => Math.max(most, (row[index] ?? '').length), title.length),
+      cellsOf.reduce((most, row) => Math.max(most, widthOf(row[index] ?? '')), title.length),
     ),
     columns,
     width,
@@ -27,12 +30,11 @@ export function table(
     columns
       .map(({ align = 'left' }, index) => {
         const room = widths[index] ?? 0;
-        const cell = shortened(cells[index] ?? '', room);
-        return align === 'right' ? cell.padStart(room) : cell.padEnd(room);
+        return padded(shortened(cells[index] ?? '', room), room, align);
       })
       .join('  ')
       .trimEnd();
-  return [line(columns.map(({ title }) => title)), ...rows.map(line)];
+  return [line(columns.map(({ title }) => title)), ...cellsOf.map(line)];
 }
 
 const leastWidth = 8;
@@ -52,9 +54,6 @@ function fitted(widths: readonly number[], columns: readonly Column[], width: nu
   }
   return fit;
 }
-
-export const shortened = (text: string, room: number): string =>
-  text.length <= room ? text : `${text.slice(0, Math.max(0, room - 1))}…`;
 
 /** 1536 -> "1.5 kB". Powers of ten, as network people count. */
 export function formatBytes(bytes: number): string {

@@ -4,9 +4,10 @@
  * than it may be, so nothing scrolls or wraps; servers that do not fit are counted in the last line.
  */
 import type { ServerAnswer } from '../admin/api.js';
-import { printable } from './io.js';
+import { oneLine } from './io.js';
 import { standingCells } from './show-servers.js';
-import { formatBytes, formatDuration, shortened, table, type Column } from './table.js';
+import { formatBytes, formatDuration, table, type Column } from './table.js';
+import { shortened, widthOf } from './text-width.js';
 
 export const sortKeys = {
   c: 'connections/s',
@@ -62,6 +63,8 @@ const columns: readonly Column[] = [
 
 /** These go first where the screen is narrow, and only then do names give way. */
 const dispensable = ['INACT', 'PKT/s', 'WEIGHT', 'IN/s'];
+/** And these where names have given what they can: half of a telephone's width is left. */
+const lastToGo = ['OUT/s', 'SERVICE', 'STATE', 'ACTIVE'];
 
 function fittedTable(rows: readonly (readonly string[])[], width: number): string[] {
   let left = columns.map((_, index) => index);
@@ -71,11 +74,15 @@ function fittedTable(rows: readonly (readonly string[])[], width: number): strin
       rows.map((row) => left.map((index) => row[index] ?? '')),
       most,
     );
-  for (const title of dispensable) {
-    const lines = drawn(Number.POSITIVE_INFINITY);
-    if (lines.every((line) => line.length <= width)) return lines;
-    left = left.filter((index) => columns[index]?.title !== title);
-  }
+  for (const [titles, most] of [
+    [dispensable, Number.POSITIVE_INFINITY],
+    [lastToGo, width],
+  ] as const)
+    for (const title of titles) {
+      const lines = drawn(most);
+      if (lines.every((line) => widthOf(line) <= width)) return lines;
+      left = left.filter((index) => columns[index]?.title !== title);
+    }
   return drawn(width);
 }
 
@@ -93,17 +100,25 @@ export function topLines(state: TopState, size: Size): string[] {
   const shown = servers.slice(offset, offset + room);
   const [titles = '', ...rows] = fittedTable(shown.map(cellsOf), size.columns);
   const hidden = servers.length - shown.length;
-  const where =
-    hidden === 0 ? '' : `, ${offset + 1}-${offset + shown.length} of ${servers.length} (j k: move)`;
-  const keys = `sort: ${Object.entries(sortKeys)
-    .map(([key, name]) => (key === state.sort ? `[${key} ${name}]` : `${key} ${name}`))
-    .join('  ')}  q quit${where}`;
+  const where = `${offset + 1}-${offset + shown.length} of ${servers.length} (j k)`;
+  const keys = keysLine(state.sort, hidden === 0 ? [] : [where], size.columns);
   const body = [...head, titles, ...rows];
   const filled = [...body, ...Array<string>(Math.max(0, size.rows - 1 - body.length)).fill('')].slice(
     0,
     size.rows - 1,
   );
-  return [...filled, keys].map((line) => shortened(printable(line).replaceAll('\n', ' '), size.columns));
+  return [...filled, keys].map((line) => shortened(oneLine(line), size.columns));
+}
+
+/** Where one is matters more than what the letters mean: the help says that, too. */
+function keysLine(sort: SortKey, where: readonly string[], columns: number): string {
+  const marked = (texts: readonly (readonly [string, string])[]): string =>
+    texts.map(([key, text]) => (key === sort ? `[${text}]` : text)).join('  ');
+  const keys = Object.entries(sortKeys);
+  const long = marked(keys.map(([key, name]) => [key, `${key} ${name}`]));
+  const short = marked(keys.map(([key]) => [key, key]));
+  const lines = [long, short].map((sorts) => [...where, `sort: ${sorts}`, 'q quit'].join('  '));
+  return lines.find((line) => line.length <= columns) ?? ['q quit', ...where].join('  ');
 }
 
 function headOf(now: Moment, { before, trouble }: TopState): string[] {

@@ -3,7 +3,7 @@
 import type { ServersAnswer, StatusAnswer } from '../admin/api.js';
 import { VsnatError } from '../errors.js';
 import type { Io } from './io.js';
-import { untilStopped } from './repeat.js';
+import { sleep, untilStopped } from './repeat.js';
 import { Screen, type Terminal } from './screen.js';
 import { linesBesideRows, sortKeys, topLines, type Moment, type SortKey, type TopState } from './top-view.js';
 
@@ -12,7 +12,7 @@ export interface TopOptions {
   readonly sort: SortKey;
   /** Looks without a terminal; infinite where there is one. */
   readonly times: number;
-  readonly ask: <T>(path: string) => Promise<T>;
+  readonly ask: <T>(path: string, signal?: AbortSignal) => Promise<T>;
   /** null: stdout or stdin is no terminal. */
   readonly terminal: Terminal | null;
   readonly bold: boolean;
@@ -29,10 +29,10 @@ export async function top(options: TopOptions, io: Io): Promise<void> {
   await screenTop(options, options.terminal, first);
 }
 
-async function lookAt(ask: TopOptions['ask']): Promise<Moment> {
+async function lookAt(ask: TopOptions['ask'], signal?: AbortSignal): Promise<Moment> {
   const [status, { servers }] = await Promise.all([
-    ask<StatusAnswer>('/v1/status'),
-    ask<ServersAnswer>('/v1/servers'),
+    ask<StatusAnswer>('/v1/status', signal),
+    ask<ServersAnswer>('/v1/servers', signal),
   ]);
   const { director } = status;
   return {
@@ -59,19 +59,22 @@ async function plainTop(
     let now = first;
     for (let look = 0; look < times && !signal.aborted; look += 1) {
       if (look > 0) {
-        await new Promise((resolve) => setTimeout(resolve, everyMs));
-        [before, now] = [now, await lookAt(ask)];
+        await sleep(everyMs, signal);
+        signal.throwIfAborted();
+        [before, now] = [now, await lookAt(ask, signal)];
       }
       if (json) {
-        io.out(JSON.stringify(now));
+        io.jsonLine(now);
         continue;
       }
       const state: TopState = { now, before, sort, offset: 0, trouble: null };
       const size = { columns: Number.MAX_SAFE_INTEGER, rows: now.servers.length + linesBesideRows };
       topLines(state, size)
         .slice(0, -1)
-        .forEach((line) => io.out(line));
+        .forEach((line) => io.line(line));
     }
+  } catch (error) {
+    if (!signal.aborted) throw error;
   } finally {
     off();
   }
@@ -107,11 +110,12 @@ async function screenTop(
   };
   const screen = new Screen(terminal, { onKey, onResize: draw, onEnd: () => end() }, { bold });
   let isAsking = false;
+  const leaving = new AbortController(); // a daemon that hangs does not keep whoever wants to go
   const look = async (): Promise<void> => {
     if (isAsking) return; // a slow daemon is not asked twice at once
     isAsking = true;
     try {
-      const now = await lookAt(ask);
+      const now = await lookAt(ask, leaving.signal);
       state = { ...state, before: state.now, now, trouble: null };
     } catch (error) {
       if (!(error instanceof VsnatError)) throw error;
@@ -130,6 +134,7 @@ async function screenTop(
     await Promise.race([ended, failed]);
   } finally {
     clearInterval(timer);
+    leaving.abort();
     screen.leave();
   }
 }

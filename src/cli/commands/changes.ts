@@ -11,5 +11,5 @@ export const changes: Register = (program, session) =>
       const answer = await session.ask<Pick<ReloadAnswer, 'changes' | 'revision'>>('/v1/changes');
       if (session.json) return session.io.json(answer);
       if (answer.changes.length === 0) session.io.out('none: what runs is what the file says');
-      answer.changes.forEach((change) => session.io.out(describeChange(change)));
+      answer.changes.forEach((change) => session.io.line(describeChange(change)));
     });

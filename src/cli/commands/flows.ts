@@ -40,12 +40,17 @@ export const flows: Register = (program, session) => {
       if (options.kill === true) return kill(filters, options, session);
       const limit = options.all === true ? Number.POSITIVE_INFINITY : options.limit;
       const { fetchFlows, followFlows, showFlows } = await import('../show-flows.js');
-      const pages = (most: number): AsyncGenerator<FlowsAnswer> =>
-        fetchFlows({ filters, limit: most }, (path) => session.ask<FlowsAnswer>(path));
+      const pages = (most: number, signal?: AbortSignal): AsyncGenerator<FlowsAnswer> =>
+        fetchFlows({ filters, limit: most }, (path) => session.ask<FlowsAnswer>(path, signal));
       const { follow } = options;
       if (follow === undefined) return showFlows(pages(limit), session.json, session.io);
       const everyMs = follow === true ? 1_000 : follow;
-      await followFlows(() => pages(Number.POSITIVE_INFINITY), everyMs, session.json, session.io);
+      await followFlows(
+        (signal) => pages(Number.POSITIVE_INFINITY, signal),
+        everyMs,
+        session.json,
+        session.io,
+      );
     });
 };
 

@@ -35,6 +35,6 @@ export const restore: Register = (program, session) =>
       const operations = await restoreOperations(await io.input(), machineNames());
       const answer = await session.tell<ChangeAnswer>('/v1/change', { operations });
       if (session.json) io.json(answer);
-      else answer.changes.forEach((change) => io.out(describeChange(change)));
+      else answer.changes.forEach((change) => io.line(describeChange(change)));
       for (const note of answer.notes) io.complain(`vsnat: note: ${note}`);
     });

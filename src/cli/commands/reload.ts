@@ -13,7 +13,7 @@ export const reload: Register = (program, session) =>
       const { io } = session;
       if (session.json) return io.json(answer);
       if (answer.changes.length === 0) io.out('unchanged');
-      answer.changes.forEach((change) => io.out(describeChange(change)));
+      answer.changes.forEach((change) => io.line(describeChange(change)));
       for (const change of answer.lost ?? [])
         io.complain(`vsnat: note: made at run time, and the file would undo it: ${describeChange(change)}`);
     });

@@ -16,7 +16,7 @@ async function tell(session: Session, word: string, body: object, { dryRun = fal
   const { io } = session;
   if (session.json) return io.json(answer);
   if (answer.changes.length === 0) io.out('unchanged');
-  answer.changes.forEach((change) => io.out(describeChange(change)));
+  answer.changes.forEach((change) => io.line(describeChange(change)));
   for (const note of answer.notes) io.complain(`vsnat: note: ${note}`);
 }
 

@@ -17,6 +17,6 @@ export const servers: Register = (program, session) =>
       if (session.json) return session.io.json(answer);
       const { serverLines } = await import('../show-servers.js');
       serverLines(answer, session.io.width).forEach((line, index) =>
-        index === 0 ? session.io.heading(line) : session.io.out(line),
+        index === 0 ? session.io.heading(line) : session.io.line(line),
       );
     });

@@ -12,8 +12,8 @@ export const services: Register = (program, session) =>
       if (session.json) return io.json(answer);
       if (answer.services.length === 0) io.out('no services');
       const { serviceTexts } = await import('../show-status.js');
-      for (const { title, lines } of serviceTexts(answer)) {
+      for (const { title, lines } of serviceTexts(answer, io.width)) {
         io.heading(title);
-        lines.forEach((line) => io.out(line));
+        lines.forEach((line) => io.line(line));
       }
     });

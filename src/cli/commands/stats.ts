@@ -15,11 +15,11 @@ export const stats: Register = (program, session) =>
         import('../repeat.js'),
       ]);
       const { io } = session;
-      const show = async (): Promise<void> => {
-        const answer = await session.ask<StatsAnswer>('/v1/stats');
-        if (session.json) return io.json(answer);
+      const show = async (signal?: AbortSignal): Promise<void> => {
+        const answer = await session.ask<StatsAnswer>('/v1/stats', signal);
+        if (session.json) return watch === undefined ? io.json(answer) : io.jsonLine(answer);
         statsLines(answer, rate ? 'rates' : 'totals', io.width).forEach((line, index) =>
-          index === 0 ? io.heading(line) : io.out(line),
+          index === 0 ? io.heading(line) : io.line(line),
         );
         if (watch !== undefined) io.out('');
       };

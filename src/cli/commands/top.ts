@@ -21,7 +21,7 @@ export const top: Register = (program, session) =>
     .action(async ({ interval, sort, times }: TopWords) => {
       const { top } = await import('../top.js');
       const { io } = session;
-      const isTerminal = io.isTerminal && process.stdin.isTTY && times === undefined && !session.json;
+      const isTerminal = io.canDraw && process.stdin.isTTY && times === undefined && !session.json;
       await top(
         {
           everyMs: Math.max(100, interval),

@@ -71,6 +71,14 @@ describe('the events of a daemon', () => {
     expect((await served.ask('GET', '/v1/events?kind=weather')).status).toBe(400);
   });
 
+  it('are given up by a reader who hears nothing for too long, not even the heart', async () => {
+    const silent = await hear({ silenceMs: 50 });
+    await expect(take(silent, 1)).rejects.toMatchObject({
+      code: 'VSNAT_UNREACHABLE',
+      message: expect.stringContaining('nothing heard for 50 ms') as string,
+    });
+  });
+
   it('end in order when the daemon stops', async () => {
     const connection = await hear();
     const all = take(connection, 100);

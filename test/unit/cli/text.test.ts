@@ -6,6 +6,7 @@ import { Io, printable } from '../../../src/cli/io.js';
 import { createLogger, textLine } from '../../../src/cli/log.js';
 import { createNotifier } from '../../../src/cli/notify.js';
 import { formatBytes, formatDuration, plural, table } from '../../../src/cli/table.js';
+import { shortened, widthOf } from '../../../src/cli/text-width.js';
 import { UndoStack } from '../../../src/cli/undo.js';
 import { capture } from './capture.js';
 
@@ -73,7 +74,38 @@ describe('numbers', () => {
   });
 });
 
+describe('the width of a text', () => {
+  it.each([
+    ['web', 3],
+    ['', 0],
+    ['サービス', 8],
+    ['né', 2],
+    ['ne\u0301', 2],
+    ['\u{1f980}', 2],
+    ['한국', 4],
+    ['a\u200db', 2],
+  ])('%j takes %i columns', (text, width) => expect(widthOf(text)).toBe(width));
+
+  it('is what a table goes by, and no letter is cut in half', () => {
+    expect(
+      table(
+        [{ title: 'name' }, { title: 'n', align: 'right' }],
+        [
+          ['サービス', '1'],
+          ['web', '10'],
+        ],
+      ),
+    ).toEqual(['name       n', 'サービス   1', 'web       10']);
+    expect(shortened('サービス', 8)).toBe('サービス');
+    expect(shortened('サービス', 6)).toBe('サー…');
+    expect(shortened('サービス', 1)).toBe('…');
+    expect(shortened('サービス', 0)).toBe('');
+  });
+});
+
 describe('a table', () => {
+  it('keeps a cell on its line', () => expect(table([{ title: 'a' }], [['x\ny']])[1]).toBe('x\ufffdy'));
+
   it('has room for as many rows as there are servers', () => {
     const rows = Array.from({ length: 300_000 }, (_, index) => [String(index)]);
     expect(table([{ title: 'n' }], rows)).toHaveLength(300_001);

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { Screen } from '../../../src/cli/screen.js';
+import { widthOf } from '../../../src/cli/text-width.js';
 import { topLines, type Moment, type TopState } from '../../../src/cli/top-view.js';
 
 const standing = {
@@ -136,7 +137,7 @@ describe('the screen', () => {
           const lines = topLines({ ...state, now: some, offset }, { columns, rows });
           expect(lines).toHaveLength(rows);
           for (const line of lines) {
-            expect(line.length).toBeLessThanOrEqual(columns);
+            expect(widthOf(line)).toBeLessThanOrEqual(columns);
             expect(line).not.toMatch(/\p{Cc}/u);
           }
         },
