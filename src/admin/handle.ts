@@ -46,6 +46,7 @@ export async function handleAdmin(
   response.setHeader('x-content-type-options', 'nosniff');
   try {
     await admit();
+    assertOneHost(request);
     const target = targetOf(request.url);
     const { route, parameters } = router.find(request.method ?? '', target.path);
     named = nameOf(route);
@@ -65,6 +66,11 @@ export async function handleAdmin(
   } finally {
     onAnswered(named, response.statusCode, (performance.now() - begun) / 1000);
   }
+}
+
+/** RFC 9112 section 3.2; Node takes the first, and whoever is between may have taken another. */
+function assertOneHost({ headersDistinct: { host = [] } }: IncomingMessage): void {
+  if (host.length > 1) throw usage('host', 'be given once');
 }
 
 async function ask(

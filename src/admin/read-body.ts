@@ -2,7 +2,9 @@
 /** A request's body: bounded before it is kept, and JSON before anything looks at it. */
 import type { IncomingMessage } from 'node:http';
 
+import { shown } from './read-values.js';
 import { HttpRefusal, usage } from './refusal.js';
+import { repeatedName } from './repeated-name.js';
 import { jsonType } from './route.js';
 
 /** Refuses what is too long before the first byte of it where the request says so, and at the bound where it does not. */
@@ -41,6 +43,14 @@ export function checkBodyHeaders({ headers }: IncomingMessage): void {
 }
 
 export function parseJson(text: string): unknown {
+  const value = parsed(text);
+  const repeated = repeatedName(text);
+  if (repeated !== undefined)
+    throw usage('body', `have each name once in an object, got ${shown(repeated)} twice`);
+  return value;
+}
+
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

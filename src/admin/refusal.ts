@@ -47,9 +47,12 @@ export function errorAnswer(error: Error): ErrorAnswer {
   };
 }
 
-/** Some of it is what somebody sent; nothing of that moves the cursor of whoever reads it. Mistakes stand on lines. */
+/** Some of it is what somebody sent: nothing of that moves the cursor of whoever reads it. Mistakes stand on lines. */
 const printable = (text: string): string =>
-  text.replace(/[^\P{Cc}\n]/gu, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  text.replace(
+    /(?!\n)[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu,
+    (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 /** The asker's mistake, a change that does not fit what runs, a file to mend, or trouble on this side. */
 function statusOf(error: VsnatError): number {

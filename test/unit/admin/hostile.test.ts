@@ -184,6 +184,15 @@ describe('a client that is broken', () => {
       'has a length and chunks',
       head('POST', '/v1/weight', 'Content-Length: 2', 'Transfer-Encoding: chunked'),
     ],
+    [
+      'has chunks that are something else at the end',
+      head('POST', '/v1/weight', 'Transfer-Encoding: chunked, identity'),
+    ],
+    ['has a space before a colon', head('POST', '/v1/weight', 'Transfer-Encoding : chunked')],
+    ['has a folded header', head('POST', '/v1/weight', 'X-A: b', ' Content-Length: 5')],
+    ['ends its lines with a bare return', 'GET /v1/status HTTP/1.1\rHost: a\r\r'],
+    ['has a length in two words', head('POST', '/v1/weight', 'Content-Length: 2, 2')],
+    ['has a length with a sign', head('POST', '/v1/weight', 'Content-Length: +2')],
     ['has a length below nothing', head('POST', '/v1/weight', 'Content-Length: -2')],
     ['names a path that is none', head('GET', '*', 'Connection: close')],
   ])('%s', async (_, text) => {

@@ -86,7 +86,7 @@ const services: fc.Arbitrary<VirtualServiceOptions> = fc
   );
 
 const models = fc
-  .uniqueArray(services, { selector: ({ listen }) => String(listen), maxLength: 6 })
+  .uniqueArray(services, { selector: ({ listen }) => String(listen), minLength: 1, maxLength: 6 })
   .map((all) => modelWith(...all.map((one, index) => ({ ...one, name: `service-${index}` }))));
 
 describe('a saved table', () => {
