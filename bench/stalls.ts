@@ -170,7 +170,7 @@ const works: readonly (readonly [what: string, work: () => unknown])[] = [
   ['GET /v1/stats', async () => answered({ services: await runTime.numbers() })],
   ['GET /v1/table', async () => answered(await runTime.table())],
   ['GET /v1/health', () => answered({ servers: statesOf(director) })],
-  ['GET /v1/changes', async () => answered({ changes: (await runTime.settled()).sinceFile })],
+  ['GET /v1/changes', async () => answered({ changes: (await runTime.settled()).deviations })],
 ];
 const stalls: Stall[] = [];
 for (let round = 0; round < rounds; round += 1)

@@ -119,8 +119,16 @@ export interface StatsAnswer {
   readonly services: readonly ServiceNumbers[];
 }
 
+/** Something that runs and is not in the file. */
+export type AuthoredChange = Change & {
+  /** Unix milliseconds; null for what only follows from other changes. */
+  readonly at: number | null;
+  /** Who asked for it. */
+  readonly by: string | null;
+};
+
 export interface ChangesAnswer {
-  readonly changes: readonly Change[];
+  readonly changes: readonly AuthoredChange[];
   readonly revision: string;
 }
 
@@ -148,6 +156,8 @@ export interface ChangeOptions {
   /** Only say what it would change. */
   readonly dryRun: boolean;
   readonly precondition: Precondition;
+  /** Who asks (director/asker.ts). */
+  readonly by: string;
 }
 
 /** An answer as the daemon gives it; the API writes revisions as tags. */

@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { serverLimits } from '../metrics/bounded-server.js';
 import type { ErrorAnswer } from './api.js';
 import type { Admit } from './gate.js';
+import { askerOf } from './asker.js';
 import { isKnown, preconditionOf, revisionTag } from './conditions.js';
 import { checkBodyHeaders, parseJson, readBody } from './read-body.js';
 import { jsonPieces } from './json-pieces.js';
@@ -86,6 +87,7 @@ async function ask(
   const precondition = preconditionOf(request.headers, tagOf);
   if (request.headers['if-match'] !== undefined && !(route.refusals ?? []).includes(412))
     throw usage('if-match', 'be left out: this route changes no configuration');
+  const by = askerOf(request.headers);
   checkBodyHeaders(request);
   const text = await readBody(request, route.maxBodyBytes ?? maxBodyBytes);
   const asked: Asked<unknown, unknown, unknown> = {
@@ -103,6 +105,7 @@ async function ask(
     query,
     body: bodyOf(route, text),
     precondition,
+    by,
     tagOf,
     lastEventId: request.headers['last-event-id']?.toString() ?? null,
   };

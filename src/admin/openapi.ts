@@ -2,6 +2,7 @@
 /** The routes as an OpenAPI 3.1 document. Its schemas are the very ones that requests are checked against. */
 import { OptionalKind, type TProperties, type TSchema } from '@sinclair/typebox';
 
+import { askerPattern } from '../director/asker.js';
 import { jsonType, type Route } from './route.js';
 import { errorSchema } from './schemas/error.js';
 
@@ -76,7 +77,13 @@ function operation(route: Route): object {
       ...parametersOf('query', query),
       ...(tagged ? [header('If-None-Match', 'ETag of an answer there is already.')] : []),
       ...((route.refusals ?? []).includes(412)
-        ? [header('If-Match', 'The `revision` that this change is made for.')]
+        ? [
+            header('If-Match', 'The `revision` that this change is made for.'),
+            {
+              ...header('Vsnat-By', 'What the asker calls itself; `api` when absent. Told with the change.'),
+              schema: { type: 'string', pattern: askerPattern },
+            },
+          ]
         : []),
     ],
     ...(body === null

@@ -71,6 +71,15 @@ export function peerOf(where: string, credentials: Credentials = {}): Peer {
   };
 }
 
+/** Node gives names of headers in lower case. */
+export const askerHeader = 'vsnat-by';
+
+/** The same peer, told who asks. */
+export const askedBy = (peer: Peer, name: string): Peer => ({
+  ...peer,
+  headers: { ...peer.headers, [askerHeader]: name },
+});
+
 /** A request to it, over whatever it speaks. TLS is loaded for those who need it only. */
 export async function requestTo(
   { isTls, options, headers }: Peer,

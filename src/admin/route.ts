@@ -40,6 +40,8 @@ export interface Asked<Path, Query, Body> {
   readonly body: Body;
   /** From If-Match; to be called in the turn of the change. */
   readonly precondition: Precondition;
+  /** From Vsnat-By: who asks. */
+  readonly by: string;
   /** What If-Match takes to mean this revision, as a quoted ETag. */
   readonly tagOf: (revision: number) => string;
   readonly lastEventId: string | null;

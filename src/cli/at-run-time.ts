@@ -40,20 +40,20 @@ export function changer(
   unreachable: (servers: readonly RealServer[]) => Promise<readonly string[]>,
   log: Logger,
 ): AdminActions['change'] {
-  return async (operations, { dryRun, precondition }) => {
+  return async (operations, { dryRun, precondition, by }) => {
     if (dryRun) {
       const changes = await runTime.preview(operations, precondition);
       return { changes, notes: [], dryRun, revision: runTime.revision };
     }
-    const changes = await runTime.change(operations, precondition);
+    const changes = await runTime.change(operations, precondition, by);
     const { revision } = runTime;
     if (changes.length > 0) {
       const lines = changes.map(describeChange);
-      log.info({ changes: clipped(lines) }, 'changed at run time');
+      log.info({ by, changes: clipped(lines) }, 'changed at run time');
       director.events.record({
         kind: 'change',
         text: `changed at run time: ${brief(lines)}`,
-        detail: { changes: lines.slice(0, 100) },
+        detail: { by, changes: lines.slice(0, 100) },
       });
     }
     const added = new Set(operations.flatMap((one) => (one.op === 'add-server' ? [one.server] : [])));
@@ -83,15 +83,15 @@ export const clipped = (lines: readonly string[], most = 1000): readonly string[
 export function reloadAnswerer(
   runTime: RunTime,
   load: () => Promise<Model>,
-  reload: (precondition: Precondition) => Promise<ReloadOutcome>,
+  reload: (by: string, precondition: Precondition) => Promise<ReloadOutcome>,
 ): AdminActions['reload'] {
-  return async ({ dryRun, precondition }) => {
+  return async ({ dryRun, precondition, by }) => {
     if (dryRun) {
       const { changes, lost } = await runTime.previewLoad(await load(), precondition);
       const result = changes.length === 0 ? 'unchanged' : 'would-apply';
       return { result, changes, lost, revision: runTime.revision };
     }
-    const outcome = await reload(precondition);
+    const outcome = await reload(by, precondition);
     if (!('error' in outcome)) return { ...outcome, revision: runTime.revision };
     const { error } = outcome;
     throw error instanceof VsnatError

@@ -165,7 +165,7 @@ export async function startDaemon<D extends Dataplane>(
     let stopping: Promise<void> | undefined;
     const isStopping = (): boolean => stopping !== undefined;
     const reloads = new Set<Promise<ReloadOutcome>>();
-    const reload = async (precondition?: Precondition): Promise<ReloadOutcome> => {
+    const reload = async (by: string, precondition?: Precondition): Promise<ReloadOutcome> => {
       if (isStopping()) return { result: 'failed', error: stoppingError() };
       notify.reloading();
       const running = reloader.reload(precondition);
@@ -175,7 +175,7 @@ export async function startDaemon<D extends Dataplane>(
       log.level = director.model.log.level;
       // "ready" after "stopping" would tell the service manager, and whoever reads the log, the opposite of what is.
       if (isStopping()) return outcome;
-      logOutcome(log, director, outcome);
+      logOutcome(log, director, outcome, by);
       notify.ready();
       return outcome;
     };
@@ -200,7 +200,7 @@ export async function startDaemon<D extends Dataplane>(
       })();
       return stopping;
     };
-    return { log, metricsPort, reload: () => reload(), stop };
+    return { log, metricsPort, reload: () => reload('sighup'), stop };
   } catch (error) {
     await unwind();
     throw error;
@@ -278,15 +278,15 @@ function watchDataplane(
   return watch;
 }
 
-function logOutcome(log: Logger, director: Director, outcome: ReloadOutcome): void {
+function logOutcome(log: Logger, director: Director, outcome: ReloadOutcome, by: string): void {
   if (outcome.result === 'outdated') {
     log.info(outcome.error.message);
   } else if ('error' in outcome) {
     log.error(
-      { problems: outcome.error.message.split('\n') },
+      { by, problems: outcome.error.message.split('\n') },
       `reload ${outcome.result}; the old configuration runs on`,
     );
-    const detail = { result: outcome.result };
+    const detail = { by, result: outcome.result };
     director.events.record({
       kind: 'reload',
       text: `reload ${outcome.result}: ${outcome.error.message}`,
@@ -295,12 +295,12 @@ function logOutcome(log: Logger, director: Director, outcome: ReloadOutcome): vo
   } else {
     const { result } = outcome;
     const changes = outcome.changes.map(describeChange);
-    log.info(changes.length === 0 ? {} : { changes: clipped(changes) }, `reload ${result}`);
+    log.info({ by, ...(changes.length > 0 && { changes: clipped(changes) }) }, `reload ${result}`);
     const what = changes.length === 0 ? '' : `: ${brief(changes)}`;
     director.events.record({
       kind: 'reload',
       text: `reload ${result}${what}`,
-      detail: { result, changes: changes.slice(0, 100) },
+      detail: { by, result, changes: changes.slice(0, 100) },
     });
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `vsnat ipvsadm` on the command line: ipvsadm against the daemon behind a socket, with this machine's names. */
 import type { ChangeAnswer, FlowsAnswer, ZeroAnswer } from '../admin/api.js';
-import type { Peer } from '../admin/peer.js';
+import { askedBy, peerOf, type Peer } from '../admin/peer.js';
 import { options, type Table } from '../ipvsadm/index.js';
 import { askDaemon, tellDaemon } from './ask.js';
 import type { Io } from './io.js';
@@ -16,7 +16,8 @@ export const ipvsadmWords: readonly string[] = options.map(({ long }) => `--${lo
 export const ipvsadmCommand = (words: readonly string[], peer: string | Peer, io: Io): Promise<number> =>
   runIpvsadm(words, { daemon: ipvsadmDaemon(peer), names: machineNames(), io });
 
-function ipvsadmDaemon(peer: string | Peer): IpvsadmDaemon {
+function ipvsadmDaemon(where: string | Peer): IpvsadmDaemon {
+  const peer = askedBy(typeof where === 'string' ? peerOf(where) : where, 'ipvsadm');
   return {
     table: () => askDaemon<Table>(peer, '/v1/table'),
     change: (operations) => tellDaemon<ChangeAnswer>(peer, '/v1/change', { operations }),

@@ -2,7 +2,7 @@
 /** What every command works with: where it speaks, how it was asked to speak, and which daemon it asks. */
 import type { Command } from 'commander';
 
-import { credentialsOf, peerOf, type Credentials, type Peer } from '../admin/peer.js';
+import { askedBy, credentialsOf, peerOf, type Credentials, type Peer } from '../admin/peer.js';
 import { exitCodes } from '../errors.js';
 import { askDaemon, defaultSocket, removeAtDaemon, tellDaemon } from './ask.js';
 import type { Io } from './io.js';
@@ -73,7 +73,7 @@ export class Session {
       ...(cert !== undefined && { certificate: cert }),
       ...(key !== undefined && { key }),
     };
-    return (this.#asked = peerOf(this.socket, given));
+    return (this.#asked = askedBy(peerOf(this.socket, given), 'cli'));
   }
 
   /** The daemon, if the command has turned to it. */

@@ -74,7 +74,8 @@ function refusalIn(data: string): unknown {
 }
 
 /** 2026-11-27T03:00:00.000Z health   web 10.2.1.2:8080: … */
-export function eventLine({ at, kind, service, server, text }: DirectorEvent): string {
+export function eventLine({ at, kind, service, server, text, detail }: DirectorEvent): string {
+  const author = typeof detail['by'] === 'string' ? ` (by ${detail['by']})` : '';
   const where = [service, server].filter((one) => one !== null && !text.includes(one)).join(' ');
-  return `${new Date(at).toISOString()} ${kind.padEnd(8)} ${where === '' ? '' : `${where}: `}${text.replaceAll('\n', ' ')}`;
+  return `${new Date(at).toISOString()} ${kind.padEnd(8)} ${where === '' ? '' : `${where}: `}${text.replaceAll('\n', ' ')}${author}`;
 }

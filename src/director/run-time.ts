@@ -31,6 +31,7 @@ import {
   type SetTimeouts,
 } from './change.js';
 import { problemsOf } from '../config/index.js';
+import { usualAsker } from './asker.js';
 import { describeChange, diffModels, diffServices, type Change } from './diff.js';
 import { keepChanges, type Kept } from './keep.js';
 import type { Director } from './director.js';
@@ -63,15 +64,15 @@ export interface Deviation {
   readonly change: Change;
   /** Unix milliseconds; null for what only follows from other changes. */
   readonly at: number | null;
-  /** Who asked for it: `api`, `ipvsadm`, or what the asker calls itself. */
+  /** Who asked for it (asker.ts). */
   readonly by: string | null;
 }
 
 export interface Settled {
   readonly model: Model;
   readonly revision: number;
-  /** Found out while it is gone through. */
-  readonly sinceFile: Iterable<Change>;
+  /** What was changed since the last file and is not in it; found out while it is gone through. */
+  readonly deviations: Iterable<Deviation>;
 }
 
 export interface ServerNumbers extends Numbers {
@@ -108,6 +109,7 @@ export class RunTime {
 
   /** When and by whom something was last changed, by the thing. */
   readonly #authors = new Map<string, { readonly at: number; readonly by: string }>();
+  #mostAuthors = leastAuthors;
   readonly #now: () => number;
 
   /** `now` in Unix milliseconds. */
@@ -139,10 +141,14 @@ export class RunTime {
 
   /** The same, with when and by whom. */
   get deviations(): readonly Deviation[] {
-    return this.sinceFile.map((change) => {
+    return [...this.#authored(this.#differing())];
+  }
+
+  *#authored(changes: Iterable<Change>): Generator<Deviation, void, undefined> {
+    for (const change of changes) {
       const { at = null, by = null } = this.#authors.get(thingOf(change)) ?? {};
-      return { change, at, by };
-    });
+      yield { change, at, by };
+    }
   }
 
   /** What runs once every change under way has succeeded or failed. */
@@ -151,7 +157,7 @@ export class RunTime {
       Promise.resolve({
         model: this.#director.model,
         revision: this.#revision,
-        sinceFile: this.#differing(),
+        deviations: this.#authored(this.#differing()),
       }),
     );
   }
@@ -160,7 +166,7 @@ export class RunTime {
   change(
     operations: readonly Operation[],
     precondition: Precondition = always,
-    by = 'api',
+    by = usualAsker,
   ): Promise<readonly Change[]> {
     return this.#inTurn(() => this.#change(operations, precondition, by));
   }
@@ -226,9 +232,19 @@ export class RunTime {
     });
     this.#timeouts = timeouts;
     this.#remember(changes);
-    for (const change of changes) this.#authors.set(thingOf(change), { at: this.#now(), by });
+    const at = this.#now();
+    for (const change of changes) this.#authors.set(thingOf(change), { at, by });
+    this.#forgetAuthors();
     this.#ledger.look(this.#director.tallies());
     return changes;
+  }
+
+  /** Of what is as the file says again; looked at when they have become many. */
+  #forgetAuthors(): void {
+    if (this.#authors.size <= this.#mostAuthors) return;
+    const wanted = new Set(this.sinceFile.map(thingOf));
+    for (const thing of this.#authors.keys()) if (!wanted.has(thing)) this.#authors.delete(thing);
+    this.#mostAuthors = Math.max(leastAuthors, 2 * this.#authors.size);
   }
 
   #remember(changes: readonly Change[]): void {
@@ -350,6 +366,9 @@ export class RunTime {
     }
   }
 }
+
+/** As many may be kept without asking whether they are still needed. */
+const leastAuthors = 10_000;
 
 /** What a change is about, whatever it was before and after. */
 const thingOf = (change: Change): string =>

@@ -39,11 +39,12 @@ export const changeRoute = route({
   },
   refusals: [409, 412, 503],
   answer: changeAnswer,
-  handle: async ({ actions, query, body, precondition, tagOf }) => {
+  handle: async ({ actions, query, body, precondition, by, tagOf }) => {
     const { operations } = body;
     const { revision: after, ...done } = await actions().change(operations, {
       dryRun: query.dry_run === true,
       precondition,
+      by,
     });
     return { body: { ...done, revision: tagOf(after) } };
   },

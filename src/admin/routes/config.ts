@@ -4,9 +4,11 @@ import { stringify } from 'yaml';
 
 import { serviceDocuments, settingsDocument } from '../../config/index.js';
 import type { Model } from '../../model/index.js';
+import type { Deviation } from '../../director/run-time.js';
+import type { AuthoredChange } from '../api.js';
 import { redacted } from '../redact.js';
 import { route } from '../route.js';
-import { changes, revision } from '../schemas/change.js';
+import { authoredChanges, revision } from '../schemas/change.js';
 import { oneOf } from '../schemas/words.js';
 
 export const configRoute = route({
@@ -51,13 +53,17 @@ function* yamlPieces(model: Model, settings: Record<string, unknown>): Generator
 export const changesRoute = route({
   method: 'GET',
   path: '/v1/changes',
-  summary: 'what was changed at run time and is not in the file',
+  summary: 'what was changed at run time and is not in the file, when and by whom',
   tagged: true,
   refusals: [503],
-  answer: Type.Object({ revision, changes }),
+  answer: Type.Object({ revision, changes: authoredChanges }),
   handle: async ({ actions, tagOf }) => {
-    const { revision: now, sinceFile } = await actions().settled();
+    const { revision: now, deviations } = await actions().settled();
     const etag = tagOf(now);
-    return { body: { revision: etag, changes: sinceFile }, etag };
+    return { body: { revision: etag, changes: authored(deviations) }, etag };
   },
 });
+
+function* authored(deviations: Iterable<Deviation>): Generator<AuthoredChange, void, undefined> {
+  for (const { change, at, by } of deviations) yield { ...change, at, by };
+}

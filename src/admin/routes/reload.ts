@@ -22,10 +22,11 @@ export const reloadRoute = route({
     ),
     revision,
   }),
-  handle: async ({ actions, query, precondition, tagOf }) => {
+  handle: async ({ actions, query, precondition, by, tagOf }) => {
     const { revision: after, ...done } = await actions().reload({
       dryRun: query.dry_run === true,
       precondition,
+      by,
     });
     return { body: { ...done, revision: tagOf(after) } };
   },

@@ -25,9 +25,9 @@ function serverWord(op: Word, path: string, summary: string): Route {
       if (operation?.op !== op) throw usage('body', `be what ${op} takes`);
       return operation;
     },
-    handle: async ({ actions, query, body, precondition, tagOf }) => {
+    handle: async ({ actions, query, body, precondition, by, tagOf }) => {
       const operation = body as Parameters<ReturnType<typeof actions>['change']>[0][number];
-      const options = { dryRun: query.dry_run === true, precondition };
+      const options = { dryRun: query.dry_run === true, precondition, by };
       const { revision, ...done } = await actions().change([operation], options);
       return { body: { ...done, revision: tagOf(revision) } };
     },

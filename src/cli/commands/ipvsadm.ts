@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `vsnat ipvsadm`, and the two that read and write what ipvsadm-save does. */
 import type { ChangeAnswer } from '../../admin/api.js';
+import { askedBy } from '../../admin/peer.js';
 import { describeChange } from '../../director/difference.js';
+import { tellDaemon } from '../ask.js';
 import type { Register, Session } from '../session.js';
 
 async function runIpvsadm(words: readonly string[], session: Session): Promise<void> {
@@ -33,7 +35,9 @@ export const restore: Register = (program, session) =>
         import('../names.js'),
       ]);
       const operations = await restoreOperations(await io.input(), machineNames());
-      const answer = await session.tell<ChangeAnswer>('/v1/change', { operations });
+      const answer = await tellDaemon<ChangeAnswer>(askedBy(session.peer, 'ipvsadm'), '/v1/change', {
+        operations,
+      });
       if (session.json) io.json(answer);
       else answer.changes.forEach((change) => io.line(describeChange(change)));
       for (const note of answer.notes) io.complain(`vsnat: note: ${note}`);

@@ -64,7 +64,7 @@ export function fakeActions(more: Partial<AdminActions> = {}): AdminActions {
     reload: () => Promise.resolve({ result: 'unchanged', changes: [], revision: 1 }),
     table: () => Promise.resolve({ size: 1024, timeouts: { tcp: 900, tcpFin: 120, udp: 300 }, services: [] }),
     numbers: () => Promise.resolve(new Listing(0, () => '', nobody)),
-    settled: () => Promise.resolve({ model: modelWith(web('a')), revision: 1, sinceFile: [] }),
+    settled: () => Promise.resolve({ model: modelWith(web('a')), revision: 1, deviations: [] }),
     change: () => Promise.resolve({ changes: [], notes: [], dryRun: false, revision: 1 }),
     endConnections: () => Promise.resolve(0),
     health: () => [],

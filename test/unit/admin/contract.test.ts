@@ -279,8 +279,44 @@ describe('a change', () => {
     expect((await served.ask('GET', '/v1/changes')).body).toMatchObject({ changes: [] });
     await served.post('/v1/weight', { ...aServer, weight: 9 });
     expect((await served.ask('GET', '/v1/changes')).body).toMatchObject({
-      changes: [{ kind: 'changed', name: 'web 10.2.1.2:8080', from: '1', to: '9' }],
+      changes: [{ kind: 'changed', name: 'web 10.2.1.2:8080', from: '1', to: '9', by: 'api' }],
     });
+  });
+
+  it('says by whom: what the asker calls itself, in the list, in the events and in the log', async () => {
+    await served.ask('POST', '/v1/reload', { headers: { 'vsnat-by': 'cli' } });
+    await served.post('/v1/weight', { ...aServer, weight: 8 }, { 'vsnat-by': 'deployer@ci' });
+    await served.daemon.reload();
+    await served.post('/v1/weight', { ...aServer, weight: 7 }, { 'vsnat-by': 'ipvsadm' });
+    const { body } = await served.ask('GET', '/v1/changes');
+    expect(body).toMatchObject({ changes: [{ to: '7', by: 'ipvsadm', at: expect.any(Number) as number }] });
+    const authors = async (kind: string): Promise<unknown[]> => {
+      const page = await served.ask('GET', `/v1/events?follow=0&kind=${kind}`);
+      return (page.body as { events: { detail: { by?: unknown } }[] }).events.map(({ detail }) => detail.by);
+    };
+    expect((await authors('change')).slice(-2)).toEqual(['deployer@ci', 'ipvsadm']);
+    expect((await authors('reload')).slice(-2)).toEqual(['cli', 'sighup']);
+    expect(served.machine.log.join('')).toContain('by=deployer@ci');
+  });
+
+  it.each([
+    ['a name beyond ASCII', 'r\u00f6ot'],
+    ['a name that would colour a terminal', '[31mroot'],
+    ['two names', 'cli api'],
+    ['a name that is too long', 'x'.repeat(33)],
+    ['no name', ''],
+    ['the daemon itself', 'sighup'],
+    ['the daemon itself, in capitals', 'Health'],
+  ])('is refused to %s, and nothing is changed', async (_, name) => {
+    const before = await weight();
+    const { status, body } = await served.post(
+      '/v1/weight',
+      { ...aServer, weight: 99 },
+      { 'vsnat-by': name },
+    );
+    expect(status).toBe(400);
+    expect((body as { error: { message: string } }).error.message).toMatch(/^vsnat-by: must /);
+    expect(await weight()).toBe(before);
   });
 
   it('of two writers who read the same is made once, and many who try again lose nothing', async () => {

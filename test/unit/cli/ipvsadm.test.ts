@@ -33,6 +33,14 @@ const listing = async (options = '-Ln'): Promise<string[]> =>
   (await ipvsadm(options)).out.replace(/\n$/, '').split('\n').slice(3);
 
 describe('ipvsadm', () => {
+  it('is who made the changes it makes, as are the rules it restores', async () => {
+    await must('-A -t 10.9.0.1:80 -s rr');
+    await run(['restore'], '-A -t 10.9.0.2:80 -s rr\n');
+    expect((await run(['changes'])).out).toMatch(/^\+ service tcp-10\.9\.0\.2-80 .* \(by ipvsadm at .*\)\n$/);
+    const events = (await run(['events'])).out.split('\n').filter((line) => line.includes(' change '));
+    expect(events.map((line) => line.endsWith('(by ipvsadm)'))).toEqual([true, true]);
+  });
+
   it('builds services up from nothing, edits them and takes them down', async () => {
     await must(
       '-A -t 10.9.0.1:80 -s sh -b sh-port',

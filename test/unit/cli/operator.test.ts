@@ -35,7 +35,8 @@ describe('words for a server', () => {
     expect((await ask('servers')).out).toMatch(/web +10\.2\.1\.2:8080 +serving +1 /);
     expect(await ask('weight', 'web', server, '7')).toMatchObject({ code: 0, out: line });
     expect((await ask('servers')).out).toMatch(/web +10\.2\.1\.2:8080 +serving +7 /);
-    expect((await ask('changes')).out).toBe(line);
+    expect((await ask('changes')).out).toMatch(/ weight 1 -> 7 \(by cli at 2\d{3}-\d\d-\d\dT.*Z\)\n$/);
+    expect((await ask('events')).out).toMatch(/ weight 1 -> 7 \(by cli\)\n/);
     expect(await ask('weight', 'web', server, 'file')).toMatchObject({ code: 0 });
     expect((await ask('changes')).out).toMatch(/^none: /);
   });
