@@ -7,7 +7,6 @@ template <class Addr>
 bool Directory::listen_at(Listeners<Addr>& listeners, const ListenSpec& place, const Services& services,
                           uint32_t service) {
   const Addr& address = place.address.get<Addr>();
-  listeners.insert(address, kVipMark, 0, 0);
   if (listeners.insert(address, place.protocol, place.port, service)) return true;
   const auto* other = listeners.find(address, place.protocol, place.port);
   const bool marked = services[service]->mark != 0;
@@ -29,7 +28,6 @@ Directory::Built Directory::build(const Services& services, const std::vector<ui
   size_t places[2] = {0, 0};
   for (const auto& service : services)
     places[service->family == 6] += service->listen.size() + service->servers.size();
-  for (const IpAddress& vip : directory->settings_.lingering_vips) ++places[vip.family == 6];
   directory->listeners4_.reserve(places[0]);
   directory->listeners6_.reserve(places[1]);
   for (size_t i = 0; i < order.size(); ++i) {
@@ -48,17 +46,30 @@ Directory::Built Directory::build(const Services& services, const std::vector<ui
       directory->place_servers(directory->listeners6_, service);
     }
   }
-  for (const IpAddress& vip : directory->settings_.lingering_vips) {
-    if (vip.family == 4) {
-      directory->listeners4_.insert(vip.v4, kVipMark, 0, 0);
-    } else {
-      directory->listeners6_.insert(vip.v6, kVipMark, 0, 0);
-    }
-  }
+  directory->index_vips(services);
   directory->place_one_packet_replies(services, order);
   directory->calling_servers_.build(services, order);
   if (directory->settings_.real_endpoints) directory->index_real_endpoints(services, order);
   return directory;
+}
+
+void Directory::index_vips(const Services& services) {
+  size_t vips[2] = {0, 0};
+  for (const auto& service : services) vips[service->family == 6] += service->listen.size();
+  for (const IpAddress& vip : settings_.lingering_vips) ++vips[vip.family == 6];
+  vips4_.reserve(vips[0]);
+  vips6_.reserve(vips[1]);
+  const auto add = [this](const IpAddress& vip) {
+    if (vip.family == 4) {
+      vips4_.insert(vip.v4);
+    } else {
+      vips6_.insert(vip.v6);
+    }
+  };
+  for (const auto& service : services) {
+    for (const ListenSpec& place : service->listen) add(place.address);
+  }
+  for (const IpAddress& vip : settings_.lingering_vips) add(vip);
 }
 
 template <class Addr>

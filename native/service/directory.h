@@ -48,7 +48,7 @@ class Directory {
 
   template <class Addr>
   bool is_vip(const Addr& address) const {
-    return listeners<Addr>().find(address, kVipMark, 0) != nullptr;
+    return of<Addr>(vips4_, vips6_).contains(address);
   }
   template <class Addr>
   bool is_real_server(const Addr& address) const {
@@ -78,8 +78,8 @@ class Directory {
 
  private:
   static constexpr OnePacketReply kAmbiguousReply{{}, {}, 0, 0, true};
-  // Protocol numbers no service can have (RFC 5237: 253, 254 are for experiments).
-  static constexpr uint8_t kVipMark = 253, kRealServerMark = 254;
+  // A protocol number no service can have (RFC 5237: it is for experiments).
+  static constexpr uint8_t kRealServerMark = 254;
 
   template <class Addr>
   using Listeners = Places<Addr>;
@@ -106,6 +106,7 @@ class Directory {
                         uint32_t service);
   template <class Addr>
   void place_servers(Listeners<Addr>& listeners, const Service& service);
+  void index_vips(const Services& services);
   void place_one_packet_replies(const Services& services, const std::vector<uint32_t>& order);
   template <class Addr>
   void place_one_packet_reply(Listeners<Addr>& places, const Addr& server, uint16_t port,
@@ -113,6 +114,8 @@ class Directory {
   void index_real_endpoints(const Services& services, const std::vector<uint32_t>& order);
 
   Settings settings_;
+  Addresses<wire::Addr4> vips4_;
+  Addresses<wire::Addr6> vips6_;
   Listeners<wire::Addr4> listeners4_;
   Listeners<wire::Addr6> listeners6_;
   bool any_port_of_mark_ = false, any_port_ = false;

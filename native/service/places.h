@@ -41,8 +41,7 @@ struct Places {
   uint32_t mask = 0;
 
   void reserve(size_t places) {
-    // Each listener needs its own entry and, at worst, one for its address.
-    const size_t size = std::bit_ceil(places * 4 + 2);
+    const size_t size = std::bit_ceil(places * 2 + 2);
     entries.assign(size, Entry{});
     mask = uint32_t(size - 1);
   }
@@ -79,6 +78,40 @@ struct Places {
     e.service = service;
     return true;
   }
+};
+
+/** A set of addresses, dense because every packet asks it about both of its own. Open addressing, at most half full. */
+template <class Addr>
+class Addresses {
+ public:
+  /** Makes room for so many, and forgets what was there. */
+  void reserve(size_t addresses) {
+    entries_.assign(std::bit_ceil(addresses * 2 + 1), Entry{});
+    mask_ = uint32_t(entries_.size() - 1);
+  }
+
+  void insert(const Addr& address) {
+    Entry& entry = entries_[place_of(address)];
+    entry.address = address;
+    entry.used = true;
+  }
+  bool contains(const Addr& address) const { return entries_[place_of(address)].used; }
+
+ private:
+  struct Entry {
+    Addr address{};
+    bool used = false;
+  };
+
+  /** Where it is, or would be. */
+  uint32_t place_of(const Addr& address) const {
+    for (uint32_t i = Places<Addr>::hash(address, 0, 0) & mask_;; i = (i + 1) & mask_) {
+      if (!entries_[i].used || entries_[i].address == address) return i;
+    }
+  }
+
+  std::vector<Entry> entries_;
+  uint32_t mask_ = 0;
 };
 
 }  // namespace vsnat::service
