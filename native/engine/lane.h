@@ -47,6 +47,7 @@ class Lane {
     counters.rx_bytes.add(bytes);
     if (count > 1) {
       for (unsigned i = 0; i < count; ++i) nat::warm(core, pending_[i]);
+      for (unsigned i = 0; i < count; ++i) nat::heat(core, snapshot, pending_[i]);
     }
     for (unsigned i = 0; i < count; ++i) {
       const nat::Outcome outcome = nat::finish(core, snapshot, now, packets[i], pending_[i]);

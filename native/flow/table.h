@@ -166,8 +166,12 @@ class Table {
 
   /** Ask for the bucket's cache line ahead of the lookup. */
   void prefetch(uint64_t hash) const { vsnat::prefetch(&bucket_at(shard_index(hash), home_bucket(hash))); }
-  /** Once the bucket line is there: ask for the records whose tag fits. */
-  void prefetch_flow(uint64_t hash) const;
+  /** Once the bucket line is there: ask for the first record whose tag fits. Its number, or kNoFlow when there is none. */
+  uint32_t prefetch_flow(uint64_t hash) const;
+  /** Once that record is there: which server its flow has. Read without the lock, so for a hint alone. */
+  [[gnu::no_sanitize_thread]] uint32_t likely_server(uint32_t index) const {
+    return __atomic_load_n(&flow_at(index)->server_slot, __ATOMIC_RELAXED);
+  }
 
   /** Holds a flow's shard. Everything below is called under the guard of the hash's shard. */
   class Guard {

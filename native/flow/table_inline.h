@@ -44,12 +44,14 @@ typename Table<Addr>::FlowT* Table<Addr>::find_reply(uint64_t hash, uint8_t prot
 }
 
 template <class Addr>
-void Table<Addr>::prefetch_flow(uint64_t hash) const {
+uint32_t Table<Addr>::prefetch_flow(uint64_t hash) const {
   const Bucket& bucket = bucket_at(shard_index(hash), home_bucket(hash));
   // Read without the lock: a stale tag costs a useless prefetch, never a wrong answer.
   const uint32_t found = bucket.match(tag_of(hash));
-  const unsigned slot = found == 0 ? 0 : unsigned(std::countr_zero(found));
-  vsnat::prefetch(flow_at(__atomic_load_n(&bucket.index[slot], __ATOMIC_RELAXED)));
+  if (found == 0) return kNoFlow;
+  const uint32_t index = __atomic_load_n(&bucket.index[std::countr_zero(found)], __ATOMIC_RELAXED);
+  vsnat::prefetch(flow_at(index));
+  return index;
 }
 
 template <class Addr>

@@ -92,13 +92,19 @@ void prepare(Core& core, const Snapshot& snapshot, Packet& packet, Pending& pend
   }
 }
 
-void warm(Core& core, const Pending& pending) {
+void warm(Core& core, Pending& pending) {
+  pending.likely_flow = flow::kNoFlow;
   if (pending.role != Pending::Role::request && pending.role != Pending::Role::reply) return;
-  if (pending.view.family == 4) {
-    core.tables.v4.prefetch_flow(pending.hash);
-  } else {
-    core.tables.v6.prefetch_flow(pending.hash);
-  }
+  pending.likely_flow = pending.view.family == 4 ? core.tables.v4.prefetch_flow(pending.hash)
+                                                 : core.tables.v6.prefetch_flow(pending.hash);
+}
+
+void heat(Core& core, const Snapshot& snapshot, const Pending& pending) {
+  if (pending.likely_flow == flow::kNoFlow) return;
+  const uint32_t slot = pending.view.family == 4 ? core.tables.v4.likely_server(pending.likely_flow)
+                                                 : core.tables.v6.likely_server(pending.likely_flow);
+  prefetch(&core.tally.server(slot));
+  snapshot.prefetch_server(slot);
 }
 
 Outcome finish(Core& core, const Snapshot& snapshot, Now now, Packet& packet, Pending& pending) {

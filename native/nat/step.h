@@ -30,8 +30,8 @@
 // One packet in is at most one packet out, but for the pieces of datagrams: a first piece sets those free that waited for
 // it. They are asked for with drain(), which the caller does after every packet it has finished and written.
 //
-// A verdict is three calls so that a burst can overlap its cache misses: prepare() parses, hashes and
-// prefetches the bucket; warm() prefetches the record; finish() does the work. step() is the three in a row.
+// A verdict is four calls so that a burst can overlap its cache misses: prepare() parses, hashes and prefetches the bucket;
+// warm() prefetches the record; heat() what is by its server; finish() does the work. step() is the first and the last.
 #pragma once
 
 #include <cstdint>
@@ -132,13 +132,15 @@ struct Pending {
 
   wire::PacketView view;
   uint64_t hash = 0;
+  uint32_t likely_flow = flow::kNoFlow;  // what warm() found; a hint
   Role role = Role::dropped;
   bool to_vip = false;
   DropReason reason = wire::kNoDrop;
 };
 
 void prepare(Core& core, const service::Snapshot& snapshot, Packet& packet, Pending& pending);
-void warm(Core& core, const Pending& pending);
+void warm(Core& core, Pending& pending);
+void heat(Core& core, const service::Snapshot& snapshot, const Pending& pending);
 Outcome finish(Core& core, const service::Snapshot& snapshot, Now now, Packet& packet, Pending& pending);
 
 inline Outcome step(Core& core, const service::Snapshot& snapshot, Now now, Packet& packet) {

@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/prefetch.h"
 #include "service/directory.h"
 #include "service/load.h"
 #include "service/policy.h"
@@ -93,6 +94,8 @@ class Snapshot {
     const Server* first = service.servers.data();
     return server >= first && server < first + service.servers.size() ? server : nullptr;
   }
+  /** For server_gone(). */
+  void prefetch_server(uint32_t slot) const { prefetch(server_at_.data() + slot); }
   /** Null when the slot is not in this snapshot. */
   const Server* server_at(uint32_t slot) const { return server_at_[slot]; }
   /** Null when the slot is not in this snapshot. */
