@@ -159,7 +159,7 @@ const reloader = new Reloader({
   now: Date.now,
 });
 const admin = { requests: [], times: [], rejected: [], streams: 0, streamsDropped: 0 };
-const registry = new MetricsRegistry(() => takeSample(director, reloader, build, admin));
+const registry = new MetricsRegistry(() => takeSample(director, { reloader, runTime }, build, admin));
 
 const works: readonly (readonly [what: string, work: () => unknown])[] = [
   ['nothing', () => undefined],

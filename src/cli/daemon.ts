@@ -26,7 +26,7 @@ import { RunTime, type Precondition } from '../director/run-time.js';
 import { formatEndpoint, type Model, type RealServer } from '../model/index.js';
 import type { HostLog } from '../host/index.js';
 import { applyFile, brief, changer, clipped, reloadAnswerer, startTicking } from './at-run-time.js';
-import { adopted, directorStatus, takeSample } from './facts.js';
+import { adopted, directorStatus, takeSample, type Remembering } from './facts.js';
 import type { Logger } from './log.js';
 import { narrate } from './narrate.js';
 import type { Notifier } from './notify.js';
@@ -157,8 +157,14 @@ export async function startDaemon<D extends Dataplane>(
       now: parts.now,
     });
     const build = { version: options.version, node: process.versions.node, addonAbi: parts.addonAbi };
-    const metricsPort = await serveMetrics(director, reloader, build, admin, undos, onFailure, (change) =>
-      log.warn(change, detailText(change)),
+    const metricsPort = await serveMetrics(
+      director,
+      { reloader, runTime },
+      build,
+      admin,
+      undos,
+      onFailure,
+      (change) => log.warn(change, detailText(change)),
     );
     options.signal?.throwIfAborted();
 
@@ -215,7 +221,7 @@ const stoppingError = (): VsnatError =>
 
 async function serveMetrics(
   director: Director,
-  reloader: Reloader,
+  remembering: Remembering,
   build: { readonly version: string; readonly node: string; readonly addonAbi: number },
   admin: AdminServer,
   undos: UndoStack,
@@ -226,7 +232,7 @@ async function serveMetrics(
   if (listen === null) return null;
   const server = await openMetrics({
     listen,
-    registry: new MetricsRegistry(() => takeSample(director, reloader, build, admin.facts), { onDetail }),
+    registry: new MetricsRegistry(() => takeSample(director, remembering, build, admin.facts), { onDetail }),
     notReady: () =>
       adopted(director) ? director.hostTrouble() : 'a queue has not yet adopted the newest configuration',
     onFailure,

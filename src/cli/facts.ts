@@ -4,6 +4,7 @@ import type { DirectorStatus } from '../admin/api.js';
 import type { Counters } from '../dataplane/dataplane.js';
 import type { Director } from '../director/director.js';
 import type { Reloader } from '../director/reload.js';
+import type { RunTime } from '../director/run-time.js';
 import type { AdminFacts } from '../metrics/admin.js';
 import type { BuildFacts, Sample } from '../metrics/definition.js';
 import { formatEndpoint } from '../model/index.js';
@@ -18,10 +19,16 @@ export function adopted(director: AnyDirector, counters: Counters = director.cou
   return counters.queues.every((queue) => queue.generation >= director.generation);
 }
 
+/** Who knows of the file. */
+export interface Remembering {
+  readonly reloader: Reloader;
+  readonly runTime: Pick<RunTime, 'deviationCount'>;
+}
+
 /** All counters are of one moment, whenever they are read of a service. */
 export function takeSample(
   director: AnyDirector,
-  reloader: Reloader,
+  { reloader, runTime }: Remembering,
   build: BuildFacts,
   admin: AdminFacts,
 ): Sample {
@@ -32,6 +39,7 @@ export function takeSample(
     reloads: reloader.numbers,
     publishes: director.publishes,
     generation: director.generation,
+    deviations: runTime.deviationCount,
     counters,
     defence: director.defence,
     services: director.listing(counters),

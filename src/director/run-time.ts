@@ -34,6 +34,7 @@ import { problemsOf } from '../config/index.js';
 import { usualAsker } from './asker.js';
 import { describeChange, diffModels, diffServices, type Change } from './diff.js';
 import { keepChanges, type Kept } from './keep.js';
+import { reuseServices } from './reuse.js';
 import type { Director } from './director.js';
 import type { Numbers } from './accounts.js';
 import { Ledger } from './ledger.js';
@@ -110,6 +111,11 @@ export class RunTime {
   /** When and by whom something was last changed, by the thing. */
   readonly #authors = new Map<string, { readonly at: number; readonly by: string }>();
   #mostAuthors = leastAuthors;
+  #counted: { readonly file: Model | null; readonly model: Model | null; readonly count: number } = {
+    file: null,
+    model: null,
+    count: 0,
+  };
   readonly #now: () => number;
 
   /** `now` in Unix milliseconds. */
@@ -142,6 +148,17 @@ export class RunTime {
   /** The same, with when and by whom. */
   get deviations(): readonly Deviation[] {
     return [...this.#authored(this.#differing())];
+  }
+
+  /** How many they are. Asked at every scrape, and looked for only when something has changed. */
+  get deviationCount(): number {
+    const { model } = this.#director;
+    if (this.#counted.file !== this.#file || this.#counted.model !== model) {
+      let count = 0;
+      for (const change of this.#differing()) if (change.what !== 'setting') count += 1;
+      this.#counted = { file: this.#file, model, count };
+    }
+    return this.#counted.count;
   }
 
   *#authored(changes: Iterable<Change>): Generator<Deviation, void, undefined> {
@@ -200,7 +217,8 @@ export class RunTime {
       this.#ledger.look(this.#director.tallies());
       const changes = await this.#director.apply(model);
       this.#remember(changes);
-      this.#file = file;
+      // With the objects that run where they say the same: what differs is then found at a glance.
+      this.#file = reuseServices(this.#director.model, file);
       if (file.admin.runTimeChanges === 'drop') this.#timeouts = kernelSetTimeouts;
       this.#ledger.look(this.#director.tallies());
       return { changes, lost, notes };

@@ -58,6 +58,13 @@ export const configMetrics: readonly MetricDefinition[] = [
     series: ({ generation }) => single(generation),
   },
   {
+    name: 'vsnat_config_run_time_changes',
+    help: 'Differences between what runs and the last file, made at run time; GET /v1/changes and vsnat changes list them.',
+    type: 'gauge',
+    labels: [],
+    series: ({ deviations }) => single(deviations),
+  },
+  {
     name: 'vsnat_config_publishes_total',
     help: 'Snapshots published: at the start, by reloads and changes, and when health or a slow start moves weights.',
     type: 'counter',

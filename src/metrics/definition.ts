@@ -26,6 +26,8 @@ export interface Sample {
   readonly publishes: Publishes;
   /** Of the snapshot published last. */
   readonly generation: number;
+  /** Differences between what runs and the last file. */
+  readonly deviations: number;
   readonly counters: Counters;
   readonly defence: DefenceState;
   readonly services: Counted<CountedService>;

@@ -123,6 +123,14 @@ export const serviceMetrics: readonly MetricDefinition[] = [
   ),
   numberOf(
     'servers',
+    'vsnat_server_draining',
+    '1 while the real server is drained or disabled and still has connections.',
+    'gauge',
+    ofServer,
+    ({ draining }) => draining,
+  ),
+  numberOf(
+    'servers',
     'vsnat_server_overloaded',
     '1 while the real server is above its connection threshold and takes no new connections.',
     'gauge',

@@ -40,6 +40,7 @@ export class ServerSum implements Sum<ServerReport> {
   weight = 0;
   effectiveWeight = 0;
   overloaded = 0;
+  draining = 0;
   /** Servers that somebody checks, and of those the ones that are up. */
   checked = 0;
   up = 0;
@@ -60,6 +61,7 @@ export class ServerSum implements Sum<ServerReport> {
     if (standing.health !== null) this.checked += 1;
     if (standing.health === 'up') this.up += 1;
     if (server.overloaded) this.overloaded += 1;
+    if (isDraining(server)) this.draining += 1;
     this.active += server.active;
     this.inactive += server.inactive;
     this.persistent += server.persistent;
@@ -84,6 +86,9 @@ export class ServerSum implements Sum<ServerReport> {
     this.retransmissionsOut += signals.retransmissionsOut;
   }
 }
+
+const isDraining = ({ standing: { place }, active, inactive }: ServerReport): boolean =>
+  (place === 'draining' || place === 'disabled') && active + inactive > 0;
 
 /** Of histograms with equal bounds. */
 export class HistogramSum implements Sum<Pick<Histogram, 'counts' | 'sum'>> {

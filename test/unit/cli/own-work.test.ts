@@ -94,6 +94,16 @@ describe('what the daemon does itself', () => {
       expect([sum(page, times), sum(page, counts)], times).toEqual([expected, expected]);
   });
 
+  it('knows how far it is from its file', async () => {
+    const distance = async (): Promise<number> => sum(await scraped(), 'vsnat_config_run_time_changes');
+    await asked('POST', '/v1/reload');
+    expect(await distance()).toBe(0);
+    await setWeight(9);
+    expect(await distance()).toBe(1);
+    await asked('POST', '/v1/reload');
+    expect(await distance()).toBe(0);
+  });
+
   it('is an event: a reload, also one that was refused, a change, and a device that fails', async () => {
     await reloadMistake();
     await setWeight(9);

@@ -107,6 +107,7 @@ export function busySample(): Sample {
       swapTimes: { counts: [0, 9, 0, 0, 0, 0, 0, 0], sum: 0.036 },
     },
     generation: 4,
+    deviations: 6,
     counters: dataplane.counters(),
     admin: {
       requests: [{ route: 'GET /v1/status', code: 200, count: 3 }],
