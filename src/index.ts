@@ -136,6 +136,7 @@ export type {
 // Numbers of the dataplane.
 export type {
   Counters,
+  CountersPart,
   DeviceFacts,
   Ending,
   FlowRow,

@@ -133,8 +133,8 @@ double append_signals(Rows& rows, engine::Engine& engine, uint32_t slot) {
   return double(begin / width);
 }
 
-/** Nothing for a slot that is not configured and has nothing to tell. */
-void append_server(Rows& rows, Rows& signals, engine::Engine& engine, uint32_t slot, bool configured) {
+/** Nothing for a slot that is not configured and has nothing to tell. `signals` is null when nobody wants them. */
+void append_server(Rows& rows, Rows* signals, engine::Engine& engine, uint32_t slot, bool configured) {
   using Tally = nat::ServerTally;
   const service::ServerLoad& load = engine.load(slot);
   const double persistent = load.persistent.load(std::memory_order_relaxed);
@@ -146,7 +146,7 @@ void append_server(Rows& rows, Rows& signals, engine::Engine& engine, uint32_t s
   if (!configured && load.total() == 0 && persistent == 0 && !has_counted) return;
   // Before the connections, so that there are never fewer of those. What never carried a packet has none; looking
   // for them would bring its page of counters into being.
-  const double signals_at = has_counted ? append_signals(signals, engine, slot) : -1;
+  const double signals_at = signals && has_counted ? append_signals(*signals, engine, slot) : -1;
   const double row[] = {
       double(slot),
       double(load.active.load(std::memory_order_relaxed)),
@@ -178,22 +178,25 @@ void append_service(Rows& rows, engine::Engine& engine, uint32_t slot, const ser
 
 }  // namespace
 
-Napi::Object encode_counters(Napi::Env env, engine::Engine& engine) {
+Napi::Object encode_counters(Napi::Env env, engine::Engine& engine, CountersPart part) {
   Napi::Object out = Napi::Object::New(env);
   Napi::Array queues = Napi::Array::New(env);
   for (size_t q = 0; q < engine.queue_count(); ++q) queues.Set(uint32_t(q), encode_queue(env, engine, q));
 
   const service::Snapshot* snapshot = engine.current();
   Rows servers, signals, services;
-  for (uint32_t slot = 0; slot < engine.limits().server_slots; ++slot) {
+  const bool has_slots = part != CountersPart::kQueues;
+  const uint32_t server_slots = has_slots ? uint32_t(engine.limits().server_slots) : 0;
+  const uint32_t service_slots = has_slots ? uint32_t(engine.limits().service_slots) : 0;
+  for (uint32_t slot = 0; slot < server_slots; ++slot) {
     const bool configured = snapshot && snapshot->server_at(slot) != nullptr;
-    append_server(servers, signals, engine, slot, configured);
+    append_server(servers, part == CountersPart::kAll ? &signals : nullptr, engine, slot, configured);
   }
-  std::vector<const service::Service*> configured(engine.limits().service_slots);
-  if (snapshot) {
+  std::vector<const service::Service*> configured(service_slots);
+  if (snapshot && has_slots) {
     for (const auto& service : snapshot->services) configured[service->slot] = service.get();
   }
-  for (uint32_t slot = 0; slot < engine.limits().service_slots; ++slot) {
+  for (uint32_t slot = 0; slot < service_slots; ++slot) {
     append_service(services, engine, slot, configured[slot]);
   }
   out.Set("queues", queues);

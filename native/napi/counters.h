@@ -11,6 +11,9 @@
 
 namespace vsnat::binding {
 
-Napi::Object encode_counters(Napi::Env env, engine::Engine& engine);
+/** How much of it: most who ask look at a part, and signals are four fifths of all there is. */
+enum class CountersPart { kAll, kTraffic, kQueues };
+
+Napi::Object encode_counters(Napi::Env env, engine::Engine& engine, CountersPart part);
 
 }  // namespace vsnat::binding

@@ -305,7 +305,10 @@ Napi::Value EngineBinding::direct(const Napi::CallbackInfo& info) {
 Napi::Value EngineBinding::counters(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!open(env)) return {};
-  return encode_counters(env, *engine_);
+  const std::string part = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "all";
+  if (part == "queues") return encode_counters(env, *engine_, CountersPart::kQueues);
+  if (part == "traffic") return encode_counters(env, *engine_, CountersPart::kTraffic);
+  return encode_counters(env, *engine_, CountersPart::kAll);
 }
 
 Napi::Value EngineBinding::flows(const Napi::CallbackInfo& info) {

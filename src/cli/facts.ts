@@ -15,7 +15,7 @@ type AnyDirector = Pick<
 >;
 
 /** Whether every queue works with the snapshot published last. */
-export function adopted(director: AnyDirector, counters: Counters = director.counters()): boolean {
+export function adopted(director: AnyDirector, counters: Counters = director.counters('queues')): boolean {
   return counters.queues.every((queue) => queue.generation >= director.generation);
 }
 
@@ -50,7 +50,7 @@ export function takeSample(
 }
 
 export function directorStatus(director: AnyDirector, reloader: Reloader): DirectorStatus {
-  const counters = director.counters();
+  const counters = director.counters('queues');
   const { model } = director;
   const { queues } = counters;
   const sum = (read: (queue: Counters['queues'][number]) => number): number =>

@@ -266,6 +266,12 @@ export interface CheckCounters {
   readonly flows: number;
 }
 
+/**
+ * How much of the counters is read: all of them; `traffic`, all but signals, which are then as if nothing had been noticed;
+ * `queues`, those of queues and tables, without servers and services. Of a hundred thousand servers each is several times the next.
+ */
+export type CountersPart = 'all' | 'traffic' | 'queues';
+
 /** Everything the dataplane counts. Slots are its own numbers for services and servers. */
 export interface Counters {
   readonly queues: readonly QueueCounters[];
@@ -386,7 +392,7 @@ export interface Dataplane {
   defend(defence: DefenceSpec): void;
   /** Whether translated packets may leave as frames, past the kernel's second routing; from the next packet on. */
   direct(on: boolean): void;
-  counters(): Counters;
+  counters(part?: CountersPart): Counters;
   /** Walk the flow table, then the templates, a page at a time; rows are copied shard by shard, so the walk never stops traffic. */
   flows(cursor: number, limit: number): FlowPage;
   /** Why packets can no longer be moved (the device was deleted under us), or null while all is well. */

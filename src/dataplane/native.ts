@@ -13,6 +13,7 @@ import type {
   CheckEnds,
   CheckLeads,
   Counters,
+  CountersPart,
   Dataplane,
   DefenceSpec,
   DeviceFacts,
@@ -64,7 +65,7 @@ export interface Engine {
   endCheck(ends: CheckEnds): void;
   defend(defence: DefenceSpec): void;
   direct(on: boolean): void;
-  counters(): RawCounters;
+  counters(part?: CountersPart): RawCounters;
   flows(cursor: number, limit: number): FlowPage;
   start(): void;
   process(packet: MemoryPacket): ProcessedPacket;
@@ -239,8 +240,8 @@ class NativeDataplane implements Dataplane {
     translated(() => this.engine.direct(on));
   }
 
-  counters(): Counters {
-    return decodeCounters(translated(() => this.engine.counters()));
+  counters(part: CountersPart = 'all'): Counters {
+    return decodeCounters(translated(() => this.engine.counters(part)));
   }
 
   flows(cursor: number, limit: number): FlowPage {

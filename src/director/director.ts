@@ -10,7 +10,14 @@
 import { availableParallelism } from 'node:os';
 
 import { parseConfig } from '../config/index.js';
-import type { Counters, Dataplane, DeviceFacts, Ending, TunOptions } from '../dataplane/dataplane.js';
+import type {
+  Counters,
+  CountersPart,
+  Dataplane,
+  DeviceFacts,
+  Ending,
+  TunOptions,
+} from '../dataplane/dataplane.js';
 import { limitsFor, MemoryDataplane, TunDataplane } from '../dataplane/native.js';
 import type { MemoryPacket, ProcessedPacket } from '../dataplane/packet-engine.js';
 import {
@@ -326,9 +333,9 @@ export class Director {
     return count;
   }
 
-  /** Everything counted since the start, by queue and by slot; services() has it by name. */
-  counters(): Counters {
-    return this.#dataplane.counters();
+  /** Everything counted since the start, by queue and by slot, or part of it; services() has it by name. */
+  counters(part: CountersPart = 'all'): Counters {
+    return this.#dataplane.counters(part);
   }
 
   /** Which defences against floods are on, and how hard they work. */
@@ -369,7 +376,7 @@ export class Director {
    * @internal
    */
   tallies(): Iterable<ServiceTally> {
-    return this.#reconciler.tallies(this.counters());
+    return this.#reconciler.tallies(this.counters('traffic'));
   }
 
   /** A page of the tracked connections, about `limit` of them. Start with cursor 0, go on with `next` until it is null. */

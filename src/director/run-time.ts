@@ -41,9 +41,12 @@ import { Ledger } from './ledger.js';
 import { Listing } from './listing.js';
 import type { Operation } from './operation.js';
 import { Pace, paced } from './pace.js';
-import type { ServerReport } from './report.js';
+import type { ServerReport, ServiceListing } from './report.js';
 
-export type ChangeableDirector = Pick<Director, 'apply' | 'change' | 'model' | 'listing' | 'tallies'>;
+export type ChangeableDirector = Pick<
+  Director,
+  'apply' | 'change' | 'counters' | 'model' | 'listing' | 'tallies'
+>;
 
 /**
  * Called in the change's own turn, before anything is done, with the revision it is about to replace; throws to refuse.
@@ -280,7 +283,7 @@ export class RunTime {
   /** Totals since the last zero, and rates, by name. */
   async numbers(): Promise<Listing<NumbersListing>> {
     await this.#look();
-    return this.#director.listing().map(({ service, servers: { length, nameAt } }) => ({
+    return this.#listing().map(({ service, servers: { length, nameAt } }) => ({
       service,
       ...this.#ledger.ofService(service),
       servers: new Listing(length, nameAt, (index) => ({
@@ -288,6 +291,11 @@ export class RunTime {
         ...this.#ledger.ofServer(service, nameAt(index)),
       })),
     }));
+  }
+
+  /** What is shown here has nothing of signals. */
+  #listing(): Listing<ServiceListing> {
+    return this.#director.listing(this.#director.counters('traffic'));
   }
 
   /** To be called every two seconds; rates are made of it. */
@@ -321,7 +329,7 @@ export class RunTime {
 
   *#tableServices(): Generator<TableServiceListing, void, undefined> {
     const { services } = this.#director.model;
-    const listing = this.#director.listing();
+    const listing = this.#listing();
     const places = new Map(services.map((_, index) => [listing.nameAt(index), index]));
     for (const service of services) {
       const place = places.get(service.name);

@@ -2,6 +2,9 @@
 /** The addon's class over a memory device: what goes in, what comes out, what it refuses. */
 import { describe, expect, it } from 'vitest';
 
+import { decodeCounters } from '../../src/dataplane/counters.js';
+import type { Counters } from '../../src/dataplane/dataplane.js';
+import { noSignals } from '../../src/dataplane/signals.js';
 import { addon, countersOf, memoryOptions, oneService, syn } from './support.js';
 
 const open = (): InstanceType<typeof addon.Engine> => new addon.Engine(memoryOptions);
@@ -91,6 +94,29 @@ describe('a memory engine', () => {
       () => engine.expire(0),
     ];
     for (const call of calls) expect(call).toThrow('engine: is closed');
+  });
+
+  it('tells the part of its counters that is asked for, and that is the same as in the whole', () => {
+    const engine = open();
+    engine.publish(oneService);
+    const [client, vip] = ['198.51.100.7', '192.0.2.10'] as const;
+    for (const nowMs of [0, 1000]) engine.process({ packet: syn(client, 1, vip, 80), nowMs }); // the second is a sign
+    const all = decodeCounters(engine.counters());
+    const traffic = decodeCounters(engine.counters('traffic'));
+    const queues = decodeCounters(engine.counters('queues'));
+    expect(all.servers.map(({ signals }) => signals.synRepeated)).toEqual([1, 0]);
+    expect(traffic.servers).toEqual(all.servers.map((server) => ({ ...server, signals: noSignals })));
+    expect(traffic.services).toEqual(all.services);
+    expect(traffic.totals).toEqual(all.totals);
+    expect([queues.servers, queues.services]).toEqual([[], []]);
+    const lasting = ({ queues: [queue], flowTable }: Counters): object => ({
+      ...queue,
+      busyNanoseconds: 0,
+      flowTable,
+    });
+    expect(lasting(traffic)).toEqual(lasting(all));
+    expect(lasting(queues)).toEqual(lasting(all));
+    engine.close();
   });
 
   it('does not process before the first snapshot', () => {
