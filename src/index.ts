@@ -124,13 +124,12 @@ export { tcpPacket, udpPacket, type TcpOptions } from './packet/build.js';
 export { readPacket, type PacketFacts } from './packet/read.js';
 export type { TcpFlag } from './packet/wire.js';
 export type { MemoryPacket, OutputPacket, ProcessedPacket } from './dataplane/packet-engine.js';
-export { openTuntap2 } from './dataplane/packet-stream.js';
+export { openTuntap2, type Tuntap2Device, type Tuntap2Options } from './dataplane/tuntap2.js';
 export type {
   AttachedStream,
   AttachOptions,
   PacketStream,
   StreamCounters,
-  Tuntap2Device,
 } from './dataplane/packet-stream.js';
 
 // Numbers of the dataplane.

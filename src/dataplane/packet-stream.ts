@@ -8,9 +8,6 @@
  * descriptor a writev is one packet, so two corked packets would leave as one. While the stream asks for a pause, packets
  * are dropped and counted, as a router with a full queue does: buffering would only add delay.
  */
-import { createRequire } from 'node:module';
-
-import { VsnatError } from '../errors.js';
 import type { PacketEngine } from './packet-engine.js';
 
 /** What attach() needs of a stream of IP packets: the shape of a Duplex, and of a device of tuntap2. */
@@ -97,34 +94,4 @@ export function attachStream(
     stream.on('error', onError); // stays attached: an 'error' without a listener would end the process
   });
   return { counters, closed, detach: () => detach() };
-}
-
-/** What vsnat uses of tuntap2's Tun class. */
-export interface Tuntap2Device extends PacketStream {
-  readonly name: string;
-  isUp: boolean;
-  mtu: number;
-  ipv4: string;
-  ipv6: string;
-  release(done?: () => void): unknown;
-}
-
-/**
- * Opens a TUN device with tuntap2, if the user has installed it. It picks the name, has one queue and no offloads.
- * Its release() waits for a read that an idle device never finishes: delete the link (`ip link del NAME`) to end it.
- */
-export function openTuntap2(
-  require: (id: string) => unknown = createRequire(import.meta.url),
-): Tuntap2Device {
-  let module_: { readonly Tun: new () => Tuntap2Device };
-  try {
-    module_ = require('tuntap2') as typeof module_;
-  } catch (cause) {
-    throw new VsnatError(
-      'VSNAT_DATAPLANE',
-      'tuntap2: must be installed to open a device through it; run `npm install tuntap2`, or use the built-in TUN device',
-      { cause },
-    );
-  }
-  return new module_.Tun();
 }

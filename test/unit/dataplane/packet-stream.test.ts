@@ -5,12 +5,7 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 
 import type { MemoryPacket, PacketEngine, ProcessedPacket } from '../../../src/dataplane/packet-engine.js';
-import {
-  attachStream,
-  openTuntap2,
-  type PacketStream,
-  type Tuntap2Device,
-} from '../../../src/dataplane/packet-stream.js';
+import { attachStream, type PacketStream } from '../../../src/dataplane/packet-stream.js';
 import { VsnatError } from '../../../src/errors.js';
 
 const vnet = new Uint8Array(10);
@@ -33,24 +28,14 @@ class EchoEngine implements PacketEngine {
   }
 }
 
-/** The shape of tuntap2's Tun: an emitter with write(), not a Duplex, and no cork(). */
-class FakeTun extends EventEmitter implements Tuntap2Device {
-  readonly name = 'tun0';
-  isUp = false;
-  mtu = 1500;
-  ipv4 = '';
-  ipv6 = '';
+/** The least that a stream of packets is: an emitter with write(). */
+class FakeTun extends EventEmitter implements PacketStream {
   readonly written: Uint8Array[] = [];
   willing = true;
 
   write(packet: Uint8Array): boolean {
     this.written.push(packet);
     return this.willing;
-  }
-
-  release(done?: () => void): void {
-    this.emit('close');
-    done?.();
   }
 }
 
@@ -94,7 +79,7 @@ describe('a packet stream', () => {
     const engine = new EchoEngine();
     const tun = new FakeTun();
     const { closed } = attachStream(engine, tun);
-    tun.release();
+    tun.emit('close');
     tun.emit('close');
     await closed;
     tun.emit('data', bytes(1));
@@ -124,16 +109,5 @@ describe('a packet stream', () => {
     stream.push(bytes(7));
     await new Promise((resolve) => setImmediate(resolve));
     expect(written).toEqual([bytes(7)]);
-  });
-});
-
-describe('tuntap2', () => {
-  it('is opened when it is installed', () => {
-    const device = openTuntap2((id) => (id === 'tuntap2' ? { Tun: FakeTun } : undefined));
-    expect(device.name).toBe('tun0');
-  });
-
-  it('is asked for by name when it is not', () => {
-    expect(() => openTuntap2()).toThrow(/^tuntap2: must be installed .* run `npm install tuntap2`/);
   });
 });
