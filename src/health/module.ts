@@ -7,6 +7,7 @@
 import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 
+import { readTypeScript } from '../modules/typescript.js';
 import { bad, good, type Answer, type Checker, type QuestionOf } from './checker.js';
 import { codeOf } from './message.js';
 
@@ -77,8 +78,10 @@ export function moduleChecker(load: typeof importVersion = importVersion): Check
 }
 
 /** Node keeps every version it has imported; a file that changes every minute for months is a leak. */
-const importVersion = (file: string, version: string): Promise<unknown> =>
-  import(`${pathToFileURL(file).href}?version=${version}`) as Promise<unknown>;
+function importVersion(file: string, version: string): Promise<unknown> {
+  readTypeScript(file);
+  return import(`${pathToFileURL(file).href}?version=${version}`) as Promise<unknown>;
+}
 
 function customCheckOf(loaded: unknown, file: string): CustomCheck {
   const custom = isRecord(loaded) ? loaded['default'] : undefined;

@@ -13,6 +13,7 @@ import { pathToFileURL } from 'node:url';
 import { VsnatError } from '../errors.js';
 import type { CustomScheduler, PlanContext, SchedulerServer, ServerLoad } from '../model/custom-scheduler.js';
 import type { Plan } from '../model/plan.js';
+import { needsTypeScript, typeScriptHooks } from './typescript.js';
 
 /** How long a scheduler module may take. */
 export interface ThreadLimits {
@@ -43,7 +44,8 @@ type Answer = { readonly plan: Plan; readonly memory: Map<string, unknown> } | {
  */
 const threadCode = `
 const { parentPort, workerData } = require('node:worker_threads');
-const { url, port, flag } = workerData;
+const { url, port, flag, hooks } = workerData;
+if (hooks !== null) require('node:module').register(hooks);
 const said = (error) => {
   try { return error instanceof Error ? error.name + ': ' + error.message : 'threw ' + String(error); }
   catch { return 'threw something that cannot be told'; }
@@ -100,7 +102,12 @@ export class SchedulerThread {
     const flag = new Int32Array(new SharedArrayBuffer(4));
     const worker = new Worker(threadCode, {
       eval: true,
-      workerData: { url: pathToFileURL(file).href, port: port2, flag },
+      workerData: {
+        url: pathToFileURL(file).href,
+        port: port2,
+        flag,
+        hooks: needsTypeScript(file) ? typeScriptHooks : null,
+      },
       transferList: [port2],
       resourceLimits: { maxOldGenerationSizeMb: mostMegabytes },
     });

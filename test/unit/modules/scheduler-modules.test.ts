@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Modules as users write them, good and bad, in threads of their own; and configurations that name them. */
-import { mkdtempSync, rmSync, utimesSync, writeFileSync, mkdirSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig, loadConfigWithModules } from '../../../src/config/index.js';
 import { noLoad, schedulerNameOf, type CustomScheduler, type Plan } from '../../../src/model/index.js';
 import { SchedulerModules } from '../../../src/modules/scheduler-modules.js';
+import { needsTypeScript } from '../../../src/modules/typescript.js';
 import { letters } from '../scheduler/support.js';
 
 let folder = '';
@@ -128,6 +129,47 @@ describe('a module', () => {
     const found = await modules.load('@me/sched', folder);
     expect(found).toMatchObject({ ok: true });
     expect(await modules.load('@me/other', folder)).toMatchObject({ ok: false });
+  });
+});
+
+describe('a module in TypeScript', { timeout: 60_000 }, () => {
+  const typed = `import type { CustomScheduler } from 'vsnat';
+    import { loop } from './loop.ts';
+    const scheduler: CustomScheduler = { name: 'typed', plan: () => ({ kind: 'cycle', lead: [], loop }) };
+    export default scheduler;`;
+
+  const patient = new SchedulerModules({ importMs: 60_000, planMs: 5000 }); // the compiler takes its time to be loaded
+  afterEach(() => patient.close());
+
+  /** As npm would lay it there. */
+  const installTypeScript = (): void => {
+    mkdirSync(path.join(folder, 'node_modules'));
+    symlinkSync(path.join(import.meta.dirname, '../../../node_modules/typescript'), path.join(folder, 'node_modules/typescript'));
+  }; // prettier-ignore
+
+  it('plans, with what it imports, where the package typescript or a Node that needs none is at hand', async () => {
+    installTypeScript();
+    write('export const loop: readonly number[] = [1, 0];', 'loop.ts');
+    const found = await patient.load(write(typed, 'typed.ts'), folder);
+    if (!found.ok) throw new Error(found.hint);
+    expect(found.value.scheduler.name).toBe('typed');
+    expect(plan(found.value.scheduler)).toEqual({ kind: 'cycle', lead: [], loop: [1, 0] });
+  });
+
+  it('that is none is refused with its mistake', async () => {
+    installTypeScript();
+    const found = await patient.load(write('export default { name: = };', 'broken.ts'), folder);
+    expect(found).toMatchObject({ ok: false, hint: expect.stringMatching(/cannot be imported: \w*Error/) as unknown });
+  }); // prettier-ignore
+
+  it.skipIf(!needsTypeScript('typed.ts'))('says what to install where this Node cannot read it', async () => {
+    // There may be one further up, in whatever folder tests write to: this one hides it.
+    mkdirSync(path.join(folder, 'node_modules/typescript'), { recursive: true });
+    writeFileSync(path.join(folder, 'node_modules/typescript/index.js'), 'throw new Error("not here");');
+    const found = await patient.load(write(typed, 'typed.ts'), folder);
+    const hint =
+      /it is TypeScript, which Node [\d.]+ does not read by itself; run npm install typescript beside it/;
+    expect(found).toMatchObject({ ok: false, hint: expect.stringMatching(hint) as unknown });
   });
 });
 
