@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Each kind of check against a real server on the loopback, good and bad. */
 import { createHook } from 'node:async_hooks';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterEach, describe, expect, it } from 'vitest';
@@ -441,4 +441,16 @@ it('no check asks a resolver', async () => {
   expect(asked).toContain('TCPCONNECTWRAP');
   expect(asked).toContain('UDPWRAP');
   expect(asked.filter((type) => /ADDRINFO|QUERY|NAMEINFO/.test(type))).toEqual([]);
+});
+
+it('nothing but the command line, which shows names, imports a resolver', () => {
+  const root = join(import.meta.dirname, '../../../src');
+  const sources = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  );
+  const importing = sources.filter((file) =>
+    /from '(node:)?dns(\/promises)?'/.test(readFileSync(join(root, file), 'utf8')),
+  );
+  expect(importing.filter((file) => !file.startsWith('cli/'))).toEqual([]);
+  expect(importing).toContain('cli/names.ts'); // so the search finds what there is
 });
