@@ -14,7 +14,7 @@ import {
 } from '../doctor/index.js';
 import { exitCodes, VsnatError } from '../errors.js';
 import { realSystem } from '../host/index.js';
-import { formatEndpoint, formatListen, type Listen, type Model } from '../model/index.js';
+import { checkSources, formatEndpoint, formatListen, type Listen, type Model } from '../model/index.js';
 import type { Io } from './io.js';
 import { loadForThisHost } from './machine.js';
 import { doctorLines } from './show-doctor.js';
@@ -50,9 +50,9 @@ const hasWrong = (examined: readonly Examined[]): boolean =>
   examined.some(({ findings }) => findings.some(({ level }) => level === 'wrong'));
 
 async function gather({ config, socket, ask }: DoctorOptions): Promise<Asked> {
-  const { daemon, trouble } = await askForFacts(ask);
+  const { daemon: asked, trouble } = await askForFacts(ask);
   const daemonTrouble = trouble === null ? null : { socket, message: trouble, exists: await isThere(socket) };
-  const file = config ?? daemon?.status.configFile;
+  const file = config ?? asked?.status.configFile;
   // A file that was named must be good; the daemon's own may be unreadable to us, or be newer than what runs.
   const model =
     file === undefined
@@ -64,6 +64,7 @@ async function gather({ config, socket, ask }: DoctorOptions): Promise<Asked> {
             return null;
           },
         );
+  const daemon = asked && { ...asked, clients: withoutChecks(asked.clients, model) };
   if (config !== undefined && model !== null)
     return {
       wanted: wantedOf(model, config),
@@ -79,6 +80,12 @@ async function gather({ config, socket, ask }: DoctorOptions): Promise<Asked> {
     daemonTrouble,
     hostModel: isRunning ? model : null,
   };
+}
+
+/** Health checks through a VIP are clients on this host, which no route leads to. */
+function withoutChecks(clients: readonly string[], model: Model | null): readonly string[] {
+  const sources = new Set<string>(checkSources(model?.services ?? []));
+  return clients.filter((address) => !sources.has(address));
 }
 
 /** Whatever keeps a daemon from answering is a fact here, not a failure. */

@@ -11,6 +11,7 @@ import { VsnatError } from '../errors.js';
 import type { Model } from '../model/model.js';
 import { serverId } from '../model/service.js';
 import { checkBetweenKeys } from './checks.js';
+import { checkSourceComplaints } from './check-sources.js';
 import { draft, modelOf, type Draft } from './draft.js';
 import type { Environment } from './environment.js';
 import { filesOnDisk, readText } from './files.js';
@@ -116,6 +117,7 @@ function checkHost({ services }: Draft, { host, running }: ConfigOptions): reado
     }
   };
   for (const remark of reachComplaints(services, host)) say(remark, configured.has(remark.server.id));
+  for (const remark of checkSourceComplaints(services, host)) say(remark, false);
   for (const remark of helperComplaints(services, host)) {
     const { name, helper } = remark.service;
     say(remark, helped.get(name?.value ?? '') === helper?.value);

@@ -7,6 +7,7 @@
 import { formatListen } from '../model/endpoint.js';
 import type { Model } from '../model/model.js';
 import type { VirtualService } from '../model/service.js';
+import { checkSources } from '../model/through-vip.js';
 import { checkBetweenKeys, maxima } from './checks.js';
 import { documentOf } from './document.js';
 import { draft } from './draft.js';
@@ -68,8 +69,12 @@ function neighbourhood(changed: readonly VirtualService[]): (service: VirtualSer
   const listens = new Set(places.map(formatListen));
   const vips = new Set(places.map(({ address }) => address));
   const addresses = new Set(changed.flatMap(serversOf).map(({ address }) => address));
+  const sources = new Set<string>(checkSources(changed));
   return (service) =>
     names.has(service.name) ||
+    checkSources([service]).some((address) => addresses.has(address) || vips.has(address)) ||
+    (sources.size > 0 &&
+      [...service.listen, ...serversOf(service)].some(({ address }) => sources.has(address))) ||
     (service.mark !== null && marks.has(service.mark)) ||
     service.listen.some(
       (place) =>

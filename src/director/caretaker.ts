@@ -6,7 +6,8 @@
  */
 import type { Dataplane, Ending } from '../dataplane/dataplane.js';
 import type { Clock } from '../health/clock.js';
-import type { CheckedState, HealthMonitor } from '../health/state.js';
+import type { CheckedState, ConnectThrough, HealthMonitor } from '../health/state.js';
+import { CheckWays } from './check-ways.js';
 import type { Events } from './events.js';
 import { happenings } from './happenings.js';
 import { PassiveWatch } from './passive-watch.js';
@@ -25,8 +26,14 @@ const shortestPlanMs = 10;
 /** setTimeout() takes no more than 24 days. */
 const longestMs = 3_600_000;
 
-/** Makes what checks the servers. `onChange` is to be called with every change. */
-export type MakeMonitor = (onChange: (states: readonly CheckedState[]) => void) => HealthMonitor;
+/**
+ * Makes what checks the servers. `onChange` is to be called with every change; `connectThrough` finds ways through the
+ * dataplane, undefined where its packets are not this host's.
+ */
+export type MakeMonitor = (
+  onChange: (states: readonly CheckedState[]) => void,
+  connectThrough: ConnectThrough | undefined,
+) => HealthMonitor;
 
 interface Drained {
   readonly service: string;
@@ -35,11 +42,12 @@ interface Drained {
 
 export class Caretaker {
   readonly reconciler: Reconciler;
-  readonly #dataplane: Pick<Dataplane, 'endFlows' | 'load' | 'signs'>;
+  readonly #dataplane: Pick<Dataplane, 'endFlows' | 'load' | 'signs' | 'checkLeads'>;
   readonly #events: Events;
   readonly #clock: Clock;
   #monitor: HealthMonitor | undefined;
   #passive: PassiveWatch | undefined;
+  #ways: CheckWays | undefined;
   /** Servers whose connections are waited for to end. */
   #draining: readonly Drained[] = [];
   #cancel: () => void = () => undefined;
@@ -70,10 +78,13 @@ export class Caretaker {
 
   /** Begins to check. */
   employ(make: MakeMonitor): void {
+    const { checkLeads: leads } = this.#dataplane;
+    const placeOf = (service: string) => this.reconciler.placeOf(service);
+    if (leads !== null) this.#ways = new CheckWays({ leads, placeOf, clock: this.#clock });
     const monitor = make((states) => {
       this.#passive?.hear(states);
       this.#judge(new Set(states.map(({ service }) => service)));
-    });
+    }, this.#ways?.connect);
     this.#monitor = monitor;
     const [dataplane, events, clock] = [this.#dataplane, this.#events, this.#clock];
     this.#passive = new PassiveWatch({ dataplane, monitor, events, clock });
@@ -102,6 +113,7 @@ export class Caretaker {
     this.#passive?.close();
     this.#cancelSweep();
     await this.#monitor?.close();
+    this.#ways?.close();
   }
 
   #observe(service: string, server: string): Observed | undefined {

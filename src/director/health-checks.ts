@@ -12,9 +12,10 @@ export interface NoticeLog {
 /** Verdicts and suspicions are events of the director, so only what checks cannot do is told here. */
 export const healthChecks =
   (log: NoticeLog): MakeMonitor =>
-  (onChange) =>
+  (onChange, connectThrough) =>
     createMonitor({
       onChange,
+      ...(connectThrough !== undefined && { connectThrough }),
       checkers: makeCheckers({ icmp: icmpSockets() }),
       onNotice: ({ what, service, server, kind, text }) => {
         if (what === 'skipped') log.warn(`${kind} check of server ${server} of ${service}: ${text}`);

@@ -319,6 +319,14 @@ export class Reconciler {
     }
   }
 
+  /** The same of one; undefined: there is no such service. */
+  placeOf(name: string): { readonly service: VirtualService; readonly placed: PlacedService } | undefined {
+    const { standings, compiled } = this.#now();
+    const service = standings.get(name)?.service;
+    const placed = compiled.services.get(name)?.placed;
+    return service === undefined || placed === undefined ? undefined : { service, placed };
+  }
+
   /** What the dataplane works with, for explain.ts. */
   explained(): readonly ExplainedService[] {
     return [...this.#now().compiled.services].map(([name, { spec, placed }]) => ({

@@ -81,7 +81,9 @@ async function clientsFor(
     if (address.includes(':') !== isV6) continue;
     const { stdout } = await system.run(['ip', '-json', 'route', 'get', address]);
     const device = deviceIn(stdout).device;
-    if (device !== null && !clients.has(device)) clients.set(device, { address, device });
+    // What is beyond the device is this host's own: health checks through a VIP come from there.
+    if (device !== null && device !== wanted?.device && !clients.has(device))
+      clients.set(device, { address, device });
   }
   if (clients.size > 0) return [...clients.values()];
   // TEST-NET-2 (RFC 5737) and the documentation prefix (RFC 3849) stand for the rest of the world.

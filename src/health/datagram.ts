@@ -28,7 +28,8 @@ const noLookup = (
 
 /** Sends `payload` once. */
 export function exchange(target: Target, payload: Uint8Array, events: DatagramEvents): DatagramExchange {
-  const { host, port, localAddress, localPort } = placeOf(target);
+  const { host, port, localAddress } = placeOf(target);
+  const fd = target.detour?.open();
   const socket = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4', lookup: noLookup });
   let isOver = false;
   const stop = (): void => {
@@ -54,7 +55,8 @@ export function exchange(target: Target, payload: Uint8Array, events: DatagramEv
       if (error !== null) fail(error);
     });
   });
-  if (localAddress === undefined) connect();
-  else socket.bind({ address: localAddress, port: localPort ?? 0, exclusive: true }, connect);
+  if (fd !== undefined) socket.bind({ fd, exclusive: true }, connect);
+  else if (localAddress === undefined) connect();
+  else socket.bind({ address: localAddress, port: 0, exclusive: true }, connect);
   return { stop };
 }

@@ -200,7 +200,7 @@ class Monitor implements HealthMonitor {
       timeoutMs,
     };
     if (check.through === 'direct') return [plain, checker];
-    const detour = this.#parts.connectThrough?.(service, server) ?? null;
+    const detour = this.#parts.connectThrough?.(probe.wanted) ?? null;
     return detour === null ? [plain, noWay] : [{ ...plain, detour }, checker];
   }
 

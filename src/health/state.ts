@@ -3,9 +3,10 @@
  * What health/ tells the rest of the director, and what it wants from it. Verdicts are about a server of one service;
  * that several services may share one probe of a server is a matter of cost and not seen here, except in `facts`.
  */
-import type { CheckKind, IpAddress, Model } from '../model/index.js';
+import type { CheckKind, HealthCheck, IpAddress, Model } from '../model/index.js';
 import type { Checkers } from './checker.js';
 import type { Clock } from './clock.js';
+import type { WantedProbe } from './wanted.js';
 
 /** `unknown`: no check of it has been answered yet. */
 export type Verdict = 'unknown' | 'up' | 'down';
@@ -135,13 +136,23 @@ export interface HealthNotice {
   readonly text: string;
 }
 
-/** A way to one server that leads through the dataplane: bind to `source`, connect to `destination`. */
+/** A way to one server that leads through the dataplane. */
 export interface Detour {
-  readonly source: { readonly address: IpAddress; readonly port: number };
+  /** Where to connect to. */
   readonly destination: { readonly address: IpAddress; readonly port: number };
+  /**
+   * The descriptor of a socket that is bound to where the check must come from, for whoever takes it to close. Called at
+   * most once; throws as Node does when the host has none.
+   */
+  open(): number;
   /** The check is over; called once. */
   release(): void;
 }
 
+/** What the way to a server depends on. */
+export type Wanderer = Pick<WantedProbe, 'service' | 'server' | 'port'> & {
+  readonly check: Pick<HealthCheck, 'question' | 'port' | 'source'>;
+};
+
 /** null: there is no way just now; the check is skipped. */
-export type ConnectThrough = (service: string, server: string) => Detour | null;
+export type ConnectThrough = (wanderer: Wanderer) => Detour | null;

@@ -3,7 +3,7 @@
  * A TCP connection to a server, as checks want one: from the right address, never through a resolver, and gone without
  * a trace when it is stopped. The peer's bytes are handed on as they come; who reads them bounds what is kept.
  */
-import { connect, type OnReadOpts, type Socket } from 'node:net';
+import { connect, Socket, type OnReadOpts } from 'node:net';
 
 import type { Answer, Target } from './checker.js';
 import { failure } from './message.js';
@@ -22,25 +22,24 @@ export function placeOf({ detour, address, port, source }: Target): {
   host: string;
   port: number;
   localAddress?: string;
-  localPort?: number;
 } {
-  if (detour !== null) {
-    const { source: from, destination } = detour;
-    return {
-      host: destination.address,
-      port: destination.port,
-      localAddress: from.address,
-      localPort: from.port,
-    };
-  }
+  if (detour !== null) return { host: detour.destination.address, port: detour.destination.port };
   return source === null ? { host: address, port } : { host: address, port, localAddress: source };
+}
+
+/** A connection that is being made; on a detour, from the socket that was made for it. */
+export function connectTo(target: Target, options: { readonly onread?: OnReadOpts } = {}): Socket {
+  const { detour } = target;
+  return detour === null
+    ? connect({ ...placeOf(target), ...options })
+    : new Socket({ fd: detour.open(), ...options }).connect(placeOf(target));
 }
 
 export function openStream(target: Target, { data, ...events }: StreamEvents): Socket {
   const take = (bytes: Buffer): void => {
     if (!socket.destroyed) data?.(bytes);
   };
-  const socket = connect({ ...placeOf(target), ...(data !== undefined && { onread: readingInto(take) }) });
+  const socket = connectTo(target, data === undefined ? {} : { onread: readingInto(take) });
   listen(socket, 'connect', events);
   return socket;
 }

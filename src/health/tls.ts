@@ -14,7 +14,7 @@ import {
 
 import type { TlsOptions } from '../model/index.js';
 import type { Target } from './checker.js';
-import { listen, placeOf, type StreamEvents } from './stream.js';
+import { connectTo, listen, placeOf, type StreamEvents } from './stream.js';
 import { TlsSessions } from './tls-sessions.js';
 
 /** What all connections with the same options share. */
@@ -61,11 +61,11 @@ export function openTls(
 ): TLSSocket {
   const name = options.serverName ?? host ?? target.address;
   const { context, sessions } = sharedBy(options);
-  const place = placeOf(target);
-  const server = `${place.host} ${place.port} ${name}`;
+  // Not the place: behind a VIP are several servers.
+  const server = `${target.address} ${target.port} ${name}`;
   const known = sessions.take(server, performance.now());
   const socket = connect({
-    ...place,
+    ...(target.detour === null ? placeOf(target) : { socket: connectTo(target) }),
     secureContext: context,
     servername: isIP(name) === 0 ? name : '', // RFC 6066: no addresses in SNI
     rejectUnauthorized: options.verify,

@@ -13,10 +13,14 @@ export const protocolNumber = 118;
 export const protocolArgument = `protocol ${protocolNumber}`;
 
 const base = 0x76000000;
+const checkBase = 0x77000000;
 const indexMask = 0x00ffffff;
 
 /** Table number and firewall mark of the director behind the device with this ifindex. */
 export const routingIdOf = (ifindex: number): number => base | (ifindex & indexMask);
+
+/** Table of the addresses that health checks through a VIP come from: what arrives for them is for this host. */
+export const checkTableOf = (ifindex: number): number => checkBase | (ifindex & indexMask);
 
 /** The ifindex behind a table number, or null when the table is not one of vsnat's. */
 export const ifindexOf = (table: number): number | null =>
@@ -28,6 +32,9 @@ export const nftTableOf = (device: string): string =>
 
 /** Where rules go that need not precede `local`: before main, and before what routing daemons usually add. */
 export const rulePreference = 118;
+
+/** Before everything else of vsnat's that need not precede `local`. */
+export const checkRulePreference = 116;
 
 /** Where `local` goes while one of the host's own addresses is a VIP: as little behind its usual 0 as can be. */
 export const movedLocalPreference = 1;

@@ -2,7 +2,14 @@
 /** What the planners of src/host share: the model and the host's state, boiled down to what they ask again and again. */
 import type { DeviceFacts } from '../dataplane/dataplane.js';
 import { VsnatError } from '../errors.js';
-import { targetPort, type Listen, type TunSettings, type VirtualService } from '../model/index.js';
+import {
+  checkSources,
+  targetPort,
+  type IpAddress,
+  type Listen,
+  type TunSettings,
+  type VirtualService,
+} from '../model/index.js';
 import { routingIdOf } from './ownership.js';
 import type { HostState } from './state.js';
 import { versionOf, type IpVersion } from './step.js';
@@ -11,7 +18,7 @@ import { versionOf, type IpVersion } from './step.js';
 export interface HostModel {
   readonly tun: Pick<TunSettings, 'name' | 'mtu'>;
   readonly services: readonly (Pick<VirtualService, 'listen' | 'servers'> &
-    Partial<Pick<VirtualService, 'persistence' | 'mark' | 'helper' | 'sorryServers'>>)[];
+    Partial<Pick<VirtualService, 'persistence' | 'mark' | 'helper' | 'sorryServers' | 'health'>>)[];
 }
 
 export type HostDevice = Pick<DeviceFacts, 'name' | 'index'>;
@@ -26,6 +33,8 @@ export interface Context {
   readonly ownVips: ReadonlySet<string>;
   /** One row per RIP, protocol and port: replies to look for. Port 0 is any. */
   readonly replies: readonly Listen[];
+  /** Where health checks through a VIP come from. */
+  readonly checkSources: readonly IpAddress[];
 }
 
 export function gather(model: HostModel, device: HostDevice, state: HostState): Context {
@@ -46,6 +55,8 @@ export function gather(model: HostModel, device: HostDevice, state: HostState): 
   const local = new Set(state.addresses.filter((a) => a.interface !== device.name).map((a) => a.address));
   const ownVips = new Set(listen.map((spec) => spec.address).filter((address) => local.has(address)));
   refuseWholeHost(listen, ownVips);
+  const sources = checkSources(model.services);
+  refuseOwnSource(sources, local);
   const present = new Set(listen.map((spec) => versionOf(spec.address)));
   return {
     device,
@@ -55,6 +66,7 @@ export function gather(model: HostModel, device: HostDevice, state: HostState): 
     listen,
     replies,
     ownVips,
+    checkSources: sources,
   };
 }
 
@@ -68,6 +80,17 @@ function refuseWholeHost(listen: readonly Listen[], ownVips: ReadonlySet<string>
     'VSNAT_HOST_REFUSED',
     `host: ${whole.address} is this host's own address, and a service on every ${whole.protocol} port of it would take ` +
       'the host its own (ssh, for one); list the ports, or give the service an address that no interface has',
+  );
+}
+
+/** What a server sends to an address of this host's own is delivered before it can be translated back. */
+function refuseOwnSource(sources: readonly IpAddress[], local: ReadonlySet<string>): void {
+  const own = sources.find((address) => local.has(address));
+  if (own === undefined) return;
+  throw new VsnatError(
+    'VSNAT_HOST_REFUSED',
+    `host: ${own} is this host's own address, and health checks \`through: vip\` are to come from it: the servers' answers ` +
+      'would reach this host past the director; take it off the interface, or choose a source that no host has',
   );
 }
 

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The diversion table and the policy rules that lead to it, per IP version. plan.ts says why they are what they are. */
 import { localBehind, localNoLongerFirst, locateLocal } from './local-rule.js';
-import { movedLocalPreference, protocolArgument, rulePreference } from './ownership.js';
+import {
+  checkRulePreference,
+  checkTableOf,
+  movedLocalPreference,
+  protocolArgument,
+  rulePreference,
+} from './ownership.js';
 import type { Context } from './plan-context.js';
 import { versionOf, type Action, type IpVersion, type Step } from './step.js';
 
@@ -57,7 +63,36 @@ export function planRules(context: Context, version: IpVersion): readonly Step[]
       ),
     );
   if (isAhead && local.isMovable) steps.push(localNoLongerFirst(version, local.isMoved));
-  return steps;
+  return [...steps, ...planCheckSources(context, version)];
+}
+
+/**
+ * What the director gives back of a check's connection is for a socket of this host, whose address only this table knows:
+ * in table `local` it would be found by the server's answer too, before the director has seen that.
+ */
+function planCheckSources({ device, checkSources }: Context, version: IpVersion): readonly Step[] {
+  const table = checkTableOf(device.index);
+  const ip = (line: string): Action => ({ tool: 'ip', version, line: `${line} ${protocolArgument}` });
+  return checkSources
+    .filter((address) => versionOf(address) === version)
+    .flatMap((address): readonly Step[] => {
+      const selector = `pref ${checkRulePreference} to ${address} iif ${device.name} lookup ${table}`;
+      const local = `local ${address} dev ${device.name} table ${table}`;
+      return [
+        {
+          id: `local${version} ${address}`,
+          why: `health checks through a VIP have sockets with the address ${address}`,
+          do: ip(`route add ${local}`),
+          undo: ip(`route del ${local}`),
+        },
+        {
+          id: `rule${version} ${selector}`,
+          why: 'what the director gives back of their connections is for this host',
+          do: ip(`rule add ${selector}`),
+          undo: ip(`rule del ${selector}`),
+        },
+      ];
+    });
 }
 
 /** Without nftables: one rule per reply, and ICMP from the servers. Linear, so only for small configurations. */

@@ -140,16 +140,27 @@ function planNft({ device, mark, replies, ownVips }: Context): readonly Step[] {
   ];
 }
 
-function planRoutes({ device, versions, listen, ownVips }: Context): readonly Step[] {
-  const vips = [...new Set(listen.map((spec) => spec.address))].filter((address) => !ownVips.has(address));
+/** What is led into the device by a route, and answered for where it lies in a connected subnet. */
+const routedTo = ({ listen, ownVips, checkSources }: Context): readonly IpAddress[] => [
+  ...new Set([
+    ...listen.map((spec) => spec.address).filter((address) => !ownVips.has(address)),
+    ...checkSources,
+  ]),
+];
+
+function planRoutes(context: Context): readonly Step[] {
+  const { device, versions, checkSources } = context;
+  const sources = new Set(checkSources);
   return versions.flatMap((version) =>
-    vips
+    routedTo(context)
       .filter((address) => versionOf(address) === version)
       .map((address): Step => {
         const route = `${address}/${bits(version)} dev ${device.name} ${protocolArgument}`;
         return {
           id: `route ${address}`,
-          why: `requests to ${address} go into the TUN device`,
+          why: sources.has(address)
+            ? `${address}, where health checks come from, is behind the TUN device for whoever asks for the way back`
+            : `requests to ${address} go into the TUN device`,
           do: { tool: 'ip', version, line: `route add ${route}` },
           undo: { tool: 'ip', version, line: `route del ${route}` },
         };
@@ -157,8 +168,8 @@ function planRoutes({ device, versions, listen, ownVips }: Context): readonly St
   );
 }
 
-function planProxies({ device, state, versions, listen, ownVips }: Context): readonly Step[] {
-  const vips = [...new Set(listen.map((spec) => spec.address))].filter((address) => !ownVips.has(address));
+function planProxies(context: Context): readonly Step[] {
+  const { device, state, versions } = context;
   const findLinks = subnetIndex(
     state.addresses.filter((a) => a.interface !== device.name && a.interface !== 'lo'),
   );
@@ -167,7 +178,7 @@ function planProxies({ device, state, versions, listen, ownVips }: Context): rea
   );
   const steps: Step[] = [];
   for (const version of versions) {
-    const pairs = vips
+    const pairs = routedTo(context)
       .filter((address) => versionOf(address) === version)
       .flatMap((address) => findLinks(address).map((name) => ({ address, name })))
       .filter(({ address, name }) => !foreign.has(`${address} ${name}`));

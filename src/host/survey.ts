@@ -78,7 +78,11 @@ async function surveyIp(
       .filter((row) => row['dst'] !== undefined && row['priority'] === undefined && !('proxy' in row))
       .filter((row) => !own.has(text(row['dst'])))
       .map((row) =>
-        row['table'] === undefined ? `route ${text(row['dst'])}` : `table${version} ${text(row['table'])}`,
+        row['type'] === 'local'
+          ? `local${version} ${text(row['dst'])}`
+          : row['table'] === undefined
+            ? `route ${text(row['dst'])}`
+            : `table${version} ${text(row['table'])}`,
       ),
     ...rules.map((row) => `rule${version} ${selectorOf(row)}`),
     ...localIds(version, rules),

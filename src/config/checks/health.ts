@@ -2,9 +2,11 @@
 /** Do the keys of a check belong to its type, and can the services that have it be asked that way? */
 import { familyOf, scopeOf } from '../../model/address.js';
 import type { CheckKind } from '../../model/health.js';
+import { transportOf, wayIn } from '../../model/through-vip.js';
 import { isMap } from '../defaults.js';
 import type { CheckDraft } from '../draft/health.js';
 import type { ServiceDraft } from '../draft/service.js';
+import type { Field } from '../field.js';
 import { checkKinds, keysOf } from '../schema/health.js';
 
 /** `shared`: those of the whole document, whoever has them. */
@@ -12,13 +14,16 @@ export function checkHealth(shared: readonly CheckDraft[], services: readonly Se
   const all = new Set([...shared, ...services.flatMap(({ health }) => health)]);
   for (const check of all) {
     checkKeys(check);
+    checkThrough(check);
     checkSource(check);
   }
+  checkSourceIsFree(all, services);
   const told = new Set<CheckDraft>();
   for (const service of services) {
     for (const check of service.health) {
       if (told.has(check)) continue; // of a shared check the first service that it cannot be for is enough
-      if (!isPortKnown(check, service) || !isOfFamily(check, service)) told.add(check);
+      if (!isPortKnown(check, service) || !isOfFamily(check, service) || !hasWayIn(check, service))
+        told.add(check);
     }
   }
 }
@@ -40,24 +45,74 @@ function checkKeys({ at, kind }: CheckDraft): void {
       must: 'be given with type: agent',
       hint: 'the agent listens on a port of its own',
     });
-  checkThrough(at);
 }
 
-/** The director's own host is no client of its services (docs/limits.md), so a check of its own has no way in at the VIP. */
-function checkThrough(at: CheckDraft['at']): void {
+/** A check that goes the way of a client's connection must be one, and come from where servers send their answers back here. */
+function checkThrough({ at, kind }: CheckDraft): void {
   const through = at.get('through');
   if (through.text() !== 'vip') return;
-  through.refuse({
-    must: 'be direct',
-    hint: 'a check through the VIP is not supported in this version yet; docs/limits.md tells why',
+  if (transportOf({ kind }) === null) {
+    through.refuse({
+      must: `be direct with type: ${kind}`,
+      hint: `no service leads it to a server; ${checkKinds.filter((other) => transportOf({ kind: other }) !== null).join(', ')} can go through the VIP`,
+    });
+  } else if (at.get('source').value === undefined) {
+    at.get('source').refuse({
+      must: 'be given with through: vip',
+      hint: 'an address that no host has, and that servers answer by way of this director; docs/health.md',
+    });
+  }
+}
+
+const isThroughVip = ({ check }: CheckDraft): boolean => check?.through === 'vip';
+
+/** Where clients, services or servers are, packets would be taken for a check's, or a check's for theirs. */
+function checkSourceIsFree(checks: Iterable<CheckDraft>, services: readonly ServiceDraft[]): void {
+  const taken = new Map<string, Field>();
+  for (const { listen, servers, sorryServers } of services) {
+    for (const { value, at } of listen) taken.set(value.address, at);
+    for (const { value, at } of [...servers, ...sorryServers]) taken.set(value.address, at);
+  }
+  for (const draft of checks) {
+    const other = isThroughVip(draft) ? taken.get(draft.check?.source ?? '') : undefined;
+    if (other === undefined) continue;
+    draft.at.get('source').refuse({
+      must: `differ from the address of ${other.labelFrom(draft.at)}`,
+      hint: 'checks through the VIP need an address that nothing else has',
+    });
+  }
+}
+
+/** Whether the service listens where the check could go in. */
+function hasWayIn(draft: CheckDraft, { at, listen, servers }: ServiceDraft): boolean {
+  const { check } = draft;
+  const transport = check && transportOf(check.question);
+  if (check === undefined || transport == null || !isThroughVip(draft)) return true;
+  const places = { listen: listen.map(({ value }) => value) };
+  const checked = servers.filter(({ value }) => value.checked);
+  if (checked.every(({ value }) => wayIn(places, check, value) !== null)) return true;
+  if (wayIn(places, check, { port: 1 }) !== null) {
+    draft.at.get('port').refuse({
+      must: 'be given',
+      hint: `${at.labelFrom(draft.at)} listens on every port, and a server has none of its own`,
+    });
+    return false;
+  }
+  draft.at.get('through').refuse({
+    must: `be direct for ${at.labelFrom(draft.at)}`,
+    hint: `it listens on no ${transport} port${check.port === null ? '' : ` ${check.port}`} at which the check could go in`,
   });
+  return false;
 }
 
 function checkSource({ at, check }: CheckDraft): void {
   if (check?.source == null || scopeOf(check.source) === 'unicast') return;
   at.get('source').refuse({
     must: 'be a unicast address',
-    hint: 'an address of this host that servers can answer',
+    hint:
+      check.through === 'vip'
+        ? 'an address that no host has, and that servers answer by way of this director'
+        : 'an address of this host that servers can answer',
   });
 }
 

@@ -95,10 +95,14 @@ const check = Type.Object(
         errorMessage: 'must be 0%..50%',
       }),
     ),
-    port: count(1, 65535, { description: 'Where to ask. `agent` needs it.', otherwise: "the server's port" }),
+    port: count(1, 65535, {
+      description: 'Where to ask; with `through: vip` a port of the service. `agent` needs it.',
+      otherwise: "the server's port",
+    }),
     source: Type.Optional(
       Type.String({
-        description: 'Address of this host to ask from.',
+        description:
+          'Address of this host to ask from. With `through: vip`, which needs it, an address that no host has; see health.md.',
         otherwise: "the kernel's choice",
         errorMessage: 'must be an IPv4 or IPv6 address',
       }),
@@ -106,7 +110,7 @@ const check = Type.Object(
     through: Type.Optional(
       oneOf(['direct', 'vip'], {
         description:
-          '`vip`: the check goes in at the VIP and through the dataplane to this very server, as a client would. Not in this version.',
+          '`vip`: the check goes in at the VIP and through the dataplane to this very server, as a client would. For `tcp`, `http`, `https`, `dns` and `udp`; needs `source`.',
         default: 'direct',
       }),
     ),

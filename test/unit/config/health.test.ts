@@ -7,8 +7,13 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, it } from 'vitest';
 
-import { ConfigError, parseConfig } from '../../../src/config/index.js';
-import type { HealthCheck, Question, VirtualService } from '../../../src/model/index.js';
+import { ConfigError, parseConfig, problemsOf } from '../../../src/config/index.js';
+import {
+  virtualService,
+  type HealthCheck,
+  type Question,
+  type VirtualService,
+} from '../../../src/model/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'vsnat-health-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -189,7 +194,35 @@ describe('mistakes', () => {
     ],
     [
       '{ type: tcp, through: vip }',
-      `${h}.through: must be direct, got "vip"; a check through the VIP is not supported in this version yet; docs/limits.md tells why`,
+      `${h}.source: must be given with through: vip, got nothing; an address that no host has, and that servers answer by way of this director; docs/health.md`,
+    ],
+    [
+      '{ type: icmp, through: vip, source: 10.118.0.1 }',
+      `${h}.through: must be direct with type: icmp, got "vip"; no service leads it to a server; tcp, http, https, dns, udp can go through the VIP`,
+    ],
+    [
+      '{ type: udp, through: vip, source: 10.118.0.1 }',
+      `${h}.through: must be direct for services[0], got "vip"; it listens on no udp port at which the check could go in`,
+    ],
+    [
+      '{ type: tcp, port: 81, through: vip, source: 10.118.0.1 }',
+      `${h}.through: must be direct for services[0], got "vip"; it listens on no tcp port 81 at which the check could go in`,
+    ],
+    [
+      '{ type: tcp, through: vip, source: 10.2.1.2 }',
+      `${h}.source: must differ from the address of services[0].servers[0], got "10.2.1.2"; checks through the VIP need an address that nothing else has`,
+    ],
+    [
+      '{ type: tcp, through: vip, source: 10.9.0.1 }',
+      `${h}.source: must differ from the address of services[0].listen, got "10.9.0.1"; checks through the VIP need an address that nothing else has`,
+    ],
+    [
+      '{ type: tcp, through: vip, source: 127.0.0.1 }',
+      `${h}.source: must be a unicast address, got "127.0.0.1"; an address that no host has, and that servers answer by way of this director`,
+    ],
+    [
+      '{ type: tcp, through: vip, source: "2001:db8::1" }',
+      `${h}.source: must be of the address family of services[0], got "2001:db8::1"; give that service checks of its own`,
     ],
     [
       '{ type: http, path: "/a b" }',
@@ -360,5 +393,41 @@ describe('doors', () => {
       tokenFile: join(folder, 't'),
       tls: { certificate: join(folder, 'a/c.pem'), key: '/k', clientCa: null },
     });
+  });
+});
+
+describe('a check through the VIP', () => {
+  const through = '{ type: tcp, through: vip, source: 10.118.0.1 }';
+
+  it('goes in where clients do, and needs a port only where neither the service nor the server has one', () => {
+    expect(check(through)).toMatchObject({ through: 'vip', source: '10.118.0.1', port: null });
+    const whole = (server: string, health: string): string =>
+      `services:\n  - name: web\n    listen: tcp://10.9.0.1\n    persistence: {}\n    health: ${health}\n    servers: [${server}]\n`;
+    expect(complaints(whole('10.2.1.2:0', through.replace('tcp,', 'tcp, port: 80,')))).toEqual([]);
+    expect(complaints(whole('10.2.1.2:0', through)).join()).toContain(
+      'port: must be given, got nothing; services[0] listens on every port, and a server has none of its own',
+    );
+    expect(complaints(service(`health: ${through}`, 'servers: [10.2.1.2:0]'))).toEqual([]);
+  });
+
+  it('comes from no address of this host, also not on a reload', () => {
+    const prefixes = [{ prefix: '10.2.1.0/24', interface: 'eth1' }];
+    const text = service(`health: ${through}`);
+    const read = (addresses: readonly string[]) =>
+      parseConfig(text, { host: { prefixes, addresses }, running: parseConfig(text).model });
+    expect(read(['10.2.1.1']).notes).toEqual([]);
+    expect(() => read(['10.2.1.1', '10.118.0.1'])).toThrow(
+      'must be no address of this host with through: vip, got "10.118.0.1"; servers\' answers would reach this host past the director',
+    );
+  });
+
+  it('is in the way of a server that a change at run time brings', () => {
+    const running = parseConfig(service(`health: ${through}`)).model;
+    const other = virtualService({ name: 'b', listen: 'tcp://10.9.0.2:80', servers: ['10.118.0.1:80'] });
+    const wanted = { ...running, services: [...running.services, other] };
+    expect(problemsOf(wanted, running).map(({ message }) => message)).toEqual([
+      'must differ from the address of services[1].servers[0], got "10.118.0.1"; checks through the VIP need an address that nothing else has',
+    ]);
+    expect(problemsOf({ ...running, services: [...running.services] }, running)).toEqual([]);
   });
 });

@@ -242,11 +242,18 @@ describe('a question that cannot be asked', () => {
 
     let released = 0;
     const end = { address: modelWith(web('a')).services[0]?.servers[0]?.address ?? ('' as never), port: 5 };
-    const detour = { source: end, destination: end, release: () => (released += 1) };
-    const within = setUp({ connectThrough: () => detour });
+    const detour = { destination: end, open: () => -1, release: () => (released += 1) };
+    const asked: string[] = [];
+    const within = setUp({
+      connectThrough: ({ service, server }) => {
+        asked.push(`${server} of ${service}`);
+        return detour;
+      },
+    });
     within.monitor.update(modelWith(through));
     within.clock.advance(100);
     expect(within.checker.asked.map(({ target }) => target.detour)).toEqual([detour]);
+    expect(asked).toEqual(within.monitor.states().map(({ service, server }) => `${server} of ${service}`));
     expect(released).toBe(1);
   });
 });

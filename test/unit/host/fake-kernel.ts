@@ -282,12 +282,13 @@ export class FakeKernel implements System {
       default: {
         const dev = words.includes('dev') ? words.at(-1) : undefined;
         return [...this.routes]
-          .map((text) => /^([46]) (\S+) dev (\S+)(?: table (\d+))? protocol 118$/.exec(text))
+          .map((text) => /^([46]) ((?:local )?\S+) dev (\S+)(?: table (\d+))? protocol 118$/.exec(text))
           .filter((match) => match !== null)
           .filter((match) => Number(match[1]) === version && (dev === undefined || dev === match[3]))
           .filter((match) => words.includes('all') || match[4] === undefined)
           .map(([, , dst, name, table]) => ({
-            dst: dst?.replace(/\/\d+$/, ''),
+            ...(dst?.startsWith('local ') === true && { type: 'local' }),
+            dst: dst?.replace(/^local /, '').replace(/\/\d+$/, ''),
             ...(dev === undefined && { dev: name }),
             ...(table !== undefined && { table }),
           }));

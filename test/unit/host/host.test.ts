@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { prepareHost, type HostLog, type HostModel } from '../../../src/host/index.js';
 import { planHost } from '../../../src/host/plan.js';
 import { readHostState } from '../../../src/host/state.js';
-import { virtualService } from '../../../src/model/index.js';
+import { virtualService, type HealthCheck, type IpAddress } from '../../../src/model/index.js';
 import { FakeKernel, type FakeLink } from './fake-kernel.js';
 
 const links: readonly FakeLink[] = [
@@ -13,6 +13,14 @@ const links: readonly FakeLink[] = [
   { name: 'eth1', index: 3, addresses: ['10.2.1.1/24'] },
   { name: 'vsnat0', index: 7, kind: 'tun' },
 ];
+const check: HealthCheck = {
+  question: { kind: 'tcp' },
+  timing: { intervalMs: 2000, fastIntervalMs: 500, timeoutMs: 1000, rise: 2, fall: 3, jitter: 0.1 },
+  port: null,
+  source: null,
+  through: 'direct',
+  passive: false,
+};
 const device = { name: 'vsnat0', index: 7 };
 const table = 0x76000007;
 
@@ -79,6 +87,50 @@ describe('the plan', () => {
     const lines = await linesOf({ ...model(), services: [service] });
     expect(lines).toContain('add element inet vsnat_vsnat0 servers4 { 10.2.1.9 . tcp . 80 }');
     expect(lines).toContain('add element inet vsnat_vsnat0 addresses4 { 10.2.1.9 }');
+  });
+
+  test('of checks through a VIP gives their source a route, a neighbour where one is needed, and a table of its own', async () => {
+    const sources = 0x77000007;
+    const service = (listen: string, server: string, source: string) =>
+      virtualService({
+        name: server,
+        listen,
+        servers: [server],
+        health: [{ ...check, through: 'vip', source: source as IpAddress }],
+      });
+    const wanted: HostModel = {
+      ...model(),
+      services: [
+        service('tcp://10.9.0.1:80', '10.2.1.2:80', '10.2.1.250'),
+        service('tcp://[fd00:9::1]:80', '[fd00:2::2]:80', 'fd00:118::1'),
+      ],
+    };
+    const lines = await linesOf(wanted);
+    expect(lines.filter((line) => /10\.2\.1\.250|fd00:118::1/.test(line))).toEqual([
+      `-4 route add local 10.2.1.250 dev vsnat0 table ${sources} protocol 118`,
+      `-4 rule add pref 116 to 10.2.1.250 iif vsnat0 lookup ${sources} protocol 118`,
+      `-6 route add local fd00:118::1 dev vsnat0 table ${sources} protocol 118`,
+      `-6 rule add pref 116 to fd00:118::1 iif vsnat0 lookup ${sources} protocol 118`,
+      '-4 route add 10.2.1.250/32 dev vsnat0 protocol 118',
+      '-6 route add fd00:118::1/128 dev vsnat0 protocol 118',
+      '-4 neigh add proxy 10.2.1.250 dev eth1 protocol 118',
+    ]);
+    const kernel = new FakeKernel(links);
+    const before = kernel.snapshot();
+    const host = await prepareHost(wanted, device, { log, system: kernel });
+    await host.check();
+    expect(host.trouble()).toBeNull();
+    kernel.rules[4] = kernel.rules[4].filter(({ body }) => !body.includes('10.2.1.250'));
+    kernel.routes.delete(`6 local fd00:118::1 dev vsnat0 table ${sources} protocol 118`);
+    await host.check();
+    expect(kernel.rules[4].some(({ body }) => body.includes('to 10.2.1.250 iif vsnat0'))).toBe(true);
+    expect([...kernel.routes].some((route) => route.includes('local fd00:118::1'))).toBe(true);
+    await host.close();
+    expect(kernel.snapshot()).toBe(before);
+    const own = { ...wanted, services: [service('tcp://10.9.0.1:80', '10.2.1.2:80', '10.2.1.1')] };
+    await expect(linesOf(own)).rejects.toThrow(
+      "host: 10.2.1.1 is this host's own address, and health checks `through: vip` are to come from it",
+    );
   });
 
   test('of an FTP service marks whatever its servers send over TCP', async () => {
