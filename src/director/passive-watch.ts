@@ -37,6 +37,7 @@ interface WatchedService {
   readonly service: VirtualService;
   readonly placed: PlacedService;
   readonly servers: readonly Watched[];
+  readonly slots: ReadonlyMap<string, number>;
 }
 
 export interface PassiveMeans {
@@ -87,7 +88,7 @@ export class PassiveWatch {
   hear(states: readonly CheckedState[]): void {
     for (const { service, server, verdict } of states) {
       if (verdict !== 'down') continue;
-      const slot = this.#services.get(service)?.servers.find((one) => one.server === server)?.slot;
+      const slot = this.#services.get(service)?.slots.get(server);
       if (slot !== undefined) this.#suspicion.forget(slot);
     }
   }
@@ -153,5 +154,6 @@ function watchedService(service: VirtualService, placed: PlacedService): Watched
   const servers = placed.servers
     .filter(({ server }) => checked.has(server))
     .map(({ server, slot }) => ({ service: service.name, server, slot }));
-  return { service, placed, servers };
+  const slots = new Map(servers.map(({ server, slot }) => [server, slot]));
+  return { service, placed, servers, slots };
 }
