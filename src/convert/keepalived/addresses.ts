@@ -26,12 +26,24 @@ export function readGroup(group: Statement, notes: Notes): Group {
       marks.push(Number(second));
       continue;
     }
-    const addresses = rangeOf(first);
-    if (addresses === undefined)
-      notes.add(place, first, `is no address or range of at most ${mostAddresses}; left out`);
-    else vips.push(...addresses.map((address) => ({ address, port: Number(second) })));
+    const [addresses, ports] = [rangeOf(first), portsOf(second)];
+    if (addresses === undefined || ports === undefined || addresses.length * ports.length > mostAddresses)
+      notes.add(
+        place,
+        words.join(' '),
+        `is no address, or more than ${mostAddresses} of addresses times ports; left out`,
+      );
+    else vips.push(...addresses.flatMap((address) => ports.map((port) => ({ address, port }))));
   }
   return { vips, marks };
+}
+
+/** "80", or "8000-8010". */
+function portsOf(text: string): readonly number[] | undefined {
+  const [, from = '', to = from] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];
+  const [first, last] = [Number(from), Number(to)];
+  if (from === '' || last > 65_535 || first > last) return undefined;
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
 }
 
 /** "192.168.200.3-10", "10.0.0.250-10.0.1.10", "10.0.0.8/29", and for IPv6 "2001:db8::3-10" (hexadecimal). */

@@ -47,7 +47,35 @@ const unknown: Readonly<Record<string, string>> = {
   bind_port: 'the source port of a check is the kernel’s choice',
   fwmark: 'packets of checks carry no mark',
   user: 'the command runs as the daemon’s user',
+  http_protocol: 'HTTP/1.1 is what is spoken',
+  helo_name: 'no check speaks SMTP',
+  host: 'no check speaks SMTP',
+  regex_min_offset:
+    'an expression may match anywhere in the first 64 KiB of a page; write the offset into it',
+  regex_max_offset:
+    'an expression may match anywhere in the first 64 KiB of a page; write the offset into it',
 };
+
+/** Read here, or the way vsnat works anyway: one good answer brings a server back, starts are spread, failures are events. */
+const understood: ReadonlySet<string> = new Set(
+  (
+    'connect_ip connect_port bindto connect_timeout alpha retry nb_get_retry delay_before_retry warmup delay_loop ' +
+    'log_all_failures fast_recovery virtualhost enable_sni sni_name url path digest status_code regex regex_no_match ' +
+    'regex_options regex_stack misc_path misc_timeout misc_dynamic type name payload require_reply min_reply_length ' +
+    'max_reply_length'
+  ).split(' '),
+);
+
+/** Of a checker and of the urls in it: what cannot be carried over is said, whether it is known or not. */
+function tellUnknown(checker: Block, notes: Notes): void {
+  for (const { words, place, block } of checker.statements) {
+    const [key = ''] = words;
+    const sentence = Object.hasOwn(unknown, key) ? unknown[key] : undefined;
+    if (sentence !== undefined) notes.add(place, key, sentence);
+    else if (!understood.has(key)) notes.add(place, key, 'is not known here; left out');
+    else if (key === 'url') tellUnknown(new Block({ block }), notes);
+  }
+}
 
 export const isChecker = (name: string): boolean =>
   Object.hasOwn(kinds, name) || Object.hasOwn(withoutCounterpart, name);
@@ -63,11 +91,7 @@ function readChecker(statement: Statement, around: Around): readonly CheckDocume
   const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
   if (kind === undefined) return [];
   const checker = new Block(statement);
-  for (const { words, place } of checker.statements) {
-    const [key = ''] = words;
-    const sentence = Object.hasOwn(unknown, key) ? unknown[key] : undefined;
-    if (sentence !== undefined) around.notes.add(place, key, sentence);
-  }
+  tellUnknown(checker, around.notes);
   const connectIp = checker.last('connect_ip');
   if (connectIp !== undefined && connectIp.words[1] !== around.address) {
     around.notes.add(
@@ -94,7 +118,7 @@ function timing(checker: Block, { server, service, notes }: Around, kind: Kind, 
   const timeout = Math.min(wanted, interval);
   if (timeout < wanted)
     notes.add(place, 'connect_timeout', `a check ends before the next begins: ${wanted}s became ${timeout}s`);
-  const retry = setting('retry') ?? kind.retry;
+  const retry = checker.number('nb_get_retry') ?? setting('retry') ?? kind.retry; // the former: its name before 2.0
   const pause = Math.min(setting('delay_before_retry') ?? kind.pause ?? interval, interval);
   return {
     interval: duration(interval),
@@ -123,7 +147,7 @@ function urls(type: 'http' | 'https', checker: Block, around: Around): readonly 
     const body = regex(url, around);
     return {
       type,
-      path: url.text('path') ?? '/',
+      path: (url.text('path') ?? '/').replaceAll(' ', '%20'),
       ...(host === undefined ? {} : { host }),
       expect: codes.length === 0 ? '200-299' : codes.join(', '),
       ...(body === undefined ? {} : { body }),
@@ -185,6 +209,9 @@ function tlsOf(checker: Block, { ssl, notes }: Around, host: string | undefined)
   const password = ssl?.last('password');
   if (password !== undefined)
     notes.add(password.place, 'password', 'the key of a check has none; take it off with openssl rsa');
+  const ca = ssl?.last('ca');
+  if (ca !== undefined)
+    notes.add(ca.place, 'ca', 'keepalived looks at no certificate; "verify: true" and "ca" would');
   const [certificate, key] = [ssl?.text('certificate'), ssl?.text('key')];
   return {
     ...(name === undefined ? {} : { server_name: name }),

@@ -21,7 +21,15 @@ const globalNotes: Readonly<Record<string, string>> = {
   notification_email: 'no mail is sent; alert on the metrics (docs/metrics.md)',
   lvs_sync_daemon: 'connections are not synchronised with a second director',
   lvs_flush: 'vsnat takes everything down by itself when it ends',
+  lvs_flush_onstop: 'vsnat takes everything down by itself when it ends',
+  lvs_notify_fifo: 'there is no pipe; follow `vsnat events --follow --json`',
+  checker_log_all_failures:
+    'every verdict that changes is an event (`vsnat events`); `vsnat servers` has the last failure',
 };
+
+/** Of what is not known, only this is about virtual servers; the rest is VRRP's and keepalived's own. */
+const isOfServices = (name: string): boolean =>
+  /^(?:lvs|ipvs|checker|nftables_ipvs)_/.test(name) && name !== 'lvs_timeouts';
 
 /** Throws VSNAT_CONFIG_INVALID when the file cannot be read at all. */
 export function readKeepalived(
@@ -61,6 +69,7 @@ function tellGlobals(global: Statement, notes: Notes): void {
     const [name = ''] = words;
     const sentence = Object.hasOwn(globalNotes, name) ? globalNotes[name] : undefined;
     if (sentence !== undefined) notes.add(place, name, sentence);
+    else if (isOfServices(name)) notes.add(place, name, 'has no counterpart');
   }
 }
 

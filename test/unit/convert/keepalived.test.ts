@@ -3,10 +3,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import { convert } from '../../../src/convert/index.js';
 import { rangeOf } from '../../../src/convert/keepalived/addresses.js';
 import { readLines, withoutComment } from '../../../src/convert/keepalived/lines.js';
 import { Block, readTree, type Statement } from '../../../src/convert/keepalived/tree.js';
 import { Notes } from '../../../src/convert/note.js';
+import { noNames } from './names.js';
 
 interface Around {
   readonly configId?: string;
@@ -168,5 +170,47 @@ describe('a range of addresses', () => {
 
   test.each(['10.0.0.5-3', '10.0.0.0/8', '10.0.0.300-301', '2001:db8::5-1'])('%s is refused', (text) => {
     expect(rangeOf(text)).toBeUndefined();
+  });
+});
+
+describe('every keyword of virtual servers', () => {
+  /** As keepalived 2.3 registers them (keepalived.conf(5)). */
+  const ofServices =
+    'delay_loop lb_algo lvs_sched lb_kind lvs_method hashed flag-1 flag-2 flag-3 sh-port sh-fallback mh-port mh-fallback ops ' +
+    'persistence_engine persistence_timeout persistence_granularity protocol ha_suspend smtp_alert virtualhost snmp_name alpha omega ' +
+    'quorum hysteresis quorum_up quorum_down ip_family sorry_server sorry_server_inhibit sorry_server_lvs_method retry ' +
+    'delay_before_retry warmup connect_timeout inhibit_on_failure weight uthreshold lthreshold notify_up notify_down log_all_failures';
+  const ofCheckers =
+    'connect_ip connect_port bindto bind_port bind_if connect_timeout fwmark alpha retry nb_get_retry delay_before_retry warmup ' +
+    'delay_loop log_all_failures http_protocol enable_sni fast_recovery url virtualhost misc_path misc_timeout misc_dynamic user type ' +
+    'name payload require_reply min_reply_length max_reply_length helo_name host';
+  const ofUrls =
+    'path digest status_code virtualhost regex regex_no_match regex_options regex_min_offset regex_max_offset regex_stack';
+  const unknown = async (text: string): Promise<readonly string[]> => {
+    const { notes } = await convert(
+      { file: 'k.conf', text },
+      { configId: null, include: () => [], names: noNames },
+    );
+    return notes.filter((note) => note.text.startsWith('is not known')).map(({ subject }) => subject);
+  };
+  const within = (block: string): string =>
+    `virtual_server 10.9.0.1 80 {\n protocol TCP\n real_server 10.2.1.2 80 {\n ${block}\n }\n}\n`;
+
+  test.each(ofServices.split(' '))('%s of a service is known', async (word) =>
+    expect(await unknown(`virtual_server 10.9.0.1 80 {\n ${word} 1\n}\n`)).toEqual([]),
+  );
+  test.each(ofCheckers.split(' '))('%s of a checker is known', async (word) =>
+    expect(await unknown(within(`HTTP_GET {\n ${word} 1\n }`))).toEqual([]),
+  );
+  test.each(ofUrls.split(' '))('%s of a url is known', async (word) =>
+    expect(await unknown(within(`HTTP_GET {\n url {\n ${word} 1\n }\n }`))).toEqual([]),
+  );
+
+  test('and one that is none is named wherever it stands', async () => {
+    expect(await unknown('virtual_server 10.9.0.1 80 {\n nonsense 1\n}\n')).toEqual(['nonsense']);
+    expect(await unknown(within('nonsense'))).toEqual(['nonsense']);
+    expect(await unknown(within('TCP_CHECK {\n nonsense\n }'))).toEqual(['nonsense']);
+    expect(await unknown(within('HTTP_GET {\n url {\n nonsense\n }\n }'))).toEqual(['nonsense']);
+    expect(await unknown('nonsense {\n}\nvirtual_server 10.9.0.1 80 {\n}\n')).toEqual(['nonsense']);
   });
 });
