@@ -70,6 +70,13 @@ export class Installation {
     });
   }
 
+  /** Starts a command that goes on. */
+  spawn(...args: string[]): Background {
+    return this.namespace.spawn([process.execPath, this.#program, ...args], {
+      env: { VSNAT_SOCKET: this.socket },
+    });
+  }
+
   /** A start that is expected to end by itself. VSNAT_SOCKET stays unset: it would outvote the file's own socket. */
   async runDaemon(): Promise<Finished> {
     return this.spawnDaemon().finish(15_000);
