@@ -59,8 +59,34 @@ export class Metrics {
           `queue ${queue}: tx ${tx} is not forwarded + passed ${kept} + generated ${generated} - failed ${failed}`,
         );
       }
+      const [direct, forwarded] = [of('vsnat_queue_direct_packets_total'), of('vsnat_queue_forwarded_total')];
+      if (direct > forwarded)
+        broken.push(`queue ${queue}: ${direct} packets left as frames, and only ${forwarded} were forwarded`);
     }
-    return [...broken, ...this.#handshakesBeyondConnections()];
+    return [...broken, ...this.#ownWork(), ...this.#handshakesBeyondConnections()];
+  }
+
+  /** Histograms of the daemon's own work, and counters of the same. */
+  #ownWork(): string[] {
+    const same = (what: string, ...counts: readonly number[]): string[] =>
+      counts.every((count) => count === counts[0]) ? [] : [`${what}: ${counts.join(' is not ')}`];
+    const timed = this.by('route', 'vsnat_admin_request_seconds_count');
+    return [
+      ...same(
+        'reloads',
+        this.sum('vsnat_config_reload_seconds_count'),
+        this.sum('vsnat_config_reloads_total'),
+      ),
+      ...same(
+        'publishes',
+        this.sum('vsnat_config_publish_seconds_count'),
+        this.sum('vsnat_config_swap_seconds_count'),
+        this.sum('vsnat_config_publishes_total'),
+      ),
+      ...Object.entries(this.by('route', 'vsnat_admin_requests_total')).flatMap(([route, count]) =>
+        same(`requests of ${route}`, timed[route] ?? 0, count),
+      ),
+    ];
   }
 
   /** Servers that are said to have had more handshakes than connections. */
