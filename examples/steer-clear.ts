@@ -35,6 +35,8 @@ const scheduler: CustomScheduler<Options> = {
       const server = servers[index];
       if (server !== undefined && latency !== null) memory.set(idOf(server), latency);
     }
+    const here = new Set(servers.map(idOf)); // what is remembered has a bound, and servers come and go
+    for (const id of memory.keys()) if (!here.has(id)) memory.delete(id);
     const latencies = servers.map((server) => memory.get(idOf(server)) as number | undefined);
     const known = latencies.filter((ms) => ms !== undefined).toSorted((a, b) => a - b);
     const median = known[Math.floor((known.length - 1) / 2)] ?? 0;

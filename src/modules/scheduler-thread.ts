@@ -28,6 +28,9 @@ export const defaultLimits: ThreadLimits = { importMs: 5000, planMs: 1000 };
 /** Of the thread's heap: a table for a thousand servers is a few of them. */
 const mostMegabytes = 256;
 
+/** Of what a scheduler remembers: it is the daemon that keeps it, so a module that never forgets must not fill the daemon. */
+const mostRemembered = 2 ** 20;
+
 /** What a module's default export looks like from outside. */
 interface Description {
   readonly name: unknown;
@@ -44,6 +47,7 @@ type Answer = { readonly plan: Plan; readonly memory: Map<string, unknown> } | {
  */
 const threadCode = `
 const { parentPort, workerData } = require('node:worker_threads');
+const { serialize } = require('node:v8');
 const { url, port, flag, hooks } = workerData;
 if (hooks !== null) require('node:module').register(hooks);
 const said = (error) => {
@@ -61,7 +65,12 @@ import(url).then(({ default: scheduler }) => {
     catch (error) { answer = { problem: 'plan() failed: ' + said(error) }; }
     if (answer.plan instanceof Promise)
       answer = { problem: 'plan: must be made at once, got a promise; plan() cannot be async' };
-    try { port.postMessage(answer); }
+    try {
+      const bytes = serialize(context.memory).byteLength;
+      if (bytes > ${mostRemembered} && !('problem' in answer))
+        answer = { problem: 'memory: must be at most ${mostRemembered} bytes, got ' + bytes + '; forget what is no longer needed, such as servers that are gone' };
+      port.postMessage(answer);
+    }
     catch (error) { port.postMessage({ problem: 'plan() returned what cannot be copied: ' + said(error) }); }
     Atomics.store(flag, 0, 1);
     Atomics.notify(flag, 0);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync, mkdirSync 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { ConfigError, loadConfig, loadConfigWithModules } from '../../../src/config/index.js';
 import { noLoad, schedulerNameOf, type CustomScheduler, type Plan } from '../../../src/model/index.js';
@@ -80,6 +80,8 @@ describe('a module', () => {
     ['throws nonsense', 'throw { toString() { throw 1; } }', /threw something that cannot be told/],
     ['returns a promise', 'return Promise.resolve({})', /plan\(\) cannot be async/],
     ['returns what cannot be copied', 'return { kind: () => 1 }', /cannot be copied/],
+    ['remembers what cannot be copied', "context.memory.set('servers', () => servers); return { kind: 'cycle', lead: [], loop: [0] };", /cannot be copied/],
+    ['remembers without end', "context.memory.set('all', 'x'.repeat(2 ** 20)); return { kind: 'cycle', lead: [], loop: [0] };", /memory: must be at most 1048576 bytes, got 1048\d+; forget what is no longer needed/],
   ])('whose plan %s says so, and may plan again', async (_, body, reason) => {
     const scheduler = await loaded(planning(`if (!context.memory.has('mend')) { ${body} } return { kind: 'cycle', lead: [], loop: [0] };`));
     expect(() => plan(scheduler)).toThrow(reason);
@@ -97,6 +99,28 @@ describe('a module', () => {
     expect(() => plan(scheduler)).toThrow(/reload to start it again/);
     expect(performance.now() - began).toBeLessThan(3000);
   });
+
+  it.each([
+    ['throws', "setTimeout(() => { throw new Error('later'); }, 1);", /failed: later; reload to start it again/],
+    ['rejects', "Promise.reject(new Error('nobody waits for this'));", /failed: nobody waits for this; reload to start it again/],
+    ['leaks', 'const all = []; setInterval(() => { for (let n = 0; n < 100; n++) all.push(new Array(1e5).fill(n)); }, 1);', /(failed: .*memory.*|did not return within 500 ms); reload to start it again/],
+    ['ends its thread', 'setTimeout(() => process.exit(0), 1);', /ended; reload to start it again/],
+  ])('that %s between two plans is over, with the reason, and takes nobody along', async (_, between, reason) => {
+    const scheduler = await loaded(`export default { name: 'mine', plan: () => ({ kind: 'cycle', lead: [], loop: [0] }) };
+      setTimeout(() => { ${between} }, 50);`);
+    const failure = await vi.waitFor(
+      () => {
+        try {
+          plan(scheduler);
+        } catch (error) {
+          return error;
+        }
+        throw new Error('it still plans');
+      },
+      { timeout: 15_000, interval: 20 },
+    );
+    expect(String(failure)).toMatch(reason);
+  }); // prettier-ignore
 
   it('is the same while its file is, and another when it was written or touched', async () => {
     const reference = write(inTurn, 'same.mjs');
