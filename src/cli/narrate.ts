@@ -47,4 +47,7 @@ export function narrate(events: Events, log: Pick<Logger, 'info' | 'warn'>, cloc
 }
 
 const isBad = ({ kind, detail }: DirectorEvent): boolean =>
-  kind === 'device' || detail['health'] === 'down' || detail['quorum'] === 'lost';
+  kind === 'device' ||
+  detail['health'] === 'down' ||
+  detail['quorum'] === 'lost' ||
+  (kind === 'scheduler' && typeof detail['failure'] === 'string');

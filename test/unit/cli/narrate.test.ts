@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 
 import { narrate } from '../../../src/cli/narrate.js';
 import { Events } from '../../../src/director/events.js';
+import { ManualClock } from '../../../src/director/manual-clock.js';
 
 it('events are logged as far as the budget goes, then summed up, and logged again when it has grown', () => {
   let now = 0;
@@ -30,4 +31,18 @@ it('events are logged as far as the budget goes, then summed up, and logged agai
   stop();
   events.record({ kind: 'drain', text: 'nobody listens' });
   expect(lines).toHaveLength(22);
+});
+
+it('a scheduler that fails is a warning, and that it plans again is not', () => {
+  const lines: string[] = [];
+  const events = new Events(() => 0);
+  const log = {
+    info: (text: string) => lines.push(`info ${text}`),
+    warn: (text: string) => lines.push(`warn ${text}`),
+  };
+  const stop = narrate(events, log as never, new ManualClock());
+  events.record({ kind: 'scheduler', text: 'made no plan', detail: { failure: 'no idea' } });
+  events.record({ kind: 'scheduler', text: 'plans again', detail: { failure: null } });
+  expect(lines).toEqual(['warn made no plan', 'info plans again']);
+  stop();
 });
