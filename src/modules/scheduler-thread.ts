@@ -25,6 +25,9 @@ export interface ThreadLimits {
 
 export const defaultLimits: ThreadLimits = { importMs: 5000, planMs: 1000 };
 
+/** What an import may take longer where the package typescript has to be loaded first: a slow disk and ten megabytes. */
+const compilerMs = 25_000;
+
 /** Of the thread's heap: a table for a thousand servers is a few of them. */
 const mostMegabytes = 256;
 
@@ -109,19 +112,20 @@ export class SchedulerThread {
   static async open(file: string, limits: ThreadLimits = defaultLimits): Promise<SchedulerThread> {
     const { port1, port2 } = new MessageChannel();
     const flag = new Int32Array(new SharedArrayBuffer(4));
+    const hooks = needsTypeScript(file) ? typeScriptHooks : null;
     const worker = new Worker(threadCode, {
       eval: true,
       workerData: {
         url: pathToFileURL(file).href,
         port: port2,
         flag,
-        hooks: needsTypeScript(file) ? typeScriptHooks : null,
+        hooks,
       },
       transferList: [port2],
       resourceLimits: { maxOldGenerationSizeMb: mostMegabytes },
     });
     try {
-      const opened = await firstAnswer(worker, limits.importMs);
+      const opened = await firstAnswer(worker, limits.importMs + (hooks === null ? 0 : compilerMs));
       if ('problem' in opened) throw refused(opened.problem);
       worker.unref(); // after the answer: it must keep the process awake until then
       port1.unref();
