@@ -15,7 +15,9 @@
 namespace vsnat::engine {
 
 inline constexpr unsigned kBurst = 32;
-/** Records of the flow tables looked at between two bursts. */
+/** Packets whose buckets, or records, are asked for together: docs/decisions/0009-prefetching-in-groups.md. */
+inline constexpr unsigned kGroup = 4;
+/** Records of the flow tables looked at between two bursts; a removal counts as several. */
 inline constexpr uint32_t kSweepSlice = 512;
 
 enum class Emitted : uint8_t { sent, refused, later };

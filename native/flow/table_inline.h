@@ -105,10 +105,10 @@ uint32_t Table<Addr>::sweep(uint32_t s, Tick now, uint32_t budget, OnExpire&& on
   Guard guard(*this, s);
   Shard& home = shard(s);
   const size_t first = size_t(s) * records_;
-  uint32_t looked = 0;
-  while (looked < budget && home.sweep_cursor < home.high_water) {
+  uint32_t spent = 0;
+  while (spent < budget && home.sweep_cursor < home.high_water) {
     const size_t index = first + home.sweep_cursor++;
-    ++looked;
+    ++spent;
     if (deadlines()[index].after(now)) continue;
     FlowT* flow = flow_at(index);
     if (flow->protocol == 0) continue;
@@ -126,10 +126,11 @@ uint32_t Table<Addr>::sweep(uint32_t s, Tick now, uint32_t budget, OnExpire&& on
     }
     erase(flow);
     ++home.expired;
+    spent += kRemovalCost - 1;
   }
   // Not as soon as the cursor stands at the end: a full budget must always mean that there is more to look at.
-  if (looked < budget) home.sweep_cursor = 0;
-  return looked;
+  if (spent < budget) home.sweep_cursor = 0;
+  return std::min(spent, budget);
 }
 
 template <class Addr>
