@@ -28,6 +28,16 @@ inline void give_back_hop(const wire::PacketView& packet) {
   }
 }
 
+/**
+ * The same for a packet whose addresses change by `addr_delta` in the checksum, in one go. Giving back a hop adds 0x0100
+ * to the word of TTL and protocol, and so to the sum.
+ */
+inline void translate_header(wire::ipv4_hdr& ip, uint16_t addr_delta) {
+  const uint32_t hop = ip.ttl != 255;
+  ip.check = wire::be16::from_host(wire::check_plus(ip.check.host(), addr_delta + (hop << 8)));
+  ip.ttl = uint8_t(ip.ttl + hop);
+}
+
 /** Take the hop that was given back, for a packet that does not cross the kernel's forwarding a second time. */
 inline void take_hop(const wire::PacketView& packet) {
   if (packet.family == 4) {
@@ -57,15 +67,14 @@ inline void leave_one_hop(const wire::PacketView& packet) {
 /** Apply a change of addresses (and, for a full checksum, ports) to a TCP or UDP checksum field. */
 inline void fix_l4(wire::be16& check, wire::CsumState state, uint8_t protocol, uint16_t addr_delta,
                    uint16_t addr_port_delta) {
-  using wire::CsumDelta;
   switch (state) {
     case wire::CsumState::absent:  // UDP zero means "not computed": it stays zero (RFC 768)
       return;
     case wire::CsumState::partial:  // the field is an uncomplemented pseudo-header sum: ports are not in it
-      check = wire::be16::from_host(CsumDelta::from_raw(addr_delta).onto_sum(check.host()));
+      check = wire::be16::from_host(wire::sum_plus(check.host(), addr_delta));
       return;
     case wire::CsumState::full: {
-      const uint16_t sum = CsumDelta::from_raw(addr_port_delta).onto_check(check.host());
+      const uint16_t sum = wire::check_plus(check.host(), addr_port_delta);
       check = wire::be16::from_host(protocol == wire::kProtoUdp && sum == 0 ? 0xffff : sum);
       return;
     }
@@ -97,13 +106,20 @@ void rewrite_addresses(const wire::PacketView& packet, const Addr& source, const
   give_back_hop(packet);
 }
 
+/** What an address that changes by `addr_delta`, and the hop that is given back, do to the IP header. */
+template <class Addr>
+void translate_network(const wire::PacketView& packet, uint16_t addr_delta) {
+  if constexpr (Addr::kFamily == 4) {
+    translate_header(packet.v4(), addr_delta);
+  } else {
+    give_back_hop(packet);
+  }
+}
+
 /** client -> VIP becomes client -> real server. */
 template <class Addr>
 void rewrite_request(const wire::PacketView& packet, const flow::Flow<Addr>& flow) {
-  if constexpr (Addr::kFamily == 4) {
-    wire::be16& check = packet.v4().check;
-    check = wire::be16::from_host(wire::CsumDelta::from_raw(flow.addr_delta).onto_check(check.host()));
-  }
+  translate_network<Addr>(packet, flow.addr_delta);
   wire::daddr<Addr>(packet) = flow.real;
   if (packet.is_tcp()) {
     packet.tcp().dport = flow.real_port;
@@ -114,17 +130,13 @@ void rewrite_request(const wire::PacketView& packet, const flow::Flow<Addr>& flo
     packet.udp().dport = flow.real_port;
     fix_l4(packet.udp().check, packet.csum, wire::kProtoUdp, flow.addr_delta, flow.addr_port_delta);
   }
-  give_back_hop(packet);
 }
 
 /** real server -> client becomes VIP -> client. */
 template <class Addr>
 void rewrite_reply(const wire::PacketView& packet, const flow::Flow<Addr>& flow) {
   const auto addr_delta = uint16_t(~flow.addr_delta), addr_port_delta = uint16_t(~flow.addr_port_delta);
-  if constexpr (Addr::kFamily == 4) {
-    wire::be16& check = packet.v4().check;
-    check = wire::be16::from_host(wire::CsumDelta::from_raw(addr_delta).onto_check(check.host()));
-  }
+  translate_network<Addr>(packet, addr_delta);
   wire::saddr<Addr>(packet) = flow.virt;
   if (packet.is_tcp()) {
     packet.tcp().sport = flow.virtual_port;
@@ -135,7 +147,6 @@ void rewrite_reply(const wire::PacketView& packet, const flow::Flow<Addr>& flow)
     packet.udp().sport = flow.virtual_port;
     fix_l4(packet.udp().check, packet.csum, wire::kProtoUdp, addr_delta, addr_port_delta);
   }
-  give_back_hop(packet);
 }
 
 }  // namespace vsnat::nat

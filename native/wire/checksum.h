@@ -13,6 +13,7 @@
 // only the words of the pseudo-header count: the addresses, never the ports.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -28,12 +29,12 @@ enum class CsumState : uint8_t {
   absent,   // UDP zero: not computed (RFC 768); stays zero
 };
 
+/** Both halves added, the carry come round again: that is what the upper half of `sum` and `sum` swapped is. */
+constexpr uint16_t fold(uint32_t sum) {
+  return uint16_t((sum + std::rotl(sum, 16)) >> 16);
+}
 constexpr uint16_t fold(uint64_t sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);  // at most 0x1fffe
-  sum = (sum & 0xffff) + (sum >> 16);
-  return uint16_t(sum);
+  return fold(uint32_t((sum + std::rotl(sum, 32)) >> 32));
 }
 
 /**
@@ -98,6 +99,14 @@ class CsumDelta {
  private:
   uint64_t sum_ = 0;
 };
+
+/** CsumDelta::onto_check and onto_sum of a delta that was folded before: raw(). */
+constexpr uint16_t check_plus(uint16_t check, uint32_t delta) {
+  return uint16_t(~fold(uint32_t{uint16_t(~check)} + delta));
+}
+constexpr uint16_t sum_plus(uint16_t sum, uint16_t delta) {
+  return fold(uint32_t{sum} + delta);
+}
 
 namespace detail {
 constexpr uint16_t rfc1624_section4_example() {

@@ -48,12 +48,14 @@ DropReason parse_v4(std::span<uint8_t> bytes, PacketView& view) {
   view.l4_offset = uint16_t(header);
   view.next_header_offset = offsetof(ipv4_hdr, protocol);
   view.protocol = ip.protocol;
-  view.fragment = ip.is_fragment();
-  view.later_fragment = ip.is_later_fragment();
-  view.more_fragments = (ip.frag_off.host() & ipv4_hdr::kMoreFragments) != 0;
-  view.piece_offset = uint16_t(header);
-  view.fragment_offset = uint16_t((ip.frag_off.host() & ipv4_hdr::kOffsetMask) * 8);
-  view.fragment_id = ip.id.host();
+  if (ip.is_fragment()) [[unlikely]] {
+    view.fragment = true;
+    view.later_fragment = ip.is_later_fragment();
+    view.more_fragments = (ip.frag_off.host() & ipv4_hdr::kMoreFragments) != 0;
+    view.piece_offset = uint16_t(header);
+    view.fragment_offset = uint16_t((ip.frag_off.host() & ipv4_hdr::kOffsetMask) * 8);
+    view.fragment_id = ip.id.host();
+  }
   return kNoDrop;
 }
 
@@ -210,6 +212,10 @@ DropReason parse(std::span<uint8_t> bytes, vnet_hdr& vnet, PacketView& view) {
   if (!view.later_fragment) {
     bad = parse_transport(view, vnet);
     if (bad != kNoDrop) return bad;
+  }
+  if (!vnet.needs_csum() && !vnet.is_gso()) {  // nothing left to a device: nothing of the header matters
+    vnet = vnet_hdr{};
+    return kNoDrop;
   }
   vnet.hdr_len = 0;
   bad = check_csum_meta(view, vnet);

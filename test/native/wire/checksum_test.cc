@@ -34,6 +34,41 @@ TEST("the sum of every length from 0 to 9001 is the sum of its byte pairs") {
   }
 }
 
+TEST("a sum is folded as by adding its words one by one, carries and both zeros included") {
+  Random random("folding");
+  const auto slowly = [](uint64_t sum) {
+    while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+    return uint16_t(sum);
+  };
+  for (const uint64_t high : kEdges) {
+    for (const uint64_t middle : kEdges) {
+      for (const uint64_t low : kEdges) {
+        const uint64_t sum = high << 48 | middle << 32 | middle << 16 | low;
+        CHECK_EQ(wire::fold(sum), slowly(sum));
+        CHECK_EQ(wire::fold(uint32_t(sum)), slowly(uint32_t(sum)));
+      }
+    }
+  }
+  for (int i = 0; i < scaled(1'000'000); ++i) {
+    const uint64_t sum = random.next() >> random.below(64);
+    if (!CHECK_EQ(wire::fold(sum), slowly(sum))) return;
+    if (!CHECK_EQ(wire::fold(uint32_t(sum)), slowly(uint32_t(sum)))) return;
+  }
+}
+
+TEST("a delta that was folded changes a checksum as the delta itself does") {
+  for (const uint16_t check : kEdges) {
+    for (const uint16_t before : kEdges) {
+      for (const uint16_t after : kEdges) {
+        CsumDelta delta;
+        delta.replace16(before, after);
+        CHECK_EQ(wire::check_plus(check, delta.raw()), delta.onto_check(check));
+        CHECK_EQ(wire::sum_plus(check, delta.raw()), delta.onto_sum(check));
+      }
+    }
+  }
+}
+
 TEST("the sum of nothing but ones and of nothing but zeros is right at every length") {
   for (const uint8_t fill : {0x00, 0xff}) {
     const Bytes bytes(4096, fill);
