@@ -68,9 +68,17 @@ flow::Flow<Addr>* live(Context& c, flow::Flow<Addr>* flow) {
   return overdue(c, flow);
 }
 
-/** State, timeout and load after one packet of `flow`, and what it told about the server. */
+/** Every packet of a flow ends with this: it lives on for as long as its state lets it. */
 template <class Addr>
-[[gnu::always_inline]] inline void advance(Context& c, flow::Flow<Addr>& flow, flow::Direction direction) {
+[[gnu::always_inline]] inline void live_on(Context& c, flow::Flow<Addr>& flow) {
+  if (flow.queue != c.core.queue) c.core.tally.foreign_flows.add(1);
+  const uint32_t ticks = c.snapshot.timeout_ticks(flow.service_slot, flow.state);
+  c.core.tables.of<Addr>().touch(&flow, c.now.tick().plus(ticks));
+}
+
+/** State and load after one packet of `flow`, and what it told about the server. Not for one that track_next() took. */
+template <class Addr>
+void advance_by_table(Context& c, flow::Flow<Addr>& flow, flow::Direction direction) {
   using flow::State;
   bool assured = direction == flow::Direction::reply && (flow.flags & flow::Flow<Addr>::kReplied) == 0;
   ServerSignals& signals = c.core.tally.signals(flow.server_slot);
@@ -101,9 +109,15 @@ template <class Addr>
   }
   if (assured && flow.parent != flow::kNoFlow) c.core.tables.templates_of<Addr>().assure(flow.parent);
   if (direction == flow::Direction::reply) flow.flags |= flow::Flow<Addr>::kReplied;
-  if (flow.queue != c.core.queue) c.core.tally.foreign_flows.add(1);
-  const uint32_t ticks = c.snapshot.timeout_ticks(flow.service_slot, flow.state);
-  c.core.tables.of<Addr>().touch(&flow, c.now.tick().plus(ticks));
+  live_on(c, flow);
+}
+
+/** State, timeout and load after one packet of `flow`, and what it told about the server. */
+template <class Addr>
+[[gnu::always_inline]] inline void advance(Context& c, flow::Flow<Addr>& flow, flow::Direction direction) {
+  if (c.view().is_tcp() && track_next(flow, direction, c.view())) [[likely]]
+    return live_on(c, flow);
+  advance_by_table(c, flow, direction);
 }
 
 }  // namespace vsnat::nat

@@ -104,6 +104,31 @@ template <class Addr>
   if (direction == flow::Direction::request && ack == flow.seq_end[other]) flow.flags |= FlowT::kConfirmed;
 }
 
+/**
+ * Nearly every segment: the next one of an established, measured connection, acknowledging what was sent and no less than
+ * before. What track_tcp() does with it is done here. False for all others, of which nothing has changed.
+ */
+template <class Addr>
+[[gnu::always_inline]] inline bool track_next(flow::Flow<Addr>& flow, flow::Direction direction,
+                                              const wire::PacketView& packet) {
+  using FlowT = flow::Flow<Addr>;
+  using wire::tcp_hdr;
+  constexpr uint8_t kDecides = tcp_hdr::kFin | tcp_hdr::kSyn | tcp_hdr::kRst | tcp_hdr::kAck;
+  constexpr uint8_t kAllKnown = FlowT::kReplied | FlowT::kRequestSeen | FlowT::kReplySeen |
+                                FlowT::kRequestAcked | FlowT::kReplyAcked | FlowT::kConfirmed;
+  const tcp_hdr& tcp = packet.tcp();
+  const auto mine = size_t(direction), other = size_t(opposite(direction));
+  const uint32_t seq = tcp.seq.host(), ack = tcp.ack_seq.host();
+  const bool is_next = flow.state == flow::State::established && (tcp.flags & kDecides) == tcp_hdr::kAck &&
+                       (flow.flags & kAllKnown) == kAllKnown && flow.timing == flow::Timing::off &&
+                       seq == flow.seq_end[mine] && detail::seq_le(flow.acked[other], seq) &&
+                       detail::seq_le(flow.acked[mine], ack) && detail::seq_le(ack, flow.seq_end[other]);
+  if (!is_next) return false;
+  flow.seq_end[mine] = seq + packet.tcp_payload();
+  flow.acked[mine] = ack;
+  return true;
+}
+
 /** Move the state; false for a RST that is not believed, which leaves the flow as it was. */
 template <class Addr>
 [[gnu::always_inline]] inline bool track_tcp(flow::Flow<Addr>& flow, flow::Direction direction,

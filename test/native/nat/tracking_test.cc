@@ -3,9 +3,11 @@
 // What packets do to their flow: state, timeout, load, and which RST is believed.
 #include "nat/track.h"
 
+#include <cstring>
 #include <string>
 #include <vector>
 
+#include "nat/measure.h"
 #include "test/native/check.h"
 #include "test/native/nat/nat_lab.h"
 
@@ -388,6 +390,63 @@ TEST("a handshake the client did not finish in line is unconfirmed: the server's
     for (int n = 0; n < 3; ++n) lab.send(from_server(family, kRst, n).seq(777).to(client).build());
     CHECK_EQ(lab.state(family), std::string("CLOSE"));
   }
+}
+
+/** A flow of which everything is known, or nearly; numbers lie close together, so that they often meet. */
+flow::Flow<wire::Addr4> some_flow(Random& random) {
+  using FlowT = flow::Flow<wire::Addr4>;
+  FlowT flow{};
+  const uint32_t base = random.one_in(2) ? 0xfffffffc : 1000;
+  flow.state =
+      random.one_in(8) ? flow::State(random.below(uint32_t(flow::kTcpStateCount))) : flow::State::established;
+  flow.flags = FlowT::kReplied | FlowT::kRequestSeen | FlowT::kReplySeen | FlowT::kRequestAcked |
+               FlowT::kReplyAcked | FlowT::kConfirmed;
+  if (random.one_in(4)) flow.flags = uint8_t(flow.flags & ~(1u << random.below(6)));
+  flow.timing = random.one_in(4) ? flow::Timing(random.below(7)) : flow::Timing::off;
+  for (const int direction : {0, 1}) {
+    flow.seq_end[direction] = base + random.below(6);
+    flow.acked[direction] = base + random.below(6);
+  }
+  return flow;
+}
+
+TEST("a segment that is tracked the short way leaves the flow as the long way does") {
+  Random random("the short way and the long way");
+  uint32_t short_ways = 0;
+  for (int i = 0; i < scaled(400'000); ++i) {
+    using flow::Direction;
+    const auto direction = random.one_in(2) ? Direction::request : Direction::reply;
+    flow::Flow<wire::Addr4> quick = some_flow(random);
+    uint8_t bytes[60] = {};
+    wire::PacketView view;
+    view.ip = bytes;
+    view.family = 4;
+    view.protocol = kTcp;
+    view.l4_offset = sizeof(wire::ipv4_hdr);
+    view.length = uint32_t(sizeof(wire::ipv4_hdr) + sizeof(wire::tcp_hdr) + random.below(4));
+    wire::tcp_hdr& tcp = view.tcp();
+    tcp.doff_reserved = 0x50;
+    tcp.flags = random.one_in(4) ? random.byte() : wire::tcp_hdr::kAck;
+    tcp.seq = wire::be32::from_host(quick.seq_end[size_t(direction)] + random.below(3) - 1);
+    const auto other = size_t(nat::opposite(direction));
+    tcp.ack_seq = wire::be32::from_host(quick.seq_end[other] + random.below(3) - 1);
+
+    flow::Flow<wire::Addr4> slow = quick;
+    const flow::Flow<wire::Addr4> before = quick;
+    const bool taken = nat::track_next(quick, direction, view);
+    if (!taken) {
+      CHECK(std::memcmp(&quick, &before, sizeof(quick)) == 0);
+      continue;
+    }
+    ++short_ways;
+    const bool repeated = nat::is_retransmission(slow, direction, view);
+    nat::ServerSignals signals;
+    CHECK(nat::track_tcp(slow, direction, view));
+    nat::measure_tcp(slow, direction, view, before.state, repeated, signals, Stamp{5});
+    CHECK(!repeated);
+    if (!CHECK(std::memcmp(&quick, &slow, sizeof(quick)) == 0)) return;
+  }
+  CHECK(short_ways > uint32_t(scaled(400'000)) / 100);  // or nothing was compared
 }
 
 }  // namespace
