@@ -27,7 +27,7 @@ class SipHash13 {
         v3_(key.k1 ^ 0x7465646279746573ull) {}
 
   /** Eight message bytes, little-endian. */
-  constexpr void word(uint64_t m) {
+  [[gnu::always_inline]] constexpr void word(uint64_t m) {
     v3_ ^= m;
     round();
     v0_ ^= m;
@@ -35,7 +35,7 @@ class SipHash13 {
 
   /** The last block: up to seven message bytes in the low bits and the whole message's length in the top
    * byte. */
-  constexpr uint64_t finish(uint64_t tail, uint8_t total_bytes) {
+  [[gnu::always_inline]] constexpr uint64_t finish(uint64_t tail, uint8_t total_bytes) {
     word(tail | uint64_t(total_bytes) << 56);
     v2_ ^= 0xff;
     round();
@@ -45,7 +45,7 @@ class SipHash13 {
   }
 
  private:
-  constexpr void round() {
+  [[gnu::always_inline]] constexpr void round() {
     v0_ += v1_;
     v1_ = std::rotl(v1_, 13) ^ v0_;
     v0_ = std::rotl(v0_, 32);

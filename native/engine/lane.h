@@ -5,8 +5,10 @@
 // runs.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "engine/counters.h"
 #include "nat/end.h"
@@ -40,18 +42,27 @@ class Lane {
   void run(const service::Snapshot& snapshot, Now now, nat::Packet* packets, unsigned count,
            nat::Outcome* outcomes, Emit&& emit) {
     uint64_t bytes = 0;
+    const auto group = [this, count](unsigned first) {
+      return std::span<nat::Pending>(pending_ + first, first < count ? std::min(kGroup, count - first) : 0);
+    };
     for (unsigned i = 0; i < count; ++i) {
       bytes += packets[i].length;
       if (packets[i].vnet.is_gso()) counters.rx_gso.add(1);
       nat::prepare(core, snapshot, packets[i], pending_[i]);
+      if (i % kGroup == kGroup - 1 || i + 1 == count) nat::seek(core, group(i / kGroup * kGroup));
     }
     counters.rx_packets.add(count);
     counters.rx_bytes.add(bytes);
     if (count > 1) {
-      for (unsigned i = 0; i < count; ++i) nat::warm(core, pending_[i]);
-      for (unsigned i = 0; i < count; ++i) nat::heat(core, snapshot, pending_[i]);
+      nat::warm(core, group(0));
+      nat::warm(core, group(kGroup));
+      nat::heat(core, snapshot, group(0));
     }
     for (unsigned i = 0; i < count; ++i) {
+      if (i % kGroup == 0) {
+        nat::warm(core, group(i + 2 * kGroup));
+        nat::heat(core, snapshot, group(i + kGroup));
+      }
       const nat::Outcome outcome = nat::finish(core, snapshot, now, packets[i], pending_[i]);
       if (outcomes) outcomes[i] = outcome;
       settle(outcome, packets[i], pending_[i], emit);

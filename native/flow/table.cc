@@ -69,6 +69,7 @@ void Table<Addr>::bind(std::span<std::byte> memory) {
   buckets_ = header.buckets_per_shard;
   records_ = header.records_per_shard;
   key_ = header.key;
+  keyed_ = SipHash13(key_);
   std::byte* at = base_ + sizeof(Header);
   shard_base_ = reinterpret_cast<Shard*>(at);
   at += sizeof(Shard) * shards_;

@@ -7,7 +7,7 @@ namespace vsnat::flow {
 
 template <class Addr>
 template <class Match>
-typename Table<Addr>::FlowT* Table<Addr>::find(uint64_t hash, Match&& match) {
+[[gnu::always_inline]] inline typename Table<Addr>::FlowT* Table<Addr>::find(uint64_t hash, Match&& match) {
   const uint32_t s = shard_index(hash);
   const uint16_t tag = tag_of(hash);
   uint32_t b = home_bucket(hash);
@@ -44,13 +44,15 @@ typename Table<Addr>::FlowT* Table<Addr>::find_reply(uint64_t hash, uint8_t prot
 }
 
 template <class Addr>
-uint32_t Table<Addr>::prefetch_flow(uint64_t hash) const {
+inline uint32_t Table<Addr>::prefetch_flow(uint64_t hash) const {
   const Bucket& bucket = bucket_at(shard_index(hash), home_bucket(hash));
   // Read without the lock: a stale tag costs a useless prefetch, never a wrong answer.
   const uint32_t found = bucket.match(tag_of(hash));
   if (found == 0) return kNoFlow;
   const uint32_t index = __atomic_load_n(&bucket.index[std::countr_zero(found)], __ATOMIC_RELAXED);
-  vsnat::prefetch(flow_at(index));
+  const auto* flow = reinterpret_cast<const std::byte*>(flow_at(index));
+  for (size_t at = 0; at < RecordSize<Addr>::value; at += 64) vsnat::prefetch(flow + at);
+  if constexpr (RecordSize<Addr>::value % 64 != 0) vsnat::prefetch(flow + RecordSize<Addr>::value - 1);
   return index;
 }
 

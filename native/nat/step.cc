@@ -25,36 +25,37 @@ Outcome other(Context& c) {
 
 template <class Addr>
 void prepare_for(Core& core, const Snapshot& snapshot, Pending& pending) {
+  using Role = Pending::Role;
   const PacketView& view = pending.view;
   const Addr& source = saddr<Addr>(view);
   pending.to_vip = snapshot.is_vip(daddr<Addr>(view));
-  auto& table = core.tables.of<Addr>();
-  const bool is_icmp = !view.fragment && view.is_icmp();
-  const bool is_piece_of_icmp = view.fragment && view.is_icmp();
-  const bool has_ports = view.is_tcp() || view.is_udp() || view.is_sctp();
+  const bool is_whole_icmp = view.is_icmp() && !view.fragment;
   // This host's own ICMP errors may come from an address that is a VIP; nothing else may.
-  if (!is_icmp && snapshot.is_vip(source)) {
+  if (!is_whole_icmp && snapshot.is_vip(source)) [[unlikely]] {
     pending.reason = DropReason::vip_loop;
     return;
   }
-  if (is_piece_of_icmp) {
-    pending.role = view.later_fragment ? Pending::Role::later_fragment : Pending::Role::first_fragment;
+  const bool has_ports = view.is_tcp() || view.is_udp() || view.is_sctp();
+  if (!has_ports && !view.is_icmp()) {
+    pending.role = Role::other;
     return;
   }
-  if (has_ports && view.later_fragment) {
-    pending.role = Pending::Role::later_fragment;
+  if (view.later_fragment) {
+    pending.role = Role::later_fragment;
     return;
   }
-  if (has_ports) {
-    pending.role = view.fragment    ? Pending::Role::first_fragment
-                   : pending.to_vip ? Pending::Role::request
-                                    : Pending::Role::reply;
-    pending.hash = pending.to_vip ? table.hash(view.protocol, source, source_port(view))
-                                  : table.hash(view.protocol, daddr<Addr>(view), destination_port(view));
-    table.prefetch(pending.hash);
+  if (!has_ports) {
+    pending.role = view.fragment ? Role::first_fragment : Role::icmp;
     return;
   }
-  pending.role = is_icmp ? Pending::Role::icmp : Pending::Role::other;
+  pending.role = view.fragment ? Role::first_fragment : pending.to_vip ? Role::request : Role::reply;
+  const Addr& client = pending.to_vip ? source : daddr<Addr>(view);
+  const be16 client_port = pending.to_vip ? source_port(view) : destination_port(view);
+  pending.hash = core.tables.of<Addr>().hash(view.protocol, client, client_port);
+}
+
+bool is_looked_up(const Pending& pending) {
+  return pending.role == Pending::Role::request || pending.role == Pending::Role::reply;
 }
 
 template <class Addr>
@@ -92,19 +93,34 @@ void prepare(Core& core, const Snapshot& snapshot, Packet& packet, Pending& pend
   }
 }
 
-void warm(Core& core, Pending& pending) {
-  pending.likely_flow = flow::kNoFlow;
-  if (pending.role != Pending::Role::request && pending.role != Pending::Role::reply) return;
-  pending.likely_flow = pending.view.family == 4 ? core.tables.v4.prefetch_flow(pending.hash)
-                                                 : core.tables.v6.prefetch_flow(pending.hash);
+void seek(const Core& core, std::span<const Pending> pending) {
+  for (const Pending& p : pending) {
+    if (!is_looked_up(p)) continue;
+    if (p.view.family == 4) {
+      core.tables.v4.prefetch(p.hash);
+    } else {
+      core.tables.v6.prefetch(p.hash);
+    }
+  }
 }
 
-void heat(Core& core, const Snapshot& snapshot, const Pending& pending) {
-  if (pending.likely_flow == flow::kNoFlow) return;
-  const uint32_t slot = pending.view.family == 4 ? core.tables.v4.likely_server(pending.likely_flow)
-                                                 : core.tables.v6.likely_server(pending.likely_flow);
-  prefetch(&core.tally.server(slot));
-  snapshot.prefetch_server(slot);
+void warm(const Core& core, std::span<Pending> pending) {
+  for (Pending& p : pending) {
+    p.likely_flow = flow::kNoFlow;
+    if (!is_looked_up(p)) continue;
+    p.likely_flow =
+        p.view.family == 4 ? core.tables.v4.prefetch_flow(p.hash) : core.tables.v6.prefetch_flow(p.hash);
+  }
+}
+
+void heat(const Core& core, const Snapshot& snapshot, std::span<const Pending> pending) {
+  for (const Pending& p : pending) {
+    if (p.likely_flow == flow::kNoFlow) continue;
+    const uint32_t slot = p.view.family == 4 ? core.tables.v4.likely_server(p.likely_flow)
+                                             : core.tables.v6.likely_server(p.likely_flow);
+    prefetch(&core.tally.server(slot));
+    snapshot.prefetch_server(slot);
+  }
 }
 
 Outcome finish(Core& core, const Snapshot& snapshot, Now now, Packet& packet, Pending& pending) {

@@ -30,8 +30,9 @@
 // One packet in is at most one packet out, but for the pieces of datagrams: a first piece sets those free that waited for
 // it. They are asked for with drain(), which the caller does after every packet it has finished and written.
 //
-// A verdict is four calls so that a burst can overlap its cache misses: prepare() parses, hashes and prefetches the bucket;
-// warm() prefetches the record; heat() what is by its server; finish() does the work. step() is the first and the last.
+// A verdict is five calls so that a burst can overlap its cache misses: prepare() parses and hashes, seek() asks for the
+// buckets, warm() for the records, heat() for what is by their servers, finish() does the work. step() is the first and the
+// last.
 #pragma once
 
 #include <cstdint>
@@ -139,8 +140,12 @@ struct Pending {
 };
 
 void prepare(Core& core, const service::Snapshot& snapshot, Packet& packet, Pending& pending);
-void warm(Core& core, Pending& pending);
-void heat(Core& core, const service::Snapshot& snapshot, const Pending& pending);
+/** Ask for the buckets of prepared packets. */
+void seek(const Core& core, std::span<const Pending> pending);
+/** Ask for the records of packets whose buckets should be there by now. */
+void warm(const Core& core, std::span<Pending> pending);
+/** Ask for what is counted by server, once the records should be there that tell which. */
+void heat(const Core& core, const service::Snapshot& snapshot, std::span<const Pending> pending);
 Outcome finish(Core& core, const service::Snapshot& snapshot, Now now, Packet& packet, Pending& pending);
 
 inline Outcome step(Core& core, const service::Snapshot& snapshot, Now now, Packet& packet) {
