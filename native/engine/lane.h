@@ -43,7 +43,8 @@ class Lane {
            nat::Outcome* outcomes, Emit&& emit) {
     uint64_t bytes = 0;
     const auto group = [this, count](unsigned first) {
-      return std::span<nat::Pending>(pending_ + first, first < count ? std::min(kGroup, count - first) : 0);
+      if (first >= count) return std::span<nat::Pending>{};
+      return std::span<nat::Pending>(pending_ + first, std::min(kGroup, count - first));
     };
     for (unsigned i = 0; i < count; ++i) {
       bytes += packets[i].length;

@@ -171,7 +171,7 @@ class Table {
     vsnat::prefetch(&bucket_at(shard_index(hash), home_bucket(hash)));
   }
   /** Once the bucket line is there: ask for the first record whose tag fits. Its number, or kNoFlow when there is none. */
-  uint32_t prefetch_flow(uint64_t hash) const;
+  [[gnu::always_inline]] uint32_t prefetch_flow(uint64_t hash) const;
   /** Once that record is there: which server its flow has. Read without the lock, so for a hint alone. */
   [[gnu::no_sanitize_thread]] uint32_t likely_server(uint32_t index) const {
     return __atomic_load_n(&flow_at(index)->server_slot, __ATOMIC_RELAXED);
@@ -195,13 +195,14 @@ class Table {
     Spinlock* lock_;
   };
 
-  FlowT* find_request(uint64_t hash, uint8_t protocol, const Addr& client, wire::be16 client_port,
-                      const Addr& virt, wire::be16 virtual_port);
-  FlowT* find_reply(uint64_t hash, uint8_t protocol, const Addr& client, wire::be16 client_port,
-                    const Addr& real, wire::be16 real_port);
+  [[gnu::always_inline]] FlowT* find_request(uint64_t hash, uint8_t protocol, const Addr& client,
+                                             wire::be16 client_port, const Addr& virt,
+                                             wire::be16 virtual_port);
+  [[gnu::always_inline]] FlowT* find_reply(uint64_t hash, uint8_t protocol, const Addr& client,
+                                           wire::be16 client_port, const Addr& real, wire::be16 real_port);
   /** The first of those with this hash that `match(flow)`. */
   template <class Match>
-  FlowT* find(uint64_t hash, Match&& match);
+  [[gnu::always_inline]] FlowT* find(uint64_t hash, Match&& match);
 
   /** For insert(): nobody is spared. */
   struct KeepsNone {
@@ -335,9 +336,13 @@ class Table {
   Sharing sharing_ = Sharing::exclusive;
 };
 
+}  // namespace vsnat::flow
+
+#include "flow/table_inline.h"
+
+namespace vsnat::flow {
+
 extern template class Table<wire::Addr4>;
 extern template class Table<wire::Addr6>;
 
 }  // namespace vsnat::flow
-
-#include "flow/table_inline.h"

@@ -7,7 +7,7 @@ namespace vsnat::flow {
 
 template <class Addr>
 template <class Match>
-[[gnu::always_inline]] inline typename Table<Addr>::FlowT* Table<Addr>::find(uint64_t hash, Match&& match) {
+inline typename Table<Addr>::FlowT* Table<Addr>::find(uint64_t hash, Match&& match) {
   const uint32_t s = shard_index(hash);
   const uint16_t tag = tag_of(hash);
   uint32_t b = home_bucket(hash);
@@ -24,9 +24,9 @@ template <class Match>
 }
 
 template <class Addr>
-typename Table<Addr>::FlowT* Table<Addr>::find_request(uint64_t hash, uint8_t protocol, const Addr& client,
-                                                       wire::be16 client_port, const Addr& virt,
-                                                       wire::be16 virtual_port) {
+inline typename Table<Addr>::FlowT* Table<Addr>::find_request(uint64_t hash, uint8_t protocol,
+                                                              const Addr& client, wire::be16 client_port,
+                                                              const Addr& virt, wire::be16 virtual_port) {
   return find(hash, [&](const FlowT& f) {
     return f.client_port == client_port && f.client == client && f.virt == virt &&
            f.virtual_port == virtual_port && f.protocol == protocol;
@@ -34,9 +34,9 @@ typename Table<Addr>::FlowT* Table<Addr>::find_request(uint64_t hash, uint8_t pr
 }
 
 template <class Addr>
-typename Table<Addr>::FlowT* Table<Addr>::find_reply(uint64_t hash, uint8_t protocol, const Addr& client,
-                                                     wire::be16 client_port, const Addr& real,
-                                                     wire::be16 real_port) {
+inline typename Table<Addr>::FlowT* Table<Addr>::find_reply(uint64_t hash, uint8_t protocol,
+                                                            const Addr& client, wire::be16 client_port,
+                                                            const Addr& real, wire::be16 real_port) {
   return find(hash, [&](const FlowT& f) {
     return f.client_port == client_port && f.client == client && f.real == real && f.real_port == real_port &&
            f.protocol == protocol;

@@ -71,7 +71,8 @@ struct Packet {
   wire::vnet_hdr vnet;
 };
 
-struct Outcome {
+/** Four bytes, so that it travels in a register: three would be put together in memory, which costs a stall each time. */
+struct alignas(4) Outcome {
   Verdict verdict = Verdict::drop;
   DropReason reason = wire::kNoDrop;
   Generated generated = Generated::count;
