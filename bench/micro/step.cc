@@ -28,10 +28,15 @@ Traffic<Addr>& open_traffic(uint32_t flows) {
   });
 }
 
+/** Without a flow, but with its memory touched: the first flow on a huge page waits until the kernel has zeroed it. */
 template <class Addr>
 Traffic<Addr>& new_traffic(uint32_t flows) {
-  return kept<Traffic<Addr>>("new " + family<Addr>() + std::to_string(flows),
-                             [&] { return std::make_unique<Traffic<Addr>>(Layout{.flows = flows}); });
+  return kept<Traffic<Addr>>("new " + family<Addr>() + std::to_string(flows), [&] {
+    auto traffic = std::make_unique<Traffic<Addr>>(Layout{.flows = flows});
+    traffic->open_all();
+    traffic->forget_all();
+    return traffic;
+  });
 }
 
 template <class Addr>
