@@ -24,9 +24,11 @@ export function planRules(context: Context, version: IpVersion): readonly Step[]
   const own = listen.filter((spec) => ownVips.has(spec.address) && versionOf(spec.address) === version);
   const isAhead = own.length > 0;
   const local = locateLocal(state, version);
-  const preference = isAhead ? 0 : rulePreference;
-  const toTun = (selector: string, why: string, pref = preference): Step =>
+  const toTun = (selector: string, why: string, pref = rulePreference): Step =>
     rule(`pref ${pref} ${selector} lookup ${mark}`, why);
+  // Ahead of `local` goes only what is addressed to a VIP. A server's reply to this host itself (a health check, somebody's
+  // curl) must find its socket at once: the kernel looks sockets up before routes, and forwards no packet that has one.
+  const ahead = (selector: string, why: string): Step => toTun(selector, why, isAhead ? 0 : rulePreference);
 
   const steps: Step[] = [
     {
@@ -44,7 +46,8 @@ export function planRules(context: Context, version: IpVersion): readonly Step[]
         'what the director writes is routed as if vsnat were not there',
       ),
     );
-  } else if (state.nftTables === null) {
+  }
+  if (state.nftTables === null) {
     // Before our other rules, which have no `iifname !=` of their own to keep packets from circling.
     steps.push(
       rule(
@@ -53,11 +56,19 @@ export function planRules(context: Context, version: IpVersion): readonly Step[]
       ),
     );
   }
-  if (state.nftTables === null) for (const step of planReplyRules(context, version, toTun)) steps.push(step);
-  else steps.push(toTun(`fwmark 0x${mark.toString(16)}`, 'marked packets go into the TUN device'));
+  if (state.nftTables === null) {
+    for (const step of planReplyRules(context, version, toTun, ahead)) steps.push(step);
+  } else {
+    const marked = `fwmark 0x${mark.toString(16)}`;
+    steps.push(toTun(marked, 'marked packets go into the TUN device'));
+    for (const address of new Set(own.map((spec) => spec.address)))
+      steps.push(
+        ahead(`to ${address} ${marked} ipproto ${icmpOf(version)}`, `so do marked ICMP errors to ${address}`),
+      );
+  }
   for (const { address, protocol, port } of own)
     steps.push(
-      toTun(
+      ahead(
         `to ${address} ipproto ${protocol} dport ${port}`,
         `${address} is this host's own address; only ${protocol} port ${port} is diverted`,
       ),
@@ -95,13 +106,16 @@ function planCheckSources({ device, checkSources }: Context, version: IpVersion)
     });
 }
 
+const icmpOf = (version: IpVersion): string => (version === 4 ? 'icmp' : 'ipv6-icmp');
+
 /** Without nftables: one rule per reply, and ICMP from the servers. Linear, so only for small configurations. */
 function planReplyRules(
   { replies, ownVips }: Context,
   version: IpVersion,
-  toTun: (selector: string, why: string, preference?: number) => Step,
+  toTun: (selector: string, why: string) => Step,
+  ahead: (selector: string, why: string) => Step,
 ): readonly Step[] {
-  const icmp = version === 4 ? 'icmp' : 'ipv6-icmp';
+  const icmp = icmpOf(version);
   const mine = replies.filter((reply) => versionOf(reply.address) === version);
   return [
     ...mine.map((reply) =>
@@ -110,19 +124,15 @@ function planReplyRules(
         `replies of ${reply.address} port ${reply.port === 0 ? 'any' : reply.port} go through the director`,
       ),
     ),
-    // Always behind `local`: neighbour discovery is ICMPv6 too and must reach the host untouched.
+    // Behind `local`: neighbour discovery is ICMPv6 too and must reach the host untouched.
     ...[...new Set(mine.map((reply) => reply.address))].map((address) =>
-      toTun(
-        `from ${address} ipproto ${icmp}`,
-        `ICMP errors of ${address} go through the director`,
-        rulePreference,
-      ),
+      toTun(`from ${address} ipproto ${icmp}`, `ICMP errors of ${address} go through the director`),
     ),
     // Not for IPv6, for the same reason: there, errors from the clients' side need nftables.
     ...[...ownVips]
       .filter((address) => version === 4 && versionOf(address) === 4)
       .map((address) =>
-        toTun(`to ${address} ipproto ${icmp}`, `ICMP errors to ${address} may be about a connection`),
+        ahead(`to ${address} ipproto ${icmp}`, `ICMP errors to ${address} may be about a connection`),
       ),
   ];
 }

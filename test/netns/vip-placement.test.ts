@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { mentioning } from './support/capture.js';
 import { addressOf, at, families, vip } from './support/lab.js';
-import { loadProgram } from './support/load.js';
+import { load, loadProgram, ports } from './support/load.js';
 import { projectRoot } from './support/project-root.js';
 import { suite, useLab } from './support/suite.js';
 
@@ -58,6 +58,15 @@ suite("a VIP that is the director's own address", () => {
       // Nobody listens there. The client's refusal goes to the host's address, which is the VIP, and into the device first.
       const argv = ['python3', wire, 'complaint', addressOf(client, family), '9'];
       expect(JSON.parse(await director.namespace.must(argv))).toBe('ECONNREFUSED');
+    });
+
+    test(`leaves the host its own ${family} connections to the very servers, as health checks are`, async () => {
+      const { director, servers } = lab().topology;
+      for (const server of servers) {
+        const to = at(addressOf(server, family), ports.http);
+        const http = await load(director.namespace, 'http', { to, mode: 'connect', requests: 5 });
+        expect(http).toMatchObject({ answered: 5, failed: 0, byServer: { [server.name]: 5 } });
+      }
     });
 
     test(`leaves the rest of the ${family} address to the host`, async () => {
