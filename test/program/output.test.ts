@@ -111,7 +111,7 @@ function answersOf(
     '/v1/flows': { rows: [flow], next: null },
     '/v1/events': { events: [event], missed: 0 },
     '/v1/changes': {
-      changes: [{ kind: 'added', what: 'service', name: evil, detail: evil }],
+      changes: [{ kind: 'added', what: 'service', name: evil, detail: evil, at: 0, by: evil }],
       revision: 1,
     },
     '/v1/explain': {
