@@ -18,7 +18,7 @@
 import type { ListenSpec } from '../dataplane/dataplane.js';
 import type { ServerReport } from '../director/report.js';
 import type { HealthFacts } from '../health/state.js';
-import { countRows, RowsBy, type By, type Named, type Row } from './rows-by.js';
+import { countRows, RowsBy, type By, type Row } from './rows-by.js';
 import {
   CheckSum,
   DurationSum,
@@ -154,9 +154,9 @@ export function* sizing({
   }
   // A service's servers have different names, and servers no kinds.
   const served: Readonly<Record<By, number>> = { server: servers, service: serving, nothing: serving && 1 };
-  const checks = yield* countRows(named(health?.totals ?? []));
-  const transitions = yield* countRows(named(health?.transitions ?? []));
-  const durations = yield* countRows(named(health?.durations ?? []));
+  const checks = yield* countRows(health?.totals ?? []);
+  const transitions = yield* countRows(health?.transitions ?? []);
+  const durations = yield* countRows(health?.durations ?? []);
   return (detail) => {
     const by = how[detail];
     return {
@@ -170,8 +170,4 @@ export function* sizing({
       backends: nodeIpvs && by.server === 'server' ? reached : 0,
     };
   };
-}
-
-function* named(members: Iterable<Partial<Named> & Pick<Named, 'service'>>): Generator<Named> {
-  for (const { service, server = '', kind = '' } of members) yield { service, server, kind };
 }

@@ -9,6 +9,11 @@ export interface Named {
   readonly kind: string;
 }
 
+/** Whatever is told of a service, and maybe of a server of it. */
+export type Member = Pick<Named, 'service'> & Partial<Named>;
+
+const nameOf = ({ service, server = '', kind = '' }: Member): Named => ({ service, server, kind });
+
 /** What has one series of a metric: one of something, or several added up. */
 export interface Row<Added> extends Named {
   readonly sum: Added;
@@ -17,7 +22,7 @@ export interface Row<Added> extends Named {
 export type By = 'server' | 'service' | 'nothing';
 
 /** In the order in which their first members come. */
-export class RowsBy<Member, Added extends Sum<Member>> {
+export class RowsBy<One, Added extends Sum<One>> {
   readonly rows: Row<Added>[] = [];
   readonly #by: By;
   readonly #make: () => Added;
@@ -31,16 +36,15 @@ export class RowsBy<Member, Added extends Sum<Member>> {
     this.#make = make;
   }
 
-  add(name: Named, member: Member): void {
+  add(name: Named, one: One): void {
     const row = this.#by === 'server' ? this.#rowOfServer(name) : this.#rowOfService(name);
-    row.sum.add(member);
+    row.sum.add(one);
   }
 
   /** In steps. */
-  *addingAll(members: Iterable<Member & Partial<Named> & Pick<Named, 'service'>>): Generator<void, void> {
+  *addingAll(members: Iterable<One & Member>): Generator<void, void> {
     for (const member of members) {
-      const { service, server = '', kind = '' } = member;
-      this.add({ service, server, kind }, member);
+      this.add(nameOf(member), member);
       yield;
     }
   }
@@ -72,12 +76,13 @@ export class RowsBy<Member, Added extends Sum<Member>> {
 }
 
 /** How many rows there would be, in each way. */
-export function* countRows(items: Iterable<Named>): Generator<void, Record<By, number>> {
+export function* countRows(members: Iterable<Member>): Generator<void, Record<By, number>> {
   let servers = 0;
   let last: Named | undefined;
   const ofServer = new Set<string>();
   const services = new Map<string, Set<string>>();
-  for (const item of items) {
+  for (const member of members) {
+    const item = nameOf(member);
     if (last?.service !== item.service || last.server !== item.server) ofServer.clear();
     last = item;
     if (!ofServer.has(item.kind)) {

@@ -7,7 +7,7 @@ import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { loadAddon } from '../../src/dataplane/native.js';
 import type { Checker } from '../../src/health/checker.js';
@@ -20,7 +20,7 @@ import type { Question } from '../../src/model/index.js';
 import { ask } from '../unit/health/support/ask.js';
 import { address, dns, http, target } from '../unit/health/support/checks.js';
 import { answerWith, record } from '../unit/health/support/dns-messages.js';
-import { closedPort, tcpPeer, udpPeer, type TcpPeer, type UdpPeer } from '../unit/health/support/peers.js';
+import { closedPort, keptPeers, tcpPeer, udpPeer } from '../unit/health/support/peers.js';
 
 const { openCheckSocket } = loadAddon();
 
@@ -28,14 +28,7 @@ const { openCheckSocket } = loadAddon();
 const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
 const mayBeTransparent = (BigInt(`0x${effective}`) & (3n << 12n)) !== 0n;
 
-const peers: (TcpPeer | UdpPeer)[] = [];
-const kept = <P extends TcpPeer | UdpPeer>(peer: P): P => {
-  peers.push(peer);
-  return peer;
-};
-afterEach(async () => {
-  for (const peer of peers.splice(0)) await peer.close();
-});
+const { kept, close: closePeers } = keptPeers();
 
 const tlsFile = (name: string): Buffer => readFileSync(join(import.meta.dirname, '../fixtures/tls', name));
 const openFiles = (): number => readdirSync('/proc/self/fd').length;
@@ -95,7 +88,7 @@ describe.skipIf(!mayBeTransparent)('a check on a detour', () => {
     ]);
     await Promise.all([plain.quiet(), secure.quiet()]);
     expect(new Set([...plain.clients, ...secure.clients])).toEqual(new Set(['127.0.0.8']));
-    await Promise.all(peers.splice(0).map((peer) => peer.close()));
+    await closePeers();
     await expect.poll(openFiles, { timeout: 5000 }).toBeLessThanOrEqual(before);
   });
 

@@ -4,7 +4,7 @@ import { createHook } from 'node:async_hooks';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { agentChecker } from '../../../src/health/agent.js';
 import { dnsChecker } from '../../../src/health/dns.js';
@@ -16,16 +16,9 @@ import type { QuestionOf } from '../../../src/health/checker.js';
 import { ask } from './support/ask.js';
 import { address, dns, http, target } from './support/checks.js';
 import { answerWith, record } from './support/dns-messages.js';
-import { closedPort, tcpPeer, udpPeer, type TcpPeer, type UdpPeer } from './support/peers.js';
+import { closedPort, keptPeers, tcpPeer, udpPeer, type TcpPeer } from './support/peers.js';
 
-const peers: (TcpPeer | UdpPeer)[] = [];
-const kept = <P extends TcpPeer | UdpPeer>(peer: P): P => {
-  peers.push(peer);
-  return peer;
-};
-afterEach(async () => {
-  for (const peer of peers.splice(0)) await peer.close();
-});
+const { kept } = keptPeers();
 
 /** Answers every request with `response`. */
 const httpPeer = async (response: string, tls?: Parameters<typeof tcpPeer>[1]): Promise<TcpPeer> =>

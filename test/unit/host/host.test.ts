@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { prepareHost, type HostLog, type HostModel } from '../../../src/host/index.js';
 import { planHost } from '../../../src/host/plan.js';
 import { readHostState } from '../../../src/host/state.js';
-import { virtualService, type HealthCheck, type IpAddress } from '../../../src/model/index.js';
+import { virtualService, type IpAddress } from '../../../src/model/index.js';
+import { check } from '../director/played.js';
 import { FakeKernel, type FakeLink } from './fake-kernel.js';
 
 const links: readonly FakeLink[] = [
@@ -13,14 +14,6 @@ const links: readonly FakeLink[] = [
   { name: 'eth1', index: 3, addresses: ['10.2.1.1/24'] },
   { name: 'vsnat0', index: 7, kind: 'tun' },
 ];
-const check: HealthCheck = {
-  question: { kind: 'tcp' },
-  timing: { intervalMs: 2000, fastIntervalMs: 500, timeoutMs: 1000, rise: 2, fall: 3, jitter: 0.1 },
-  port: null,
-  source: null,
-  through: 'direct',
-  passive: false,
-};
 const device = { name: 'vsnat0', index: 7 };
 const table = 0x76000007;
 

@@ -5,6 +5,8 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls';
 
+import { afterEach } from 'vitest';
+
 export interface TcpPeer {
   readonly port: number;
   /** Remote address of each connection. */
@@ -77,6 +79,20 @@ export async function udpPeer(
       await once(socket, 'close');
     },
   };
+}
+
+/** For one file of tests: `kept` peers are closed after each test, or earlier by close(). */
+export function keptPeers() {
+  const peers: (TcpPeer | UdpPeer)[] = [];
+  const kept = <P extends TcpPeer | UdpPeer>(peer: P): P => {
+    peers.push(peer);
+    return peer;
+  };
+  const close = async (): Promise<void> => {
+    await Promise.all(peers.splice(0).map((peer) => peer.close()));
+  };
+  afterEach(close);
+  return { kept, close };
 }
 
 /** A port of 127.0.0.1 that nobody listens on. */
