@@ -4,7 +4,8 @@
 //   N passed, N failed, N skipped
 //
 // A suite that ran nothing has failed. Skipping (no root, a package missing) is allowed on a developer's machine and
-// said in the sum; with CI or VSNAT_REQUIRE_ALL set it is a failure. CONTRIBUTING.md tells what each suite needs.
+// said in the sum; with CI or VSNAT_REQUIRE_ALL set it is a failure. What failed is named once more above the sum, a long
+// run scrolls. CONTRIBUTING.md tells what each suite needs.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
@@ -42,26 +43,51 @@ class Place {
   }
 }
 
-/** A check that is one test: it passed or it did not. */
-const single = (ok) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 });
+/** A check that is one test: it passed or it did not. `named` are the lines that are said once more at the end. */
+const single = (ok, what) => ({
+  passed: ok ? 1 : 0,
+  failed: ok ? 0 : 1,
+  skipped: 0,
+  named: ok ? [] : [what],
+});
 
 const added = (results) =>
   results.reduce((sum, one) => ({
     passed: sum.passed + one.passed,
     failed: sum.failed + one.failed,
     skipped: sum.skipped + one.skipped,
+    named: [...sum.named, ...one.named],
   }));
+
+/** The tests of a report that failed, or that passed when they were repeated, each with the first lines of why. */
+function namedIn({ testResults }) {
+  const why = ({ failureMessages }) =>
+    failureMessages.map((text) => text.split('\n').slice(0, 4).join('\n    '));
+  return testResults.flatMap(({ name: file, assertionResults, status, message }) => {
+    const remarkable = assertionResults.filter((one) => one.status === 'failed' || why(one).length > 0);
+    const lines = remarkable.map((one) =>
+      [
+        `${one.status === 'failed' ? 'failed' : 'passed when repeated'}: ${path.relative(root, file)}: ${one.fullName}`,
+        ...why(one),
+      ].join('\n    '),
+    );
+    return lines.length > 0 || status === 'passed'
+      ? lines
+      : [`failed: ${path.relative(root, file)}: ${message}`];
+  });
+}
 
 async function vitest(place, name, places, extra = [], env = {}) {
   const report = path.join(cache, `${name}.json`);
   rmSync(report, { force: true });
   const argv = ['node_modules/vitest/vitest.mjs', 'run', ...places, '--reporter=default', '--reporter=json'];
   const { ok } = await place.run(process.execPath, [...argv, `--outputFile.json=${report}`, ...extra], env);
-  if (!existsSync(report)) return single(false);
+  if (!existsSync(report)) return single(false, 'vitest wrote no report');
   const sum = JSON.parse(readFileSync(report, 'utf8'));
   // A file that cannot even be loaded has no failed test in it; the runner's exit code knows.
   const failed = sum.numFailedTests + (ok || sum.numFailedTests > 0 ? 0 : 1);
-  return { passed: sum.numPassedTests, failed, skipped: sum.numPendingTests + sum.numTodoTests };
+  const skipped = sum.numPendingTests + sum.numTodoTests;
+  return { passed: sum.numPassedTests, failed, skipped, named: namedIn(sum) };
 }
 
 /**
@@ -102,23 +128,30 @@ async function buildPrograms(place, flavour, programs) {
 
 async function nativeTests(place, flavour, env = {}) {
   const directory = await buildPrograms(place, flavour, ['native_tests']);
-  if (directory === null) return single(false);
+  if (directory === null) return single(false, 'it could not be built');
   const { ok, text } = await place.run(path.join(directory, 'native_tests'), [], env);
   const line = /^native: (\d+) passed, (\d+) failed$/m.exec(text);
-  if (line === null) return single(false);
-  return { passed: Number(line[1]), failed: Number(line[2]) + (ok || line[2] !== '0' ? 0 : 1), skipped: 0 };
+  if (line === null) return single(false, 'it ended before its last test');
+  const named = text.split('\n').filter((said) => said.startsWith('FAIL'));
+  if (!ok && line[2] === '0') named.push('its exit code says that something went wrong, and no test does');
+  return {
+    passed: Number(line[1]),
+    failed: Number(line[2]) + (ok || line[2] !== '0' ? 0 : 1),
+    skipped: 0,
+    named,
+  };
 }
 
 /** Every target in a process of its own, all at once. */
 async function fuzz(place) {
   const directory = await buildPrograms(place, 'asan', ['fuzz']);
-  if (directory === null) return single(false);
+  if (directory === null) return single(false, 'it could not be built');
   const program = path.join(directory, 'fuzz');
   const { text: targets } = await place.run(program, ['--list']);
   const runs = targets.split('\n').filter(Boolean);
-  if (runs.length === 0) return single(false);
+  if (runs.length === 0) return single(false, 'there is no target');
   const all = runs.map((target) => place.run(program, [target, '--seconds', secondsPerFuzzer]));
-  return added((await Promise.all(all)).map(({ ok }) => single(ok)));
+  return added((await Promise.all(all)).map(({ ok }, at) => single(ok, `failed: ${runs[at]}`)));
 }
 
 async function lint(place) {
@@ -129,12 +162,19 @@ async function lint(place) {
     ['tools/clang-format.mjs', '--check'],
   ];
   const results = [];
-  for (const argv of tools) results.push(single((await place.run(process.execPath, argv)).ok));
+  for (const argv of tools) {
+    results.push(single((await place.run(process.execPath, argv)).ok, `failed: ${argv.join(' ')}`));
+  }
   return added(results);
 }
 
 const asRootEnv = strict ? { VSNAT_REQUIRE_NETNS: '1' } : {};
-const oneByOne = ['--no-file-parallelism'];
+/**
+ * What runs with real sockets and processes is timed by a machine that others use as well, and is repeated once when it
+ * failed: a defect fails twice. What needed that is named at the end, to be looked into.
+ */
+const repeated = ['--retry=1'];
+const onRealStack = ['--no-file-parallelism', ...repeated];
 const suites = {
   lint,
   unit: (place) => vitest(place, 'unit', ['test/unit', 'test/rules']),
@@ -142,11 +182,11 @@ const suites = {
   asan: (place) => nativeTests(place, 'asan', { VSNAT_TEST_SCALE: '0.05' }),
   tsan: (place) => nativeTests(place, 'tsan', { VSNAT_TEST_SCALE: '0.02' }),
   fuzz,
-  addon: (place) => vitest(place, 'addon', ['test/addon']),
-  program: (place) => vitest(place, 'program', ['test/program']),
-  netns: (place) => vitest(place, 'netns', ['test/netns'], oneByOne, asRootEnv),
-  lab: (place) => vitest(place, 'lab', ['test/lab'], oneByOne, asRootEnv),
-  oracle: (place) => vitest(place, 'oracle', ['test/oracle'], [], asRootEnv),
+  addon: (place) => vitest(place, 'addon', ['test/addon'], repeated),
+  program: (place) => vitest(place, 'program', ['test/program'], repeated),
+  netns: (place) => vitest(place, 'netns', ['test/netns'], onRealStack, asRootEnv),
+  lab: (place) => vitest(place, 'lab', ['test/lab'], onRealStack, asRootEnv),
+  oracle: (place) => vitest(place, 'oracle', ['test/oracle'], repeated, asRootEnv),
 };
 
 /**
@@ -191,7 +231,8 @@ async function runSuite(name, niceness) {
   const print = isAlone ? (text) => process.stdout.write(text) : (text) => said.push(text);
   const result = await suites[name](new Place(print, niceness));
   // Nothing ran: something is wrong with the suite, not right with the code. Everything skipped is not that.
-  if (result.passed + result.failed + result.skipped === 0) result.failed = 1;
+  if (result.passed + result.failed + result.skipped === 0)
+    Object.assign(result, single(false, 'no test ran'));
   if (!isAlone) process.stdout.write(`\n== ${name}\n${said.join('')}\n`);
   rows.set(name, { ...result, seconds: seconds(start) });
 }
@@ -210,6 +251,9 @@ await Promise.all([
   lane(() => busy.shift(), nicer),
 ]);
 
+for (const name of chosen) {
+  for (const line of rows.get(name).named) console.log(`\n${name}: ${line}`);
+}
 console.log('\nsuite     passed  failed  skipped  seconds');
 for (const name of chosen) {
   const row = rows.get(name);
