@@ -79,22 +79,39 @@ void measure_reset(flow::Flow<Addr>& flow, ServerSignals& signals, flow::State b
 }
 
 /**
- * Has all of this segment's payload been seen before? To be asked before learn_sequence(). One that begins far from
- * what is known may be a stranger's; one byte before the next number, when all is acknowledged, asks whether the peer
- * is alive (RFC 9293 section 3.8.4).
+ * Has all of this segment been seen before: its payload, or of one without payload its SYN or FIN? To be asked before
+ * learn_sequence(). One that begins far from what is known may be a stranger's, and a side that still repeats its SYN
+ * has sent no more than the other's first window, which is never scaled (RFC 7323 section 2.2). One byte before the next
+ * number, when all is acknowledged, asks whether the peer is alive (RFC 9293 section 3.8.4).
  */
 template <class Addr>
 [[gnu::always_inline]] inline bool is_retransmission(const flow::Flow<Addr>& flow, flow::Direction direction,
                                                      const wire::PacketView& packet) {
+  using wire::tcp_hdr;
+  const tcp_hdr& tcp = packet.tcp();
+  const bool syn = (tcp.flags & tcp_hdr::kSyn) != 0, fin = (tcp.flags & tcp_hdr::kFin) != 0;
   const uint32_t payload = packet.tcp_payload();
-  if (payload == 0 || (flow.flags & seen_flag<Addr>(direction)) == 0 || packet.fragment) return false;
-  const wire::tcp_hdr& tcp = packet.tcp();
-  if (tcp.flags & (wire::tcp_hdr::kSyn | wire::tcp_hdr::kRst)) return false;
+  const uint32_t length = payload + uint32_t(syn || (fin && payload == 0));
+  if (length == 0 || (flow.flags & seen_flag<Addr>(direction)) == 0 || packet.fragment) return false;
+  if (tcp.flags & tcp_hdr::kRst) return false;
   const uint32_t known = flow.seq_end[size_t(direction)], seq = tcp.seq.host();
-  if (!detail::seq_le(seq + payload, known) || known - seq > kFarthestGap) return false;
+  const uint32_t farthest = syn ? kWidestFirstWindow + 1 : kFarthestGap;
+  if (!detail::seq_le(seq + length, known) || known - seq > farthest) return false;
   const bool acked = (flow.flags & acked_flag<Addr>(opposite(direction))) != 0;
   const bool asks_for_life = payload == 1 && acked && flow.acked[size_t(opposite(direction))] == seq + 1;
   return !asks_for_life;
+}
+
+/** A segment came again. A SYN without an answer is not counted here: measure_begin() does. */
+template <class Addr>
+void measure_repeated(flow::Flow<Addr>& flow, flow::Direction direction, const wire::PacketView& packet,
+                      ServerSignals& signals) {
+  const bool is_request = direction == flow::Direction::request;
+  const bool is_syn = (packet.tcp().flags & wire::tcp_hdr::kSyn) != 0;
+  if (is_request && is_syn && is_unanswered(flow)) return;
+  signals.retransmissions[size_t(direction)].add(1);
+  const bool is_asked_again = is_request && !is_syn && packet.tcp_payload() != 0;
+  if (is_asked_again && flow.timing == flow::Timing::request) flow.timing = flow::Timing::request_again;
 }
 
 /** A TCP segment whose RST, if it has one, was believed. */
@@ -104,10 +121,8 @@ void measure_tcp(flow::Flow<Addr>& flow, flow::Direction direction, const wire::
   using flow::Timing;
   const uint8_t flags = packet.tcp().flags;
   const bool is_reply = direction == flow::Direction::reply;
-  if (repeated) [[unlikely]] {
-    signals.retransmissions[size_t(direction)].add(1);
-    if (!is_reply && flow.timing == Timing::request) flow.timing = Timing::request_again;
-  }
+  if (repeated) [[unlikely]]
+    measure_repeated(flow, direction, packet, signals);
   if (flags & wire::tcp_hdr::kRst) {
     if (is_reply) return measure_reset(flow, signals, before);
     flow.timing = Timing::off;

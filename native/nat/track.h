@@ -28,6 +28,8 @@ namespace vsnat::nat {
 
 /** How much of a direction may have been lost, or come again, before it is somebody else's. */
 inline constexpr uint32_t kFarthestGap = 1 << 20;
+/** What may be sent before the peer's first window that can be scaled. */
+inline constexpr uint32_t kWidestFirstWindow = 65535;
 
 namespace detail {
 /** a <= b in the circle of sequence numbers (RFC 9293 section 3.4). */

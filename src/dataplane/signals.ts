@@ -38,7 +38,7 @@ export interface ServerSignals {
   readonly resets: number;
   /** ICMP destination unreachable about packets to this server, from itself or from a router. */
   readonly unreachable: number;
-  /** TCP segments whose payload had all been seen before. in: from clients; out: from the server. */
+  /** TCP segments sent again: payload, SYN-ACKs, FINs. in: from clients; out: from the server. */
   readonly retransmissionsIn: number;
   readonly retransmissionsOut: number;
 }

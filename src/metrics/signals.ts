@@ -82,7 +82,7 @@ export const signalMetrics: readonly MetricDefinition[] = [
   splitOf(
     'servers',
     'vsnat_server_retransmissions_total',
-    'TCP segments whose payload had all been seen before: in, from clients; out, from the server.',
+    'TCP segments sent again, payload, SYN-ACK or FIN, all of which had been seen before: in, from clients; out, from the server.',
     'counter',
     [...ofServer, 'direction'],
     { in: signal('retransmissionsIn'), out: signal('retransmissionsOut') },

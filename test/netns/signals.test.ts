@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What is noticed of servers in passing, with a real kernel on either side: one that works, one that refuses, one that is gone. */
 import { expect, test } from 'vitest';
-import { addressOf, at, families, vip } from './support/lab.js';
+import { protocolNumbers, type Packet } from './support/capture.js';
+import { addressOf, at, families, vip, type Family } from './support/lab.js';
 import { ports } from './support/load.js';
 import { suite, useLab } from './support/suite.js';
 import { until } from './support/until.js';
@@ -9,6 +10,32 @@ import { until } from './support/until.js';
 const port = { shut: 8081, gone: 8082 } as const;
 /** In the first real server's subnet, and nobody's. */
 const nobody = { v4: '10.2.1.77', v6: 'fd00:2:1::77' } as const;
+
+const flag = { fin: 1, syn: 2, rst: 4 } as const;
+
+/** The sequence numbers a TCP segment stands for: of its payload, its SYN and its FIN. */
+function numbersOf({ l4, totalLength }: Packet, family: Family): readonly number[] {
+  const flags = l4.readUInt8(13);
+  const payload = totalLength - (family === 'v4' ? 20 : 40) - (l4.readUInt8(12) >> 4) * 4;
+  const length = payload + Number((flags & flag.syn) !== 0) + Number((flags & flag.fin) !== 0);
+  return Array.from({ length }, (_, i) => (l4.readUInt32BE(4) + i) % 2 ** 32);
+}
+
+/** The slow reference: of the segments of one connection, those of which every number had come by before. */
+function sentAgain(packets: readonly Packet[], family: Family): { in: number; out: number; syn: number } {
+  const seen = { in: new Set<number>(), out: new Set<number>() };
+  const counted = { in: 0, out: 0, syn: 0 };
+  for (const packet of packets.filter(({ protocol }) => protocol === protocolNumbers.tcp)) {
+    const direction = packet.source === vip[family] ? 'out' : 'in';
+    const flags = packet.l4.readUInt8(13);
+    const numbers = numbersOf(packet, family);
+    if (numbers.length === 0 || (flags & flag.rst) !== 0) continue;
+    const isSynAlone = (flags & flag.syn) !== 0 && direction === 'in' && seen.out.size === 0;
+    if (numbers.every((number) => seen[direction].has(number))) counted[isSynAlone ? 'syn' : direction] += 1;
+    for (const number of numbers) seen[direction].add(number);
+  }
+  return counted;
+}
 
 suite('signals', () => {
   const lab = useLab({});
@@ -35,6 +62,49 @@ suite('signals', () => {
       ).toBeGreaterThan(0);
     }
   });
+
+  test('what the kernels send again is counted: a SYN-ACK, and each side’s FIN, that are lost on the way', async () => {
+    const { client, topology } = lab();
+    for (const family of families) {
+      const dropFirst = (...segments: readonly string[]): string =>
+        [
+          'add table inet loss; add chain inet loss in { type filter hook input priority 0; }',
+          ...segments.map(
+            (tcp) => `add rule inet loss in tcp flags ${tcp} limit rate 1/day burst 1 packets drop`,
+          ),
+        ].join('; ');
+      await client.must(['nft', dropFirst('& (syn|ack) == syn|ack', '& fin == fin')]);
+      for (const server of topology.servers) await server.namespace.must(['nft', dropFirst('& fin == fin')]);
+      const of = { service: `http-${family}` };
+      const counted = async () => ({
+        in: await sum('vsnat_server_retransmissions_total', { ...of, direction: 'in' }),
+        out: await sum('vsnat_server_retransmissions_total', { ...of, direction: 'out' }),
+        syn: await sum('vsnat_server_syn_repeated_total', of),
+      });
+      const before = await counted();
+      const capture = await lab().captureAtClient('tcp');
+      expect((await connect(at(vip[family], vip.http), 30)).code).toBe(0);
+      // Whatever is not acknowledged comes again; in TIME_WAIT, or gone, nothing is left to be.
+      const hosts = [client, ...topology.servers.map(({ namespace }) => namespace)];
+      const isOver = async (): Promise<boolean> => {
+        const open = hosts.map((host) =>
+          host.must(['ss', '-Htn', 'state', 'connected', 'exclude', 'time-wait']),
+        );
+        return (await Promise.all(open)).join('').trim() === '';
+      };
+      await until('both ends to have closed', isOver, { timeoutMs: 30_000, everyMs: 100 });
+      const expected = sentAgain(await capture.stop(), family);
+      const after = await counted();
+      expect({
+        in: after.in - before.in,
+        out: after.out - before.out,
+        syn: after.syn - before.syn,
+      }).toEqual(expected);
+      expect(expected.in).toBeGreaterThan(0); // the client's FIN
+      expect(expected.out).toBeGreaterThan(1); // SYN-ACK and FIN of the server
+      for (const namespace of hosts) await namespace.must(['nft', 'delete table inet loss']);
+    }
+  }, 180_000);
 
   test('servers that refuse, and servers that are gone, are told apart', async () => {
     const { services } = lab().config;

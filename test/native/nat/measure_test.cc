@@ -5,63 +5,14 @@
 #include "nat/measure.h"
 
 #include <string>
-#include <vector>
 
 #include "test/native/check.h"
-#include "test/native/nat/nat_lab.h"
+#include "test/native/nat/scene.h"
 
 namespace vsnat::test {
 namespace {
 
-constexpr uint32_t kC = Handshake::kClientNext, kS = Handshake::kServerNext;
 constexpr uint8_t kInit = 1, kInitAck = 2, kSctpAbort = 6;
-
-PacketBuilder client_says(int family, uint8_t flags, uint32_t seq, uint32_t ack, size_t payload = 0) {
-  return tcp(family).flags(flags).seq(seq).ack(ack).payload_bytes(payload);
-}
-PacketBuilder server_says(int family, uint8_t flags, uint32_t seq, uint32_t ack, size_t payload = 0) {
-  return from_server(family, flags).seq(seq).ack(ack).payload_bytes(payload);
-}
-
-uint64_t samples(const nat::Histogram& histogram) {
-  uint64_t sum = 0;
-  for (const Counter& count : histogram.counts) sum += count.read();
-  return sum;
-}
-
-/** "2 in 300000us": how many samples, and their sum. */
-std::string text_of(const nat::Histogram& histogram) {
-  return std::to_string(samples(histogram)) + " in " + std::to_string(histogram.sum_us.read()) + "us";
-}
-
-/** A lab whose clock moves by microseconds, and one server of it. */
-struct Scene {
-  explicit Scene(int f, uint32_t slot_of_family = 0)
-      : family(f), slot((f == 4 ? 0u : 16u) + slot_of_family) {}
-
-  void wait_us(uint64_t us) {
-    const uint64_t all = lab.now.us + us;
-    lab.now.ms += all / 1000;
-    lab.now.us = uint32_t(all % 1000);
-  }
-  /** One packet `us` after the one before it. */
-  void after(uint64_t us, const PacketBuilder& packet) {
-    wait_us(us);
-    CHECK(lab.send(packet).forwarded());
-  }
-  void syn() { after(0, client_says(family, kSyn, kC - 1, 0)); }
-  void syn_ack(uint64_t us) { after(us, server_says(family, kSyn | kAck, kS - 1, kC)); }
-  void open() {
-    syn();
-    syn_ack(1);
-    after(1, client_says(family, kAck, kC, kS));
-  }
-  const nat::ServerSignals& signals() { return lab.tally.signals(slot); }
-
-  int family;
-  uint32_t slot;
-  NatLab lab;
-};
 
 TEST("the time from SYN to SYN-ACK falls into the bucket whose bounds hold it") {
   const struct {
@@ -265,74 +216,6 @@ TEST("an SCTP association is timed from INIT to INIT ACK, refused by ABORT, unan
     silent.lab.advance_seconds(100);
     silent.lab.expire();
     CHECK_EQ(silent.signals().syn_unanswered.read(), uint64_t{1});
-  }
-}
-
-TEST("a segment whose payload was all seen before is a retransmission; what only looks like one is not") {
-  const struct {
-    const char* name;
-    PacketBuilder packet;
-    uint64_t in, out;
-  } rows[] = {
-      {"the client's, whole", client_says(4, kAck, kC, kS + 200, 100), 1, 0},
-      {"the client's, a part of it", client_says(4, kAck, kC + 50, kS + 200, 50), 1, 0},
-      {"the server's, acknowledged long ago", server_says(4, kAck, kS, kC + 100, 200), 0, 1},
-      {"new data", client_says(4, kAck, kC + 100, kS + 200, 100), 0, 0},
-      {"old data with new behind it", client_says(4, kAck, kC + 50, kS + 200, 100), 0, 0},
-      {"an acknowledgment", client_says(4, kAck, kC + 100, kS + 200), 0, 0},
-      {"a keep-alive without a byte", client_says(4, kAck, kC + 99, kS + 200), 0, 0},
-      {"a keep-alive with one", client_says(4, kAck, kC + 99, kS + 200, 1), 0, 0},
-      {"behind a hole", client_says(4, kAck, kC + 500, kS + 200, 100), 0, 0},
-      {"a stranger's guess", client_says(4, kAck, kC - 0x10000000, kS + 200, 100), 0, 0},
-      {"a repeated SYN-ACK", server_says(4, kSyn | kAck, kS - 1, kC), 0, 0},
-  };
-  for (const auto& row : rows) {
-    ROW(row.name);
-    Scene s(4);
-    s.open();
-    s.after(10, client_says(4, kAck | kPsh, kC, kS, 100));
-    s.after(10, server_says(4, kAck | kPsh, kS, kC + 100, 200));
-    s.after(10, client_says(4, kAck, kC + 100, kS + 200));
-    s.after(10, row.packet);
-    CHECK_EQ(s.signals().retransmissions[0].read(), row.in);
-    CHECK_EQ(s.signals().retransmissions[1].read(), row.out);
-  }
-}
-
-TEST("one byte that was never acknowledged is sent again, not a keep-alive") {
-  Scene s(4);
-  s.open();
-  s.after(10, client_says(4, kAck | kPsh, kC, kS, 1));
-  s.after(10, client_says(4, kAck | kPsh, kC, kS, 1));
-  CHECK_EQ(s.signals().retransmissions[0].read(), uint64_t{1});
-}
-
-TEST("segments out of order are no retransmissions; each that comes again is one") {
-  Random random("retransmissions");
-  for (int round = 0; round < scaled(300); ++round) {
-    // Twenty segments, each neighbouring pair perhaps swapped, each perhaps repeated later by one.
-    Scene s(4);
-    s.open();
-    std::vector<uint32_t> order;
-    for (uint32_t i = 0; i < 20; ++i) order.push_back(i);
-    for (size_t i = 0; i + 1 < order.size(); i += 2) {
-      if (random.one_in(4)) std::swap(order[i], order[i + 1]);
-    }
-    uint32_t acknowledged = 0;
-    uint64_t repeats = 0;
-    std::vector<bool> sent(20);
-    const auto send = [&](uint32_t i) { s.after(1, client_says(4, kAck, kC + i * 100, kS, 100)); };
-    for (const uint32_t i : order) {
-      send(i);
-      sent[i] = true;
-      while (acknowledged < 20 && sent[acknowledged]) ++acknowledged;
-      s.after(1, server_says(4, kAck, kS, kC + acknowledged * 100));
-      if (acknowledged > 0 && random.one_in(5)) {
-        send(random.below(acknowledged));
-        ++repeats;
-      }
-    }
-    CHECK_EQ(s.signals().retransmissions[0].read(), repeats);
   }
 }
 
