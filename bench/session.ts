@@ -9,10 +9,16 @@ import path from 'node:path';
 import { serve } from '../test/netns/support/load.js';
 import { sweepLeftovers } from '../test/netns/support/namespace.js';
 import { Topology } from '../test/netns/support/topology.js';
-import { missing, realServer, type Contender, type Running } from './contenders/contender.js';
+import {
+  missing,
+  realServer,
+  type Contender,
+  type QueueCounts,
+  type Running,
+} from './contenders/contender.js';
 import type { Load, Outcome, Site } from './loads/load.js';
 import { cpuSeconds, machineTime, memoryMiB, type MachineTime } from './processes.js';
-import { directorCpu, machineCpu, memory } from './report/groups.js';
+import { directorCpu, machineCpu, memory, ownQueue, systemCalls } from './report/groups.js';
 import type { FigureOfLoad, Sample } from './report/results.js';
 
 export interface Plan {
@@ -49,9 +55,22 @@ export const figuresOf = (loads: readonly Load[]): FigureOfLoad[] => [
       : [directorCpu, machineCpu].map((figure) => {
           return { load: name, figure, unit: `CPU s per ${perUnit}`, better: 'less' } as const;
         })),
+    { load: name, figure: systemCalls, unit: 'per packet', better: 'less' } as const,
+    { load: name, figure: ownQueue, unit: '%', better: 'more' } as const,
   ]),
   { load: memory, figure: memory, unit: 'MiB', better: 'less' },
 ];
+
+/** What the queues say of the packets in between. One queue has nobody else's packets. */
+export function countedBetween(before: QueueCounts, after: QueueCounts): Readonly<Record<string, number>> {
+  const packets = after.packets - before.packets;
+  if (packets <= 0) return {};
+  const foreign = (after.foreign - before.foreign) / packets;
+  return {
+    [systemCalls]: (after.systemCalls - before.systemCalls) / packets,
+    ...(after.queues > 1 && { [ownQueue]: 100 * (1 - foreign) }),
+  };
+}
 
 /** One contender's part of one round. */
 class Turn {
@@ -88,11 +107,14 @@ class Turn {
     const to = (service: Load['service']): string => running.to(service, load.family);
     try {
       await load.warmUp(site, to);
+      const countsBefore = await running.counts?.();
       const before = { director: cpuSeconds(running.processes), machine: machineTime() };
       const { values, work } = await load.run(site, to, seconds);
       const director = cpuSeconds(running.processes) - before.director;
       const machine = machineTime().busy - before.machine.busy;
+      const countsAfter = await running.counts?.();
       this.#add(load.name, values);
+      if (countsBefore && countsAfter) this.#add(load.name, countedBetween(countsBefore, countsAfter));
       if (work === 0) return;
       if (running.processes.length > 0) this.#add(load.name, { [directorCpu]: director / work });
       this.#add(load.name, { [machineCpu]: machine / work });

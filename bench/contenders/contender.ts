@@ -39,7 +39,18 @@ export interface Running {
   to(service: ServiceName, family: Family): string;
   /** Processes that do the director's work, without their children; none where the kernel does it. */
   readonly processes: readonly number[];
+  /** What its queues have counted since the start; absent where nobody counts. */
+  readonly counts?: () => Promise<QueueCounts>;
   stop(): Promise<void>;
+}
+
+export interface QueueCounts {
+  readonly queues: number;
+  /** Packets read; a superpacket is one. */
+  readonly packets: number;
+  readonly systemCalls: number;
+  /** Packets of connections that another queue opened. */
+  readonly foreign: number;
 }
 
 export const takesAll = (): null => null;

@@ -13,6 +13,7 @@ export const contenders: readonly Contender[] = [
   kernelDnat,
   // Who is compared within rounds runs one after the other, so that the machine changes little in between.
   floor({ queues: 1, offload: 'on' }),
+  vsnat({ queues: 1, egress: 'route', io: 'poll' }),
   vsnat({ queues: 1, egress: 'route' }),
   vsnat({ queues: 1, egress: 'direct' }),
   floor({ queues: 2, offload: 'on' }),

@@ -2,29 +2,50 @@
 /** The daemon as anybody runs it: `bin/vsnat run` with a service of each kind, metrics and all. */
 import { Daemon } from '../../test/netns/support/daemon.js';
 import { families } from '../../test/netns/support/lab.js';
-import { ripOf, serviceNames, services, takesAll, vipOf, type Contender } from './contender.js';
+import {
+  ripOf,
+  serviceNames,
+  services,
+  takesAll,
+  vipOf,
+  type Contender,
+  type QueueCounts,
+} from './contender.js';
 
 export interface VsnatOptions {
   readonly queues: number;
   /** docs/egress.md. Undefined: not said, for versions that do not know the word. */
   readonly egress?: 'route' | 'direct';
+  /** How packets cross the device (docs/decisions/0007-io-uring.md): `poll` is a read and a write for each, as the floor's. */
+  readonly io?: 'poll';
   /** Of the checkout whose bin/vsnat runs; this one when undefined. */
   readonly root?: string;
 }
 
-export const vsnatName = ({ queues, egress }: VsnatOptions): string =>
-  `vsnat, ${queues} queue${queues === 1 ? '' : 's'}${egress === undefined ? '' : `, ${egress}`}`;
+export const vsnatName = ({ queues, egress, io }: VsnatOptions): string =>
+  [`vsnat, ${queues} queue${queues === 1 ? '' : 's'}`, egress, io].filter(Boolean).join(', ');
+
+async function countsOf(daemon: Daemon): Promise<QueueCounts> {
+  const metrics = await daemon.metrics();
+  const received = { direction: 'rx' };
+  return {
+    queues: Object.keys(metrics.by('queue', 'vsnat_queue_packets_total')).length,
+    packets: metrics.sum('vsnat_queue_packets_total', received),
+    systemCalls: metrics.sum('vsnat_queue_syscalls_total'),
+    foreign: metrics.sum('vsnat_queue_foreign_flows_total'),
+  };
+}
 
 export const vsnat = (options: VsnatOptions, name = vsnatName(options)): Contender => ({
   name,
   kind: 'vsnat',
   declines: takesAll,
   async start(topology) {
-    const { queues, egress, root } = options;
+    const { queues, egress, io, root } = options;
     const daemon = await Daemon.start(
       topology.director.namespace,
       {
-        tun: { queues, ...(egress !== undefined && { egress }) },
+        tun: { queues, ...(egress !== undefined && { egress }), ...(io !== undefined && { io }) },
         services: families.flatMap((family) =>
           serviceNames.map((service) => ({
             name: `${service}-${family}`,
@@ -39,6 +60,7 @@ export const vsnat = (options: VsnatOptions, name = vsnatName(options)): Contend
     return {
       to: vipOf,
       processes: [daemon.pid],
+      counts: () => countsOf(daemon),
       stop: async () => {
         await daemon.assertConservation();
         await daemon.stop();

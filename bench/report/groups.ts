@@ -6,6 +6,8 @@ import type { FigureOfLoad, Results } from './results.js';
 export const directorCpu = 'director CPU';
 export const machineCpu = 'machine CPU';
 export const memory = 'memory';
+export const systemCalls = 'system calls';
+export const ownQueue = 'own queue';
 
 export interface Group {
   readonly id: string;
@@ -40,6 +42,20 @@ export const groups: readonly Group[] = [
     isCharted: false,
   },
   {
+    id: 'system-calls',
+    title: 'System calls per packet',
+    loads: v4,
+    figures: [systemCalls],
+    isCharted: false,
+  },
+  {
+    id: 'own-queue',
+    title: 'Packets on the queue that opened their connection',
+    loads: v4,
+    figures: [ownQueue],
+    isCharted: false,
+  },
+  {
     id: 'memory',
     title: "Memory of the director's processes",
     loads: /^/,
@@ -53,4 +69,8 @@ export const columnsOf = (group: Group, { figures }: Pick<Results, 'figures'>): 
 
 /** `rate` is what one expects of a load; anything else needs saying. */
 export const titleOf = ({ load, figure }: FigureOfLoad): string =>
-  figure === 'rate' || load === figure ? load : /CPU$/.test(figure) ? load : `${load}, ${figure}`;
+  figure === 'rate' || load === figure
+    ? load
+    : /^(.* CPU|system calls|own queue)$/.test(figure)
+      ? load
+      : `${load}, ${figure}`;

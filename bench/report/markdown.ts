@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Tables: one row per contender, `median (least–most)`, and for rates the median as a share of the yardstick's. */
 import { columnsOf, groups, titleOf, type Group } from './groups.js';
-import { ratio, ratioText } from './pairs.js';
+import { goalTable } from './goals.js';
+import { ownCostCpuTable, ownCostTable, worthTable } from './ratios.js';
 import { valuesOf, type FigureOfLoad, type Results } from './results.js';
 import { short, spread } from './statistics.js';
+import { markdownTable } from './table.js';
 
 export const yardstick = 'nftables DNAT';
 
@@ -21,9 +23,6 @@ function cell(results: Results, contender: string, { load, figure, better }: Fig
   return `**${short(mine.median)}**${range}${share}`;
 }
 
-const markdownTable = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
-
 /** '' when nothing of the group was measured. Rows without any figure are left out. */
 export function groupTable(results: Results, group: Group): string {
   const columns = columnsOf(group, results);
@@ -34,46 +33,26 @@ export function groupTable(results: Results, group: Group): string {
   return markdownTable(['', ...columns.map((column) => `${titleOf(column)}, ${column.unit}`)], rows);
 }
 
-/** Who is compared with whom, for what vsnat adds to a loop that does nothing else. */
-const ownCostPairs: readonly (readonly [string, string])[] = [
-  ['vsnat, 1 queue, route', 'floor, 1 queue'],
-  ['vsnat, 2 queues, route', 'floor, 2 queues'],
-  ['vsnat, 1 queue, direct', 'floor, 1 queue'],
-  ['vsnat, 2 queues, direct', 'floor, 2 queues'],
-];
-
-/** Quotients within rounds. Of a rate more is better, of a latency less. */
-export function ownCostTable(results: Results): string {
-  const names = new Set(results.contenders.map(({ name }) => name));
-  const pairs = ownCostPairs.filter((pair) => pair.every((name) => names.has(name)));
-  const rows = results.figures
-    .filter(({ load, figure }) => !load.startsWith('IPv6') && ['rate', 'p50', 'p99'].includes(figure))
-    .map((what) => {
-      const found = pairs.map(([of, to]) => ratio(results.samples, what, of, to));
-      const isLess = what.better === 'less' ? ' (less is better)' : '';
-      return [titleOf(what) + isLess, ...found.map((one) => (one === null ? '–' : ratioText(one)))];
-    });
-  if (pairs.length === 0 || rows.length === 0) return '';
-  return markdownTable(['', ...pairs.map(([of, to]) => `${of} / ${to}`)], rows);
-}
-
-/** What ran where, so that somebody else can judge it, or run it again. */
-export function machineTable(results: Results): string {
-  const { commit, dirty, date, cpu, kernel, node, command, rounds, seconds, tookSeconds } = results;
+/** What ran where, so that somebody else can judge it, or run it again. A column for each run. */
+export function machineTable(...runs: readonly Results[]): string {
   const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+  const row = (name: string, of: (run: Results) => string): string[] => [name, ...runs.map(of)];
+  const notes = new Set(runs.flatMap((run) => run.notes));
   return markdownTable(
-    ['', ''],
+    ['', ...runs.map((_, i) => (runs.length === 1 ? '' : `run ${i + 1}`))],
     [
-      ['commit', `${commit}${dirty ? ', with changes' : ''}`],
-      ['date', date],
-      ['CPU', cpu],
-      ['kernel', kernel],
-      ['Node', node],
-      ['command', `\`${command}\``],
-      ['rounds', `${rounds} of ${seconds} s per load, ${Math.round(tookSeconds / 60)} minutes in all`],
-      ['load average at the start', results.loadAverage.toFixed(2)],
-      ['CPU time the hypervisor gave to others', percent(results.stolenShare)],
-      ...results.notes.map((note) => ['note', note]),
+      row('commit', ({ commit, dirty }) => `${commit}${dirty ? ', with changes' : ''}`),
+      row('date', ({ date }) => date),
+      row('CPU', ({ cpu }) => cpu),
+      row('kernel', ({ kernel }) => kernel),
+      row('Node', ({ node }) => node),
+      row('command', ({ command }) => `\`${command}\``),
+      row('rounds', ({ rounds, seconds, tookSeconds }) => {
+        return `${rounds} of ${seconds} s per load, ${Math.round(tookSeconds / 60)} minutes in all`;
+      }),
+      row('load average at the start', ({ loadAverage }) => loadAverage.toFixed(2)),
+      row('CPU time the hypervisor gave to others', ({ stolenShare }) => percent(stolenShare)),
+      ...[...notes].map((note) => ['note', note, ...runs.slice(1).map(() => '')]),
     ],
   );
 }
@@ -84,8 +63,13 @@ export function everyTable(results: Results): string {
     const table = groupTable(results, group);
     return table === '' ? [] : [`${group.title}\n\n${table}`];
   });
-  const own = ownCostTable(results);
-  if (own !== '')
-    parts.push(`Beside the bare loop, within rounds: geometric mean (95 % confidence)\n\n${own}`);
+  const compared = [
+    ['Beside the bare loop', ownCostTable(results)],
+    ["CPU time of the director's processes beside the bare loop", ownCostCpuTable(results)],
+    ['What each way is worth', worthTable(results)],
+    ['Goals', goalTable(results)],
+  ] as const;
+  for (const [title, table] of compared)
+    if (table !== '') parts.push(`${title}, within rounds: geometric mean (95 % confidence)\n\n${table}`);
   return parts.join('\n\n');
 }

@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Puts a run's tables and charts into a page, between markers: prose is written by people and stays as it is. */
+import { goalTable } from './goals.js';
 import { columnsOf, groups, titleOf, type Group } from './groups.js';
-import { groupTable, machineTable, ownCostTable } from './markdown.js';
+import { groupTable, machineTable } from './markdown.js';
+import { ownCostCpuTable, ownCostTable, worthTable } from './ratios.js';
 import { valuesOf, type Results } from './results.js';
+import { pooled, runsTable } from './runs.js';
 import { spread } from './statistics.js';
 import { chart, type Panel } from './svg.js';
 
 export class PageError extends Error {}
 
+/** What a page asks for that comes from a file of another kind, and stays when runs are put in. */
+const fromElsewhere: ReadonlySet<string> = new Set(['profile']);
+
 /** Replaces what stands between `<!-- bench:ID -->` and `<!-- /bench:ID -->`, wherever the page asks for something. */
 export function fill(page: string, parts: ReadonlyMap<string, string>): string {
-  const asked = [...page.matchAll(/<!-- bench:([\w-]+) -->/g)].map(([, id = '']) => id);
+  const asked = [...page.matchAll(/<!-- bench:([\w-]+) -->/g)]
+    .map(([, id = '']) => id)
+    .filter((id) => !fromElsewhere.has(id));
   return asked.reduce((text, id) => {
     const content = parts.get(id);
     if (content === undefined)
@@ -48,22 +56,33 @@ export function groupChart(results: Results, group: Group): string {
   return chart(`${group.title}: median of ${results.rounds} rounds, with least and most`, panels);
 }
 
-/** Every part a page can ask for, and the charts they show, by file name. */
+const notMeasured = 'Not measured in this run.';
+
+/**
+ * Every part a page can ask for, and the charts they show, by file name. Figures are the last run's, quotients are of all
+ * rounds of all runs.
+ */
 export function partsOf(
-  results: Results,
+  runs: readonly [Results, ...Results[]],
   chartFolder: string,
 ): { readonly parts: ReadonlyMap<string, string>; readonly charts: ReadonlyMap<string, string> } {
+  const all = pooled(runs);
+  const last = runs.at(-1) ?? runs[0];
   const parts = new Map([
-    ['machine', machineTable(results)],
-    ['own-cost', ownCostTable(results) || 'Not measured in this run.'],
+    ['machine', machineTable(...runs)],
+    ['own-cost', ownCostTable(all) || notMeasured],
+    ['own-cost-cpu', ownCostCpuTable(all) || notMeasured],
+    ['worth', worthTable(all) || notMeasured],
+    ['goals', goalTable(all, runs) || notMeasured],
+    ['runs', runsTable(runs) || 'There was one run.'],
   ]);
   const charts = new Map<string, string>();
   for (const group of groups) {
-    const table = groupTable(results, group);
-    if (table === '') parts.set(group.id, 'Not measured in this run.');
+    const table = groupTable(last, group);
+    if (table === '') parts.set(group.id, notMeasured);
     else if (!group.isCharted) parts.set(group.id, table);
     else {
-      charts.set(`${group.id}.svg`, groupChart(results, group));
+      charts.set(`${group.id}.svg`, groupChart(last, group));
       parts.set(group.id, `![${group.title}](${chartFolder}/${group.id}.svg)\n\n${table}`);
     }
   }

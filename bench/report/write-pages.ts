@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * node tools/bench-report.mjs RESULTS.json: docs/benchmarks.md and docs/benchmarks/*.svg from a run's samples; of a file in
- * bench/results/micro, docs/microbenchmarks.md.
+ * node tools/bench-report.mjs RESULTS.json...: docs/benchmarks.md and docs/benchmarks/*.svg from the samples of one run or of
+ * several; of a file in bench/results/profile, the part of the page about a packet's time; of one in bench/results/micro,
+ * docs/microbenchmarks.md.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -9,37 +10,50 @@ import { projectRoot } from '../../test/netns/support/project-root.js';
 import { isMicro, readMicroResults } from '../microbench/results.js';
 import { microParts } from '../microbench/tables.js';
 import { fill, fillParts, PageError, partsOf } from './pages.js';
+import { isProfile, profileTable, readProfile } from './profile.js';
 import { readResults, ResultsError } from './results.js';
 
 const docs = path.join(projectRoot, 'docs');
+const page = path.join(docs, 'benchmarks.md');
 
-function writePage(file: string): string {
-  const page = path.join(docs, 'benchmarks.md');
+function writePage(first: string, others: readonly string[]): string {
   const folder = path.join(docs, 'benchmarks');
-  const { parts, charts } = partsOf(readResults(file), 'benchmarks');
+  const { parts, charts } = partsOf([readResults(first), ...others.map(readResults)], 'benchmarks');
   const filled = fill(readFileSync(page, 'utf8'), parts);
   mkdirSync(folder, { recursive: true });
   for (const [name, svg] of charts) writeFileSync(path.join(folder, name), svg);
   writeFileSync(page, filled);
-  return `docs/benchmarks.md and ${charts.size} charts from ${file}`;
+  return `docs/benchmarks.md and ${charts.size} charts from ${[first, ...others].join(', ')}`;
+}
+
+function writeProfile(file: string): string {
+  const parts = new Map([['profile', profileTable(readProfile(file))]]);
+  writeFileSync(page, fillParts(readFileSync(page, 'utf8'), parts));
+  return `docs/benchmarks.md, where the time goes, from ${file}`;
 }
 
 /** A run of times and one of counts fill different parts. */
 function writeMicroPage(file: string): string {
-  const page = path.join(docs, 'microbenchmarks.md');
+  const microPage = path.join(docs, 'microbenchmarks.md');
   const parts = microParts(readMicroResults(file));
-  writeFileSync(page, fillParts(readFileSync(page, 'utf8'), parts));
+  writeFileSync(microPage, fillParts(readFileSync(microPage, 'utf8'), parts));
   return `docs/microbenchmarks.md, ${parts.size} parts from ${file}`;
 }
 
+function written(first: string, others: readonly string[]): string {
+  if (others.length === 0 && isMicro(first)) return writeMicroPage(first);
+  if (others.length === 0 && isProfile(first)) return writeProfile(first);
+  return writePage(first, others);
+}
+
 function main(argv: readonly string[]): number {
-  const [file, ...rest] = argv;
-  if (file === undefined || rest.length > 0 || file.startsWith('-')) {
-    console.error('usage: node tools/bench-report.mjs bench/results/FILE.json');
+  const [first, ...others] = argv;
+  if (first === undefined || argv.some((file) => file.startsWith('-'))) {
+    console.error('usage: node tools/bench-report.mjs bench/results/FILE.json [FILE.json]...');
     return 2;
   }
   try {
-    console.log(isMicro(file) ? writeMicroPage(file) : writePage(file));
+    console.log(written(first, others));
     return 0;
   } catch (error) {
     if (!(error instanceof ResultsError || error instanceof PageError)) throw error;

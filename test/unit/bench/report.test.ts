@@ -5,8 +5,9 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { againstTable } from '../../../bench/report/against.js';
 import { groups } from '../../../bench/report/groups.js';
-import { everyTable, groupTable, machineTable, ownCostTable } from '../../../bench/report/markdown.js';
+import { everyTable, groupTable, machineTable } from '../../../bench/report/markdown.js';
 import { fill, groupChart, partsOf } from '../../../bench/report/pages.js';
+import { ownCostTable } from '../../../bench/report/ratios.js';
 import {
   readResults,
   resultsText,
@@ -114,8 +115,8 @@ describe('tables of a run', () => {
   it('compare vsnat with the bare loop of as many queues, within rounds', () => {
     const lines = ownCostTable(results).split('\n');
     expect(lines[0]).toBe('|  | vsnat, 1 queue, route / floor, 1 queue |');
-    expect(lines).toContain('| bulk TCP, 1 stream | 0.500 (0.500–0.500) |');
-    expect(lines).toContain('| latency, idle, p50 (less is better) | 1.250 |');
+    expect(lines).toContain('| bulk TCP, 1 stream | 0.500 (0.500–0.500), **more than 3 %** |');
+    expect(lines).toContain('| latency, idle, p50 (less is better) | 1.250, unsure |');
   });
 
   it('say where the run was, and who was not in it', () => {
@@ -124,6 +125,14 @@ describe('tables of a run', () => {
       expect(text).toContain(fact);
     expect(text).toContain('nginx is missing');
     expect(everyTable(results)).toContain('Beside the bare loop');
+  });
+
+  it('have a column for each of several runs', () => {
+    const later = { ...results, commit: 'def5678', notes: ['too late'] };
+    const lines = machineTable(results, later).split('\n');
+    expect(lines[0]).toBe('|  | run 1 | run 2 |');
+    expect(lines).toContain('| commit | abc1234 | def5678 |');
+    expect(lines).toContain('| note | too late |  |');
   });
 
   it('put two versions side by side', () => {
@@ -157,7 +166,7 @@ describe('charts of a run', () => {
 });
 
 describe('a page with parts of a run', () => {
-  const { parts, charts } = partsOf(results, 'benchmarks');
+  const { parts, charts } = partsOf([results], 'benchmarks');
 
   it('gets its tables and charts between the markers, again and again, and keeps its prose', () => {
     const page = 'before\n<!-- bench:bulk-tcp -->\nold\n<!-- /bench:bulk-tcp -->\nafter\n';
