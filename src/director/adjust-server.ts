@@ -9,12 +9,12 @@ type Adjustment = Extract<
   { readonly op: 'set-weight' | 'disable' | 'drain' | 'enable' | 'undrain' }
 >;
 
-/** `policy` is the service's; `inFile` the server as it was loaded, if it was. Throws ChangeRefused. */
+/** `policy` is the service's; `inFile` finds the server as it was loaded, if it was. Throws ChangeRefused. */
 export function adjustedServer(
   server: RealServer,
   operation: Adjustment,
   policy: DrainPolicy,
-  inFile: RealServer | undefined,
+  inFile: () => RealServer | undefined,
 ): RealServer {
   const plain = withoutDrain(server);
   switch (operation.op) {
@@ -46,14 +46,16 @@ function withoutDrain(server: RealServer): RealServer {
 
 function weightOf(
   { server, weight }: Extract<Adjustment, { readonly op: 'set-weight' }>,
-  inFile: RealServer | undefined,
+  inFile: () => RealServer | undefined,
 ): RealServer['weight'] {
-  if (weight === null && inFile !== undefined) return inFile.weight;
-  if (weight === null)
+  if (weight === null) {
+    const filed = inFile();
+    if (filed !== undefined) return filed.weight;
     throw new ChangeRefused(
       'other',
       `server ${server}: must be in the configuration file to get its weight back from there; give it a weight`,
     );
+  }
   const parsed = parseWeight(weight);
   if (parsed.ok) return parsed.value;
   throw new ChangeRefused('out-of-range', `server ${server}: weight must ${parsed.must}, got ${weight}`);

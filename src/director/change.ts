@@ -6,17 +6,13 @@
  */
 import { problemsOf } from '../config/index.js';
 import {
-  formatListen,
   kernelTimeouts,
-  parseListen,
   parseServer,
   parseWeight,
   patientDrain,
   persistenceEngines,
   ruleFamily,
   scopeOf,
-  serverId,
-  serviceFamily,
   type Family,
   type Listen,
   type MarkRule,
@@ -29,7 +25,10 @@ import {
 import { isSchedulerName, schedulerNames, shippedNames, shippedProgram } from '../scheduler/index.js';
 import { ChangeRefused } from './change-refused.js';
 import { adjustedServer } from './adjust-server.js';
+import { DraftServices, type DraftService } from './draft-services.js';
+import { once } from './once.js';
 import type { Operation } from './operation.js';
+import { derivedName, noSuchService, readPlace, type MarkPlace, type ServicePlace } from './service-key.js';
 
 /** What `--set` changes: for the services there are, and for those made later. */
 export interface SetTimeouts {
@@ -65,30 +64,24 @@ export function applyOperations(running: Changed, operations: readonly Operation
   throw new ChangeRefused('other', named);
 }
 
-/** A service as operations name it: a place, or a mark, which has one service for each address family. */
-type Key = Listen | { readonly mark: number; readonly family: Family };
-
-/** `tcp-10.9.0.1-80`, `udp-2001-db8--1-53`, `mark-7-ipv4`: what a service is called that came without a name. */
-export const derivedName = (key: Key): string =>
-  'mark' in key
-    ? `mark-${key.mark}-${key.family}`
-    : `${key.protocol}-${key.address.replaceAll(':', '-')}-${key.port}`;
-
 class Draft {
   readonly #before: Model;
-  readonly #file: Model | undefined;
-  #services: readonly VirtualService[];
+  readonly #file: () => DraftServices;
+  /** As it was; to be asked for what a service was before it was deleted and made again. */
+  readonly #then: () => DraftServices;
+  readonly #services: DraftServices;
   #timeouts: SetTimeouts;
 
   constructor({ model, timeouts, file }: Changed) {
     this.#before = model;
-    this.#file = file;
-    this.#services = model.services;
+    this.#file = once(() => new DraftServices(file?.services ?? []));
+    this.#then = once(() => new DraftServices(model.services));
+    this.#services = new DraftServices(model.services);
     this.#timeouts = timeouts;
   }
 
   get changed(): Changed {
-    return { model: { ...this.#before, services: this.#services }, timeouts: this.#timeouts };
+    return { model: { ...this.#before, services: this.#services.list }, timeouts: this.#timeouts };
   }
 
   obey(operation: Operation): void {
@@ -96,7 +89,7 @@ class Draft {
       case 'add-service':
         return this.#addService(operation);
       case 'edit-service':
-        return this.#editService(operation);
+        return this.#existing(operation.service).set(settingsOf(operation));
       case 'delete-service':
         return this.#deleteService(operation.service);
       case 'add-server':
@@ -105,8 +98,7 @@ class Draft {
       case 'delete-server':
         return this.#deleteServer(operation.service, operation.server);
       case 'clear':
-        this.#services = [];
-        return;
+        return this.#services.clear();
       case 'set-timeouts':
         return this.#setTimeouts(operation);
       case 'set-weight':
@@ -120,115 +112,72 @@ class Draft {
 
   #addService(operation: OperationOf<'add-service'>): void {
     const { service: text } = operation;
-    if (findService(this.#services, text) !== undefined)
+    if (this.#services.find(text) !== undefined)
       throw new ChangeRefused('service-exists', `service ${text}: must be new, got one that exists`);
-    const known = findService(this.#before.services, text);
-    const key = readKey(text);
-    this.#services = [
-      ...this.#services,
-      {
-        name: this.#nameFor(key, known),
-        listen: 'mark' in key ? (known?.listen ?? placesOf(key, this.#before.marks)) : [key],
-        ...settingsOf(operation),
-        servers: [],
-        // Rules say nothing of timeouts and helpers: a service that is cleared and restored keeps those it had.
-        timeouts: known?.timeouts ?? withSet(kernelTimeouts, this.#timeouts),
-        mark: 'mark' in key ? key.mark : null,
-        helper: known?.helper ?? 'none',
-        health: known?.health ?? [],
-        slowStart: known?.slowStart ?? null,
-        drain: known?.drain ?? patientDrain,
-        quorum: known?.quorum ?? null,
-        sorryServers: known?.sorryServers ?? [],
-      },
-    ];
+    const place = readPlace(text);
+    const known = this.#then().find(text)?.service;
+    const made: VirtualService = {
+      name: this.#nameFor(place, known),
+      listen: 'mark' in place ? (known?.listen ?? listenOf(place, this.#before.marks)) : [place],
+      ...settingsOf(operation),
+      servers: [],
+      // Rules say nothing of timeouts and helpers: a service that is cleared and restored keeps those it had.
+      timeouts: known?.timeouts ?? withSet(kernelTimeouts, this.#timeouts),
+      mark: 'mark' in place ? place.mark : null,
+      helper: known?.helper ?? 'none',
+      health: known?.health ?? [],
+      slowStart: known?.slowStart ?? null,
+      drain: known?.drain ?? patientDrain,
+      quorum: known?.quorum ?? null,
+      sorryServers: known?.sorryServers ?? [],
+    };
+    this.#services.add(made, known);
   }
 
   /** Of a service that was there before the list of operations, its old name: counters and connections hang on it. */
-  #nameFor(key: Key, known: VirtualService | undefined): string {
-    const taken = new Set(this.#services.map(({ name }) => name));
-    const wanted = derivedName(key);
-    const numbered = Array.from({ length: taken.size }, (_, index) => `${wanted}-${index + 2}`);
-    const candidates = [...(known === undefined ? [] : [known.name]), wanted, ...numbered];
-    return candidates.find((name) => !taken.has(name)) ?? wanted;
-  }
-
-  #editService(operation: OperationOf<'edit-service'>): void {
-    const service = this.#existing(operation.service);
-    this.#replace({ ...service, ...settingsOf(operation) });
+  #nameFor(place: ServicePlace, known: VirtualService | undefined): string {
+    const wanted = derivedName(place);
+    for (const name of [known?.name, wanted])
+      if (name !== undefined && !this.#services.hasName(name)) return name;
+    let number = 2;
+    while (this.#services.hasName(`${wanted}-${number}`)) number += 1;
+    return `${wanted}-${number}`;
   }
 
   /** One service of a file may listen on several addresses; ipvsadm sees, and deletes, each on its own. */
   #deleteService(text: string): void {
-    const service = this.#existing(text);
-    const isWhole = service.mark !== null || service.name === text;
-    const listen = isWhole ? [] : service.listen.filter((one) => formatListen(one) !== text);
-    if (listen.length > 0) this.#replace({ ...service, listen });
-    else this.#services = this.#services.filter((one) => one !== service);
+    const draft = this.#existing(text);
+    const { mark, name, listen } = draft.settings;
+    if (mark !== null || name === text || listen.length === 1) this.#services.delete(draft);
+    else this.#services.deletePlace(draft, text);
   }
 
   #setServer(operation: OperationOf<'add-server' | 'edit-server'>): void {
-    const service = this.#existing(operation.service);
-    const made = this.#server(operation, service);
-    const old = service.servers.find((server) => serverId(server) === serverId(made));
+    const draft = this.#existing(operation.service);
+    const made = serverOf(operation, draft);
+    const old = draft.server(operation.server);
     if (operation.op === 'add-server' && old !== undefined)
       throw new ChangeRefused(
         'server-exists',
         `server ${operation.server}: must be new, got one that exists`,
       );
     if (operation.op === 'edit-server' && old === undefined) throw noSuchServer(operation.server);
-    const servers =
-      old === undefined
-        ? [...service.servers, made]
-        : service.servers.map((server) => (server === old ? { ...made, routed: old.routed } : server));
-    this.#replace({ ...service, servers });
-  }
-
-  #server(
-    { server: text, weight, upperThreshold, lowerThreshold }: OperationOf<'add-server' | 'edit-server'>,
-    service: VirtualService,
-  ): RealServer {
-    if (lowerThreshold > upperThreshold)
-      throw new ChangeRefused(
-        'out-of-range',
-        `server ${text}: must have a lower threshold up to the upper one`,
-      );
-    const endpoint = parseServer(text);
-    const parsedWeight = parseWeight(weight);
-    if (!endpoint.ok || !parsedWeight.ok || isNobody(endpoint.value.address))
-      throw new ChangeRefused('not-an-address', `server ${text}: must be address:port of a host`);
-    const before = findService(this.#before.services, keyOf(service));
-    const known = before?.servers.find((server) => serverId(server) === serverId(endpoint.value));
-    return {
-      ...endpoint.value,
-      weight: parsedWeight.value,
-      upperThreshold,
-      lowerThreshold,
-      // ipvsadm has no word to vouch for a server behind a router, and the kernel asks for none.
-      routed: known?.routed ?? true,
-      backup: known?.backup ?? false,
-      disabled: known?.disabled ?? false,
-      checked: known?.checked ?? true,
-      ...(known?.drain !== undefined && { drain: known.drain }),
-    };
+    draft.setServer(old === undefined ? made : { ...made, routed: old.routed });
   }
 
   #adjustServer(operation: OperationOf<'set-weight' | 'disable' | 'drain' | 'enable' | 'undrain'>): void {
-    const service = this.#existing(operation.service);
-    const old = service.servers.find((server) => serverId(server) === operation.server);
+    const draft = this.#existing(operation.service);
+    const old = draft.server(operation.server);
     if (old === undefined) throw noSuchServer(operation.server);
-    const inFile = this.#file?.services
-      .find(({ name }) => name === service.name)
-      ?.servers.find((server) => serverId(server) === operation.server);
-    const made = adjustedServer(old, operation, service.drain, inFile);
-    this.#replace({ ...service, servers: service.servers.map((one) => (one === old ? made : one)) });
+    const { name, drain } = draft.settings;
+    const inFile = (): RealServer | undefined => this.#file().find(name)?.server(operation.server);
+    draft.setServer(adjustedServer(old, operation, drain, inFile));
   }
 
   #deleteServer(serviceText: string, text: string): void {
-    const service = this.#existing(serviceText);
-    const servers = service.servers.filter((server) => serverId(server) !== text);
-    if (servers.length === service.servers.length) throw noSuchServer(text);
-    this.#replace({ ...service, servers });
+    const draft = this.#existing(serviceText);
+    if (draft.server(text) === undefined) throw noSuchServer(text);
+    draft.deleteServer(text);
   }
 
   #setTimeouts({ tcp, tcpFin, udp }: OperationOf<'set-timeouts'>): void {
@@ -238,51 +187,48 @@ class Draft {
       tcpFin: tcpFin || this.#timeouts.tcpFin,
       udp: udp || this.#timeouts.udp,
     };
-    this.#services = this.#services.map((service) => ({
-      ...service,
-      timeouts: withSet(service.timeouts, wanted),
-    }));
+    this.#services.setAll(({ timeouts }) => ({ timeouts: withSet(timeouts, wanted) }));
   }
 
-  #existing(text: string): VirtualService {
-    const service = findService(this.#services, text);
-    if (service === undefined) throw noSuchService(text);
-    return service;
+  #existing(text: string): DraftService {
+    const draft = this.#services.find(text);
+    if (draft === undefined) throw noSuchService(text);
+    return draft;
   }
+}
 
-  #replace(service: VirtualService): void {
-    this.#services = this.#services.map((one) => (one.name === service.name ? service : one));
-  }
+function serverOf(
+  { server: text, weight, upperThreshold, lowerThreshold }: OperationOf<'add-server' | 'edit-server'>,
+  draft: DraftService,
+): RealServer {
+  if (lowerThreshold > upperThreshold)
+    throw new ChangeRefused(
+      'out-of-range',
+      `server ${text}: must have a lower threshold up to the upper one`,
+    );
+  const endpoint = parseServer(text);
+  const parsedWeight = parseWeight(weight);
+  if (!endpoint.ok || !parsedWeight.ok || isNobody(endpoint.value.address))
+    throw new ChangeRefused('not-an-address', `server ${text}: must be address:port of a host`);
+  const known = draft.serverBefore(text);
+  return {
+    ...endpoint.value,
+    weight: parsedWeight.value,
+    upperThreshold,
+    lowerThreshold,
+    // ipvsadm has no word to vouch for a server behind a router, and the kernel asks for none.
+    routed: known?.routed ?? true,
+    backup: known?.backup ?? false,
+    disabled: known?.disabled ?? false,
+    checked: known?.checked ?? true,
+    ...(known?.drain !== undefined && { drain: known.drain }),
+  };
 }
 
 type OperationOf<Name extends Operation['op']> = Extract<Operation, { readonly op: Name }>;
 
-/** The service that listens there, "tcp://10.9.0.1:80", the one of a mark, "mark://7/ipv4", or the one of that name. */
-export const findService = (services: readonly VirtualService[], text: string): VirtualService | undefined =>
-  services.find((service) =>
-    service.mark === null
-      ? service.listen.some((one) => formatListen(one) === text)
-      : markKey(service.mark, service) === text,
-  ) ?? services.find(({ name }) => name === text);
-
-const markKey = (mark: number, service: VirtualService): string => `mark://${mark}/${serviceFamily(service)}`;
-
-const keyOf = (service: VirtualService): string =>
-  service.mark === null ? formatListen(firstOf(service.listen)) : markKey(service.mark, service);
-
-function readKey(text: string): Key {
-  const [, mark = '', family] = /^mark:\/\/(\d{1,10})\/(ipv4|ipv6)$/.exec(text) ?? [];
-  if (family === 'ipv4' || family === 'ipv6') return { mark: Number(mark), family };
-  const listen = parseListen(text);
-  if (!listen.ok) throw new ChangeRefused('not-an-address', `service ${text}: must ${listen.must}`);
-  return listen.value;
-}
-
 /** What a firewall would mark so, in the kernel; here the configuration says it. */
-function placesOf(
-  { mark, family }: Extract<Key, { readonly mark: number }>,
-  rules: readonly MarkRule[],
-): readonly Listen[] {
+function listenOf({ mark, family }: MarkPlace, rules: readonly MarkRule[]): readonly Listen[] {
   const rule = rules.find((one) => one.mark === mark && ruleFamily(one) === family);
   if (rule !== undefined) return rule.listen;
   const example = family === 'ipv4' ? 'tcp://10.9.0.1:80' : '"tcp://[2001:db8::1]:80"';
@@ -329,9 +275,6 @@ function withEngine(persistence: Persistence | null, text: string | null): Persi
   return { ...persistence, engine };
 }
 
-export const noSuchService = (text: string): ChangeRefused =>
-  new ChangeRefused('no-such-service', `service ${text}: must exist`);
-
 const noSuchServer = (text: string): ChangeRefused =>
   new ChangeRefused('no-such-server', `server ${text}: must exist in this service`);
 
@@ -355,8 +298,3 @@ const withSet = (timeouts: Timeouts, { tcp, tcpFin, udp }: SetTimeouts): Timeout
   tcpFinWait: tcpFin || timeouts.tcpFinWait,
   udp: udp || timeouts.udp,
 });
-
-function firstOf([first]: readonly Listen[]): Listen {
-  if (first === undefined) throw new Error('a service listens nowhere'); // no model has such a service
-  return first;
-}

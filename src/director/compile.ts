@@ -22,6 +22,7 @@ import type {
 import type { Model, Sysctls, VirtualService } from '../model/index.js';
 import { checkSources, schedulerNameOf, serverId } from '../model/index.js';
 import { countersBySlot } from './custom-plan.js';
+import { once } from './once.js';
 import { policyOf, withExpiration } from './policy.js';
 import { noSlotPast, pastOf, type SlotPast } from './past.js';
 import type { PlacedService } from './report.js';
@@ -298,10 +299,4 @@ function at(slots: readonly number[], index: number): number {
   const slot = slots[index];
   if (slot === undefined) throw new Error(`slot of server ${index} was not assigned`); // as above
   return slot;
-}
-
-/** Asked at most once, and only if somebody wants to know. */
-function once<T>(ask: () => T): () => T {
-  let answer: { readonly value: T } | undefined;
-  return () => (answer ??= { value: ask() }).value;
 }

@@ -3,7 +3,7 @@
 import type { FlowSelection } from '../dataplane/dataplane.js';
 import { parseServer, type IpAddress, type Protocol } from '../model/index.js';
 import { ChangeRefused } from './change-refused.js';
-import { findService, noSuchService } from './change.js';
+import { findService, noSuchService } from './service-key.js';
 import type { Reconciler } from './reconciler.js';
 
 /** All of what is given must fit; nothing given is every connection. */

@@ -23,13 +23,8 @@ import {
   type RealServer,
   type VirtualService,
 } from '../model/index.js';
-import {
-  applyOperations,
-  findService,
-  kernelSetTimeouts,
-  noSuchService,
-  type SetTimeouts,
-} from './change.js';
+import { applyOperations, kernelSetTimeouts, type SetTimeouts } from './change.js';
+import { findService, noSuchService } from './service-key.js';
 import { problemsOf } from '../config/index.js';
 import { usualAsker } from './asker.js';
 import { describeChange, diffModels, diffServices, type Change } from './diff.js';

@@ -81,7 +81,7 @@ export const patientDrain: DrainPolicy = { deadlineSeconds: null, then: 'reset' 
 export const serverId = (server: Endpoint): string => formatEndpoint(server);
 
 /** The one address family of a service. */
-export function serviceFamily(service: VirtualService): Family {
+export function serviceFamily(service: Pick<VirtualService, 'listen'>): Family {
   const [first] = service.listen;
   return first === undefined ? 'ipv4' : familyOf(first.address);
 }
