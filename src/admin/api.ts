@@ -14,13 +14,9 @@ import type { Operation } from '../director/operation.js';
 import type { Listing } from '../director/listing.js';
 import type { ConnectionRow, ServerReport, ServiceListing, ServiceReport } from '../director/report.js';
 import type { ReloadFacts } from '../director/reload.js';
-import type {
-  NumbersListing,
-  Precondition,
-  ServiceNumbers,
-  Settled,
-  TableListing,
-} from '../director/run-time.js';
+import type { NumbersListing, ServiceNumbers } from '../director/numbers.js';
+import type { Precondition, Settled } from '../director/run-time.js';
+import type { TableListing } from '../director/table.js';
 import type { ErrorCode } from '../errors.js';
 import type { Checked, CheckedState } from '../health/state.js';
 import type { EventSource } from './event-streams.js';

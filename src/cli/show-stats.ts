@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Totals or rates as a table: each service, and its servers below it. Pure. */
-import type { ServiceNumbers } from '../director/run-time.js';
+import type { ServiceNumbers } from '../director/numbers.js';
 import { formatBytes, table, type Column } from './table.js';
 
 export interface StatsAnswer {

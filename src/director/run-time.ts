@@ -6,37 +6,23 @@
  * A file that is loaded again is the truth: what was changed at run time is gone then, and `load` says what it was. Unless
  * the file says `run_time_changes: keep`; then it stays where the file has nothing new to say (keep.ts).
  */
-import {
-  flagNumber,
-  netmaskOf,
-  wholeClient,
-  type ServiceKey,
-  type Table,
-  type TableServer,
-  type TableService,
-} from '../ipvsadm/index.js';
-import {
-  schedulerNameOf,
-  serverId,
-  serviceFamily,
-  type Model,
-  type RealServer,
-  type VirtualService,
-} from '../model/index.js';
-import { applyOperations, kernelSetTimeouts, type SetTimeouts } from './change.js';
-import { findService, noSuchService } from './service-key.js';
 import { problemsOf } from '../config/index.js';
+import type { Model } from '../model/index.js';
 import { usualAsker } from './asker.js';
+import { Authors, type Deviation } from './authors.js';
+import { applyOperations, kernelSetTimeouts, type SetTimeouts } from './change.js';
 import { describeChange, diffModels, diffServices, type Change } from './diff.js';
-import { keepChanges, type Kept } from './keep.js';
-import { reuseServices } from './reuse.js';
 import type { Director } from './director.js';
-import type { Numbers } from './accounts.js';
+import { keepChanges, type Kept } from './keep.js';
 import { Ledger } from './ledger.js';
-import { Listing } from './listing.js';
+import type { Listing } from './listing.js';
+import { numbersOf, type NumbersListing } from './numbers.js';
 import type { Operation } from './operation.js';
 import { Pace, paced } from './pace.js';
-import type { ServerReport, ServiceListing } from './report.js';
+import type { ServiceListing } from './report.js';
+import { reuseServices } from './reuse.js';
+import { findService, noSuchService } from './service-key.js';
+import { tableServices, type TableListing } from './table.js';
 
 export type ChangeableDirector = Pick<
   Director,
@@ -58,43 +44,11 @@ export interface Loaded {
   readonly notes: readonly string[];
 }
 
-/** Something that runs and is not in the file. */
-export interface Deviation {
-  readonly change: Change;
-  /** Unix milliseconds; null for what only follows from other changes. */
-  readonly at: number | null;
-  /** Who asked for it (asker.ts). */
-  readonly by: string | null;
-}
-
 export interface Settled {
   readonly model: Model;
   readonly revision: number;
   /** What was changed since the last file and is not in it; found out while it is gone through. */
   readonly deviations: Iterable<Deviation>;
-}
-
-export interface ServerNumbers extends Numbers {
-  readonly server: string;
-}
-
-export interface ServiceNumbers extends Numbers {
-  readonly service: string;
-  readonly servers: readonly ServerNumbers[];
-}
-
-/** The same, with each server's read when it is asked for. */
-export interface NumbersListing extends Omit<ServiceNumbers, 'servers'> {
-  readonly servers: Listing<ServerNumbers>;
-}
-
-export interface TableServiceListing extends Omit<TableService, 'servers'> {
-  readonly servers: Iterable<TableServer>;
-}
-
-/** Services one by one, and servers one by one. */
-export interface TableListing extends Omit<Table, 'services'> {
-  readonly services: Iterable<TableServiceListing>;
 }
 
 export class RunTime {
@@ -106,9 +60,7 @@ export class RunTime {
   #turn: Promise<unknown> = Promise.resolve();
   #isTicking = false;
 
-  /** When and by whom something was last changed, by the thing. */
-  readonly #authors = new Map<string, { readonly at: number; readonly by: string }>();
-  #mostAuthors = leastAuthors;
+  readonly #authors = new Authors();
   #counted: { readonly file: Model | null; readonly model: Model | null; readonly count: number } = {
     file: null,
     model: null,
@@ -145,7 +97,7 @@ export class RunTime {
 
   /** The same, with when and by whom. */
   get deviations(): readonly Deviation[] {
-    return [...this.#authored(this.#differing())];
+    return [...this.#authors.of(this.#differing())];
   }
 
   /** How many they are. Asked at every scrape, and looked for only when something has changed. */
@@ -159,20 +111,13 @@ export class RunTime {
     return this.#counted.count;
   }
 
-  *#authored(changes: Iterable<Change>): Generator<Deviation, void, undefined> {
-    for (const change of changes) {
-      const { at = null, by = null } = this.#authors.get(thingOf(change)) ?? {};
-      yield { change, at, by };
-    }
-  }
-
   /** What runs once every change under way has succeeded or failed. */
   settled(): Promise<Settled> {
     return this.#inTurn(() =>
       Promise.resolve({
         model: this.#director.model,
         revision: this.#revision,
-        deviations: this.#authored(this.#differing()),
+        deviations: this.#authors.of(this.#differing()),
       }),
     );
   }
@@ -248,19 +193,10 @@ export class RunTime {
     });
     this.#timeouts = timeouts;
     this.#remember(changes);
-    const at = this.#now();
-    for (const change of changes) this.#authors.set(thingOf(change), { at, by });
-    this.#forgetAuthors();
+    this.#authors.note(changes, this.#now(), by);
+    this.#authors.forgetAllBut(() => this.#differing());
     this.#ledger.look(this.#director.tallies());
     return changes;
-  }
-
-  /** Of what is as the file says again; looked at when they have become many. */
-  #forgetAuthors(): void {
-    if (this.#authors.size <= this.#mostAuthors) return;
-    const wanted = new Set(this.sinceFile.map(thingOf));
-    for (const thing of this.#authors.keys()) if (!wanted.has(thing)) this.#authors.delete(thing);
-    this.#mostAuthors = Math.max(leastAuthors, 2 * this.#authors.size);
   }
 
   #remember(changes: readonly Change[]): void {
@@ -278,14 +214,7 @@ export class RunTime {
   /** Totals since the last zero, and rates, by name. */
   async numbers(): Promise<Listing<NumbersListing>> {
     await this.#look();
-    return this.#listing().map(({ service, servers: { length, nameAt } }) => ({
-      service,
-      ...this.#ledger.ofService(service),
-      servers: new Listing(length, nameAt, (index) => ({
-        server: nameAt(index),
-        ...this.#ledger.ofServer(service, nameAt(index)),
-      })),
-    }));
+    return numbersOf(this.#listing(), this.#ledger);
   }
 
   /** What is shown here has nothing of signals. */
@@ -318,19 +247,9 @@ export class RunTime {
   /** The services as ipvsadm sees them. */
   async table(): Promise<TableListing> {
     await this.#look();
-    const { flows } = this.#director.model;
-    return { size: flows.capacity, timeouts: this.#timeouts, services: this.#tableServices() };
-  }
-
-  *#tableServices(): Generator<TableServiceListing, void, undefined> {
-    const { services } = this.#director.model;
-    const listing = this.#listing();
-    const places = new Map(services.map((_, index) => [listing.nameAt(index), index]));
-    for (const service of services) {
-      const place = places.get(service.name);
-      const reports = place === undefined ? undefined : listing.at(place).servers;
-      for (const key of keysOf(service)) yield this.#tableService(service, key, reports);
-    }
+    const { model } = this.#director;
+    const services = tableServices(model, this.#listing(), this.#ledger);
+    return { size: model.flows.capacity, timeouts: this.#timeouts, services };
   }
 
   /** Files and changes one after the other, with what is remembered of them. */
@@ -339,71 +258,4 @@ export class RunTime {
     this.#turn = result.catch(() => undefined); // the caller has the failure
     return result;
   }
-
-  #tableService(
-    service: VirtualService,
-    key: ServiceKey,
-    reports: Listing<ServerReport> | undefined,
-  ): TableServiceListing {
-    const { persistence, servers } = service;
-    return {
-      key,
-      scheduler: schedulerNameOf(service).slice(0, longestSchedulerName),
-      flags: service.flags.map(flagNumber).sort(),
-      persistence: persistence?.timeoutSeconds ?? null,
-      netmask: persistence === null ? wholeClient(key) : netmaskOf(key, persistence),
-      engine: persistence?.engine ?? null,
-      onePacket: service.onePacket,
-      ...this.#ledger.ofService(service.name),
-      servers: this.#tableServers(service.name, servers, reports),
-    };
-  }
-
-  /** Newest first, as the kernel keeps them. */
-  *#tableServers(
-    service: string,
-    servers: readonly RealServer[],
-    reports: Listing<ServerReport> | undefined,
-  ): Generator<TableServer, void, undefined> {
-    const places = new Map(
-      Array.from({ length: reports?.length ?? 0 }, (_, at) => [reports?.nameAt(at), at]),
-    );
-    for (const server of servers.toReversed()) {
-      const id = serverId(server);
-      const place = places.get(id);
-      const report = place === undefined ? undefined : reports?.at(place);
-      const { active = 0, inactive = 0, persistent = 0 }: Partial<ServerReport> = report ?? {};
-      yield {
-        address: server.address,
-        port: server.port,
-        weight: server.weight,
-        upperThreshold: server.upperThreshold,
-        lowerThreshold: server.lowerThreshold,
-        active,
-        inactive,
-        persistent,
-        ...this.#ledger.ofServer(service, id),
-      };
-    }
-  }
 }
-
-/** As many may be kept without asking whether they are still needed. */
-const leastAuthors = 10_000;
-
-/** What a change is about, whatever it was before and after. */
-const thingOf = (change: Change): string =>
-  [change.what, change.name, change.kind === 'changed' ? change.property : ''].join('\n');
-
-/** IP_VS_SCHEDNAME_MAXLEN without its end: what ipvsadm could show or say. */
-const longestSchedulerName = 15;
-
-/** Everything at once. */
-export const wholeTable = ({ services, ...rest }: TableListing): Table => ({
-  ...rest,
-  services: [...services].map((service) => ({ ...service, servers: [...service.servers] })),
-});
-
-/** The addresses of a mark are not services of their own. */
-const keysOf = (service: VirtualService): readonly ServiceKey[] =>
-  service.mark === null ? service.listen : [{ mark: service.mark, family: serviceFamily(service) }];

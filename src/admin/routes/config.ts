@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 
 import { serviceDocuments, settingsDocument } from '../../config/index.js';
 import type { Model } from '../../model/index.js';
-import type { Deviation } from '../../director/run-time.js';
+import type { Deviation } from '../../director/authors.js';
 import type { AuthoredChange } from '../api.js';
 import { redacted } from '../redact.js';
 import { route } from '../route.js';

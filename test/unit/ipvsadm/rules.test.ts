@@ -6,7 +6,8 @@ import { restoreOperations } from '../../../src/cli/restore.js';
 import { applyOperations, kernelSetTimeouts } from '../../../src/director/change.js';
 import { FakeDataplane } from '../../../src/dataplane/fake.js';
 import { Director } from '../../../src/director/director.js';
-import { RunTime, wholeTable } from '../../../src/director/run-time.js';
+import { RunTime } from '../../../src/director/run-time.js';
+import { wholeTable } from '../../../src/director/table.js';
 import { inNumbers, ruleLines, wordsOfRule } from '../../../src/ipvsadm/index.js';
 import {
   parseNetmask,
