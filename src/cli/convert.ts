@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `vsnat convert`: the YAML goes to standard output, what a person has to know to standard error. Gives the exit code. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, basename, isAbsolute, join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 import { convert, formatNote, type Conversion, type SourceFile } from '../convert/index.js';
 import { exitCodes, VsnatError } from '../errors.js';
+import { includeFiles } from './include-files.js';
 import type { Io } from './io.js';
 import { machineNames } from './names.js';
 import { plural } from './table.js';
@@ -24,7 +25,7 @@ export async function convertFile(
   const source = file === '-' ? { file: 'standard input', text: await io.input() } : read(file);
   const result = await convert(source, {
     configId: configId ?? null,
-    include: filesOf,
+    include: (pattern, from) => includeFiles(pattern, dirname(from)).map(read),
     names: machineNames(),
   });
   if (json) io.json(result);
@@ -67,28 +68,6 @@ function write(file: string, text: string): void {
     throw new VsnatError('VSNAT_USAGE', `${file}: must be a new file, got ${codeOf(cause)}; name another`, {
       cause,
     });
-  }
-}
-
-/** keepalived's include takes a path whose last part may be a pattern. */
-function filesOf(pattern: string, from: string): readonly SourceFile[] {
-  const path = isAbsolute(pattern) ? pattern : join(dirname(from), pattern);
-  if (!/[*?]/.test(basename(path))) return [read(path)];
-  const expression = basename(path)
-    .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return namesIn(dirname(path))
-    .filter((name) => !name.startsWith('.') && new RegExp(`^${expression}$`).test(name))
-    .sort()
-    .map((name) => read(join(dirname(path), name)));
-}
-
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return []; // a pattern that finds nothing is a note, not a mistake
   }
 }
 

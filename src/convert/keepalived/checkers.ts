@@ -5,7 +5,9 @@
  */
 import type { Notes, Place } from '../note.js';
 import type { CheckDocument } from '../service.js';
+import { expressionOf } from './expression.js';
 import { Block, type Statement } from './tree.js';
+import { tellMore } from './words.js';
 
 /** What a checker inherits: its real_server, its virtual_server, and the SSL block of the file. */
 export interface Around {
@@ -68,12 +70,16 @@ const understood: ReadonlySet<string> = new Set(
 
 /** Of a checker and of the urls in it: what cannot be carried over is said, whether it is known or not. */
 function tellUnknown(checker: Block, notes: Notes): void {
-  for (const { words, place, block } of checker.statements) {
+  for (const statement of checker.statements) {
+    const { words, place } = statement;
     const [key = ''] = words;
     const sentence = Object.hasOwn(unknown, key) ? unknown[key] : undefined;
     if (sentence !== undefined) notes.add(place, key, sentence);
     else if (!understood.has(key)) notes.add(place, key, 'is not known here; left out');
-    else if (key === 'url') tellUnknown(new Block({ block }), notes);
+    else {
+      tellMore(statement, notes);
+      if (key === 'url') tellUnknown(new Block(statement), notes);
+    }
   }
 }
 
@@ -144,7 +150,7 @@ function urls(type: 'http' | 'https', checker: Block, around: Around): readonly 
       server.text('virtualhost') ??
       service.text('virtualhost');
     const codes = url.last('status_code')?.words.slice(1) ?? [];
-    const body = regex(url, around);
+    const body = expressionOf(url, around.notes);
     return {
       type,
       path: (url.text('path') ?? '/').replaceAll(' ', '%20'),
@@ -155,53 +161,6 @@ function urls(type: 'http' | 'https', checker: Block, around: Around): readonly 
     };
   });
 }
-
-function regex(url: Block, { notes }: Around): string | undefined {
-  const digest = url.last('digest');
-  if (digest !== undefined)
-    notes.add(
-      digest.place,
-      'digest',
-      'a page is not hashed; write a regular expression that it must match into "body"',
-    );
-  const pattern = url.text('regex');
-  const refuses = url.last('regex_no_match');
-  if (pattern === undefined) return undefined;
-  if (refuses !== undefined) {
-    notes.add(
-      refuses.place,
-      'regex_no_match',
-      'turned into a negative look-ahead; see that it still means the same',
-    );
-  }
-  const options = url.last('regex_options')?.words.slice(1) ?? [];
-  for (const option of options.filter((one) => !(one in inlineFlags))) {
-    notes.add(
-      url.last('regex_options')?.place ?? { file: '', line: 0 },
-      `regex_options ${option}`,
-      'has no counterpart',
-    );
-  }
-  const classes = options.includes('caseless') ? withoutCase(pattern) : pattern;
-  return refuses === undefined ? classes : `^(?![\\s\\S]*(?:${classes}))`;
-}
-
-const inlineFlags = { caseless: true } as const;
-
-/** JavaScript of Node 20 has no flags within an expression, so every letter becomes both. */
-const withoutCase = (pattern: string): string =>
-  pattern.replaceAll(/\\.|\[(?:\\.|[^\]])*\]|[A-Za-z]/g, (part) =>
-    part.startsWith('\\')
-      ? part
-      : part.startsWith('[')
-        ? part.replaceAll(
-            /(\\.)|([A-Za-z])(?!-)/g,
-            (_, escaped?: string, letter?: string) => escaped ?? bothCases(letter ?? ''),
-          )
-        : `[${bothCases(part)}]`,
-  );
-
-const bothCases = (letter: string): string => `${letter.toLowerCase()}${letter.toUpperCase()}`;
 
 /** keepalived looks at no certificate. */
 function tlsOf(checker: Block, { ssl, notes }: Around, host: string | undefined) {
@@ -271,7 +230,9 @@ function misc(checker: Block, { notes, address }: Around, place: Place): readonl
       'misc_dynamic',
       'weight comes from what the command prints, not from its exit code: let it print "weight=50%"',
     );
-  const command = (checker.last('misc_path')?.words.slice(1) ?? []).flatMap(wordsOfCommand);
+  const [program = '', ...words] = checker.escaped('misc_path') ?? [];
+  // Quoted as a whole it has the words of its arguments within.
+  const command = [...wordsOfCommand(program), ...words];
   if (command.length === 0) {
     notes.add(place, 'MISC_CHECK', 'has no misc_path; left out');
     return [];

@@ -37,7 +37,7 @@ export function readKeepalived(
   options: Omit<LineOptions, 'notes'>,
   notes: Notes,
 ): readonly ConvertedService[] {
-  const top = new Block({ block: readTree(readLines(source, { ...options, notes })) });
+  const top = new Block({ block: readTree(readLines(source, { ...options, notes }), notes) });
   tellOthers(top, notes);
   const groups = new Map(
     top.all('virtual_server_group').map((group) => [group.words[1] ?? '', readGroup(group, notes)] as const),

@@ -94,7 +94,7 @@ class Reader {
       return;
     }
     const filled = this.#filledIn(text);
-    const [, pattern] = /^include[rmw]*\s+(\S+)$/.exec(filled) ?? [];
+    const [, pattern] = /^include[rmwba]?\s+(\S+)$/.exec(filled) ?? [];
     if (pattern === undefined) this.lines.push({ ...place, text: filled });
     else this.#include(pattern, place, depth);
   }
@@ -174,18 +174,10 @@ function listTurns(list: string): readonly Turn[] | undefined {
   return values.map((value): Turn => names.map((name, index) => [name, value[index] ?? ''] as const));
 }
 
-/** From # or ! to the end, but not inside quotes. */
+/** From # or ! to the end, but not inside quotes; \# and \! are those characters. */
 export function withoutComment(text: string): string {
-  let quote = '';
-  for (let index = 0; index < text.length; index++) {
-    const character = text[index] ?? '';
-    if (quote !== '') {
-      if (character === '\\') index++;
-      else if (character === quote) quote = '';
-    } else if (character === '"') quote = character;
-    else if (character === '#' || character === '!') return text.slice(0, index).trimEnd();
-  }
-  return text.trimEnd();
+  const [kept = ''] = /^(?:"(?:\\.|[^"\\])*(?:"|$)|\\.|[^"\\#!]+|\\$)*/s.exec(text) ?? [];
+  return kept.replaceAll(/("(?:\\.|[^"\\])*"?)|\\([#!])/gs, '$1$2').trimEnd();
 }
 
 const folderOf = (file: string): string => file.replace(/\/?[^/]*$/, '') || '.';

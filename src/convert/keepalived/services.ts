@@ -18,6 +18,7 @@ import type { Group, Vip } from './addresses.js';
 import { isChecker, readCheckers } from './checkers.js';
 import { mistake } from './lines.js';
 import { Block, type Statement } from './tree.js';
+import { tellMore } from './words.js';
 
 /** What the rest of the file says about its services. */
 export interface Surroundings {
@@ -60,6 +61,7 @@ const understood = new Set(
 export function readService(statement: Statement, around: Surroundings): readonly ConvertedService[] {
   const { vips, marks, title } = placesOf(statement, around);
   const service = new Block(statement);
+  tellMore(statement, around.notes);
   tellLost(service, around.notes);
   const common = settingsOf(statement, around);
   const protocol = (service.text('protocol') ?? 'TCP').toLowerCase();
@@ -105,13 +107,15 @@ function placesOf(
 }
 
 function tellLost(block: Block, notes: Notes): void {
-  for (const { words, place } of block.statements) {
+  for (const statement of block.statements) {
+    const { words, place } = statement;
     const [key = '', value = ''] = words;
     const sentence = Object.hasOwn(lost, key) ? lost[key] : undefined;
     if (sentence !== undefined) notes.add(place, key, sentence);
     else if (/^(?:lb_kind|(?:sorry_server_)?lvs_method)$/.test(key) && value.toUpperCase() !== 'NAT')
       notes.add(place, `${key} ${value}`, natOnly);
     else if (!understood.has(key) && !isChecker(key)) notes.add(place, key, 'is not known here; left out');
+    else tellMore(statement, notes);
   }
 }
 

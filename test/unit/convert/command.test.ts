@@ -56,6 +56,13 @@ describe('vsnat convert', () => {
     expect(out).toMatch(/10\.9\.0\.1:80[^]*10\.9\.0\.2:80/);
   });
 
+  test('goes on without an include that is not there, as keepalived does, and says so', async () => {
+    const { code, out, err } = await vsnat(['convert', file('k.conf', `include more.conf\n${oneService}`)]);
+    expect(code).toBe(0);
+    expect(out).toContain('10.2.1.2:80');
+    expect(err).toMatch(/k\.conf:1: include more\.conf: no file has this name/);
+  });
+
   test('answers in JSON for machines', async () => {
     const { out } = await vsnat(['--json', 'convert', file('k.conf', oneService)]);
     expect(JSON.parse(out)).toMatchObject({ format: 'keepalived', services: 1, unfinished: 0, problems: [] });

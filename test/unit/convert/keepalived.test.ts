@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { convert } from '../../../src/convert/index.js';
 import { rangeOf } from '../../../src/convert/keepalived/addresses.js';
 import { readLines, withoutComment } from '../../../src/convert/keepalived/lines.js';
-import { Block, readTree, type Statement } from '../../../src/convert/keepalived/tree.js';
+import { Block, escapedWords, readTree, type Statement } from '../../../src/convert/keepalived/tree.js';
 import { Notes } from '../../../src/convert/note.js';
 import { noNames } from './names.js';
 
@@ -47,7 +47,10 @@ const hostile = [
 ];
 
 const tree = (text: string): readonly Statement[] =>
-  readTree(text.split('\n').map((line, index) => ({ file: 'k.conf', line: index + 1, text: line })));
+  readTree(
+    text.split('\n').map((line, index) => ({ file: 'k.conf', line: index + 1, text: line })),
+    new Notes(),
+  );
 
 describe('a line', () => {
   test.each([
@@ -56,6 +59,9 @@ describe('a line', () => {
     ['regex "a#b!c" ! but this', 'regex "a#b!c"'],
     ['regex "say \\"#\\"" # end', 'regex "say \\"#\\""'],
     ['unended "quote # stays', 'unended "quote # stays'],
+    ['path /a\\#b\\!c # end', 'path /a#b!c'],
+    ['regex "a\\#b"', 'regex "a\\#b"'],
+    ['goes on \\', 'goes on \\'],
   ])('%j without its comment is %j', (text, rest) => {
     expect(withoutComment(text)).toBe(rest);
   });
@@ -136,6 +142,31 @@ describe('a tree', () => {
   test('keeps backslashes of expressions, and takes them from quotes', () => {
     const block = new Block({ block: tree('regex "^v\\d+ \\"x\\""') });
     expect(block.text('regex')).toBe('^v\\d+ "x"');
+  });
+
+  test.each([
+    ['server { weight 2 TCP_CHECK { x } }', 'server { weight 2; TCP_CHECK { x; }; };'],
+    ['real_server 10.0.0.1 80 { HTTP_GET { url { path / } retry 2 } }', null],
+    ['virtual_server group url { x }', null],
+  ])('%j has its blocks, whatever they stand behind', (text, expected) => {
+    const shown = (statements: readonly Statement[]): string =>
+      statements
+        .map(({ words, block }) => `${words.join(' ')}${block === null ? '' : ` { ${shown(block)} }`};`)
+        .join(' ');
+    const plain = (words: string): string => words.replaceAll(/[;\s]+/g, ' ').trim();
+    expect(expected === null ? plain(shown(tree(text))) : shown(tree(text))).toBe(expected ?? text);
+  });
+
+  test.each([
+    ['regex a', ['a']],
+    ['regex "a b" c', ['a b', 'c']],
+    ["regex 'a \"b' c", ['a "b', 'c']],
+    ['regex "it\'s"', ["it's"]],
+    ['regex a"b c"d', ['ab cd']],
+    ['regex "\\\\d\\d\\x41\\101\\cA\\t\\""', ['\\ddAA\u0001\t"']],
+    ['regex', []],
+  ])('%j has the words %j where escapes are known', (text, expected) => {
+    expect(tree(text).map(escapedWords)).toEqual([expected]);
   });
 
   test('is read or refused in a sentence, whatever the text', () => {
