@@ -58,7 +58,10 @@ export class CheckWays {
     if (serverSlot === undefined || way === null) return null;
     const sourcePort = this.#takePort();
     if (sourcePort === undefined) return null;
-    if (!leads.lead(sourcePort, running.placed.slot, serverSlot)) return null;
+    if (!leads.lead(sourcePort, running.placed.slot, serverSlot)) {
+      this.#taken.delete(sourcePort); // nothing has come from it, so it needs no rest
+      return null;
+    }
     const { protocol, address, port } = way;
     const ends = { protocol, source, sourcePort, virtualAddress: address, virtualPort: port };
     return {

@@ -17,8 +17,9 @@ const through = { ...check, through: 'vip' as const, source: address('10.118.0.1
 class Leads implements CheckLeads {
   readonly open_ = new Map<number, string>();
   readonly ended: CheckEnds[] = [];
+  isWilling = true;
   lead(port: number, service: number, server: number): boolean {
-    if (this.open_.has(port)) return false;
+    if (!this.isWilling || this.open_.has(port)) return false;
     this.open_.set(port, `${service}/${server}`);
     return true;
   }
@@ -113,6 +114,19 @@ describe('ways through the VIP', () => {
     held?.release();
     clock.turnTo(4000);
     expect(leads.open_.has(65535)).toBe(false);
+  });
+
+  it('cost no port where the dataplane does not lead', () => {
+    const { leads, way, clock } = setUp();
+    leads.isWilling = false;
+    for (let round = 0; round < 70_000; round += 1) expect(way('a')).toBeNull();
+    leads.isWilling = true;
+    const ways = Array.from({ length: 64_512 }, () => way('a'));
+    expect(ways).not.toContain(null);
+    for (const one of ways) one?.release();
+    clock.turnTo(2000);
+    expect(leads.open_.size).toBe(0);
+    expect(leads.ended).toHaveLength(64_512); // and nothing is ended that was never led
   });
 
   it('are left as they are once it is closed', () => {
