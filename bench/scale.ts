@@ -23,6 +23,7 @@ import { limitsFor, loadAddon, TunDataplane } from '../src/dataplane/native.js';
 import { Director } from '../src/director/director.js';
 import { slotsNeeded } from '../src/director/slots.js';
 import type { CheckedState, HealthMonitor } from '../src/health/index.js';
+import { noFailures } from '../src/health/tally.js';
 import { serverId, type VirtualService } from '../src/model/index.js';
 import { brokenLimits } from './scale-limits.js';
 import { address, modelOf, withFile } from './scale-models.js';
@@ -57,6 +58,7 @@ class Played implements HealthMonitor {
     probes: 0,
     running: 0,
     queued: 0,
+    failures: noFailures(),
     totals: [],
     durations: [],
     transitions: [],

@@ -157,6 +157,9 @@ export type {
   CheckState,
   CheckTarget,
   CustomCheck,
+  BadReason,
+  FailureReason,
+  SkippedReason,
   Verdict,
 } from './health/index.js';
 

@@ -81,7 +81,13 @@ function* healthEvents(
     service,
     server,
     text: `server ${server} of ${service} is ${health}${why}`,
-    detail: { health, before: before.health, check: said?.kind ?? null, message: said?.lastMessage ?? null },
+    detail: {
+      health,
+      before: before.health,
+      check: said?.kind ?? null,
+      reason: said?.lastReason ?? null,
+      message: said?.lastMessage ?? null,
+    },
   };
 }
 

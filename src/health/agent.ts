@@ -34,6 +34,7 @@ export const agentChecker: Checker<QuestionOf<'agent'>> = {
     });
     return {
       progress: () => (isConnected ? `connected, no whole line yet: ${quoted(line)}` : 'not connected'),
+      isConnecting: () => !isConnected,
       stop: () => drop(socket),
     };
   },
@@ -41,7 +42,7 @@ export const agentChecker: Checker<QuestionOf<'agent'>> = {
 
 /** Pure; `line` is what came before the newline. */
 export function readAgentLine(line: Buffer): Answer {
-  if (line.length >= maxLine) return bad(`the agent's line has no end: ${quoted(line)}`);
+  if (line.length >= maxLine) return bad('protocol', `the agent's line has no end: ${quoted(line)}`);
   const [words = '', ...reason] = line.toString('utf8').split('#');
   let weightPercent = 100;
   let drain = false;
@@ -56,8 +57,8 @@ export function readAgentLine(line: Buffer): Answer {
     else if (lower !== 'up' && lower !== 'ready' && !/^maxconn:\d+$/.test(lower)) continue;
     isKnown = true;
   }
-  if (!isKnown) return bad(`the agent says nothing known: ${quoted(line)}`);
+  if (!isKnown) return bad('protocol', `the agent says nothing known: ${quoted(line)}`);
   const why = reason.join('#').trim();
-  if (down !== undefined) return bad(`the agent says ${down}${why === '' ? '' : `: ${why}`}`);
+  if (down !== undefined) return bad('declared', `the agent says ${down}${why === '' ? '' : `: ${why}`}`);
   return good(`the agent says ${words.trim()}`, { weightPercent, drain });
 }

@@ -40,7 +40,11 @@ export function attempt<Q extends Question>(
   };
   const cancelDeadline = clock.after(target.timeoutMs, () => {
     const late =
-      asking?.silence?.() ?? bad(`no answer within ${target.timeoutMs} ms: ${asking?.progress() ?? ''}`);
+      asking?.silence?.() ??
+      bad(
+        asking?.isConnecting?.() === true ? 'not_connected' : 'timeout',
+        `no answer within ${target.timeoutMs} ms: ${asking?.progress() ?? ''}`,
+      );
     asking?.stop();
     finish(late);
   });

@@ -2,6 +2,7 @@
 /** A server of a service as its checks see it: one or more probes, which other services may share, in one verdict. */
 import type { CheckKind } from '../model/index.js';
 import type { Probe } from './probe.js';
+import type { FailureReason } from './reason.js';
 import type { CheckedState, Verdict } from './state.js';
 
 export class CheckedServer {
@@ -68,9 +69,13 @@ export class CheckedServer {
   }
 
   /** The check that a change of the verdict is about. */
-  reason(): { readonly kind: CheckKind; readonly message: string } | undefined {
+  finding():
+    | { readonly kind: CheckKind; readonly reason: FailureReason | null; readonly message: string }
+    | undefined {
     const probe = this.#probes.find(({ verdict }) => verdict === this.#verdict);
-    return probe && { kind: probe.wanted.check.question.kind, message: probe.lastMessage };
+    if (probe === undefined) return undefined;
+    const { lastReason: reason, lastMessage: message } = probe;
+    return { kind: probe.wanted.check.question.kind, reason, message };
   }
 
   #combined(): Verdict {

@@ -10,6 +10,7 @@
  *   - What a peer sends is bounded before it is kept, and is never taken for anything but an answer.
  */
 import type { CheckKind, IpAddress, Question } from '../model/index.js';
+import type { BadReason, FailureReason, SkippedReason } from './reason.js';
 import type { Detour } from './state.js';
 
 export interface Target {
@@ -27,6 +28,8 @@ export interface Target {
 
 export interface Answer {
   readonly result: 'good' | 'bad' | /** Our own fault. */ 'skipped';
+  /** null of a good one. */
+  readonly reason: FailureReason | null;
   /** Why, as a clause: "status 503, not in 200-399". May hold a peer's bytes; whoever shows it escapes it. */
   readonly message: string;
   /** Absent: nothing is said about it. */
@@ -37,6 +40,8 @@ export interface Answer {
 export interface Asking {
   /** How far it has come, as a clause: "connected, no status line yet". */
   progress(): string;
+  /** Where there must be a connection before anything else: whether there is none yet. */
+  isConnecting?(): boolean;
   stop(): void;
   /** Where silence until the deadline may be an answer. */
   silence?(): Answer | undefined;
@@ -54,6 +59,13 @@ export interface Checker<Q extends Question = Question> {
 /** Thrown by ask(): this host cannot put the question just now. */
 export class CannotAsk extends Error {
   override readonly name = 'CannotAsk';
+
+  constructor(
+    readonly reason: SkippedReason,
+    message: string,
+  ) {
+    super(message);
+  }
 }
 
 type Having<K, Q extends Question> = Q extends Question ? (K extends Q['kind'] ? Q : never) : never;
@@ -66,8 +78,13 @@ export type Checkers = { readonly [K in CheckKind]: Checker<QuestionOf<K>> };
 
 export const good = (message: string, more: Partial<Answer> = {}): Answer => ({
   result: 'good',
+  reason: null,
   message,
   ...more,
 });
-export const bad = (message: string): Answer => ({ result: 'bad', message });
-export const skipped = (message: string): Answer => ({ result: 'skipped', message });
+export const bad = (reason: BadReason, message: string): Answer => ({ result: 'bad', reason, message });
+export const skipped = (reason: SkippedReason, message: string): Answer => ({
+  result: 'skipped',
+  reason,
+  message,
+});

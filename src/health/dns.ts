@@ -97,27 +97,32 @@ function overTcp(
       received = received.subarray(2, wanted);
       const answer = answerTo(received, query);
       end(
-        answer === undefined ? bad(`no answer to this query: ${quoted(received)}`) : judge(question, answer),
+        answer === undefined
+          ? bad('protocol', `no answer to this query: ${quoted(received)}`)
+          : judge(question, answer),
       );
     },
-    ended: () => end(bad('closed without an answer')),
+    ended: () => end(bad('protocol', 'closed without an answer')),
     failed: finish,
   });
   return {
     progress: () => (isConnected ? 'connected, no whole answer yet' : 'not connected'),
+    isConnecting: () => !isConnected,
     stop: () => drop(socket),
   };
 }
 
 function judge({ expect, answer }: DnsQuestion, reply: DnsAnswer): Answer {
-  if (!expect.includes(reply.code)) return bad(`${reply.code}, not ${expect.join(' or ')}`);
+  if (!expect.includes(reply.code)) return bad('status', `${reply.code}, not ${expect.join(' or ')}`);
   if (answer === null) return good(reply.code);
   const wanted = canonical(answer);
   if (reply.records.some(({ text }) => canonical(text) === wanted))
     return good(`${reply.code}, answer as expected`);
-  if (reply.isTruncated) return bad(`${reply.code}, but truncated before the answer came; use transport tcp`);
+  if (reply.isTruncated)
+    return bad('content', `${reply.code}, but truncated before the answer came; use transport tcp`);
   const [first] = reply.records;
   return bad(
+    'content',
     `${reply.code}, but the answer is ${first === undefined ? 'empty' : `"${first.text}"`}, not "${answer}"`,
   );
 }

@@ -23,7 +23,8 @@ export function execChecker(): Checker<QuestionOf<'exec'>> {
   const living = new Set<Promise<void>>();
   return {
     ask({ command }, target, finish) {
-      if (living.size >= maxPrograms) throw new CannotAsk(`${maxPrograms} programs of checks are running`);
+      if (living.size >= maxPrograms)
+        throw new CannotAsk('busy', `${maxPrograms} programs of checks are running`);
       const [program = '', ...rest] = command;
       const child = spawn(program, rest, {
         shell: false,
@@ -49,7 +50,7 @@ export function execChecker(): Checker<QuestionOf<'exec'>> {
         stop();
         finish(answer);
       };
-      const output = collect(child, () => end(bad(`wrote more than ${maxOutput / 1024} KiB`)));
+      const output = collect(child, () => end(bad('program', `wrote more than ${maxOutput / 1024} KiB`)));
       child.once('error', (error) => end(couldNotRun(error, program)));
       child.once('exit', (code, signal) => {
         ended = { code, signal };
@@ -119,9 +120,9 @@ function killGroup({ pid }: ChildProcess): void {
 
 function couldNotRun(error: unknown, program: string): Answer {
   const code = codeOf(error);
-  if (code === 'ENOENT') return bad(`${program}: no such program`);
-  if (code === 'EACCES') return bad(`${program}: may not be run`);
-  return failure(error, program);
+  if (code === 'ENOENT') return bad('program', `${program}: no such program`);
+  if (code === 'EACCES') return bad('program', `${program}: may not be run`);
+  return failure(error, program, 'program');
 }
 
 function answerOf({ code, signal }: Ended, { stdout, stderr }: Output): Answer {
@@ -133,7 +134,7 @@ function answerOf({ code, signal }: Ended, { stdout, stderr }: Output): Answer {
   }
   const how = code === null ? `ended by ${signal ?? 'a signal'}` : `exit code ${code}`;
   const said = firstLine(stderr) || firstLine(stdout);
-  return bad(said === '' ? how : `${how}: ${said}`);
+  return bad(code === null ? 'program' : 'status', said === '' ? how : `${how}: ${said}`);
 }
 
 const firstLine = (text: string): string => text.trimStart().split('\n', 1)[0]?.trimEnd() ?? '';

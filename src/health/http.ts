@@ -29,7 +29,7 @@ export const httpChecker: Checker<HttpQuestion> = {
       finish(answer);
     };
     const take = (reading: HttpReading): void => {
-      if (reading.state === 'broken') end(bad(reading.why));
+      if (reading.state === 'broken') end(bad('protocol', reading.why));
       else if (reading.state === 'done') end(judge(question, reading.status, reading.body));
     };
     const events: StreamEvents = {
@@ -47,21 +47,23 @@ export const httpChecker: Checker<HttpQuestion> = {
         : openTls(target, question.tls, nameOf(question), events);
     return {
       progress: () => (isConnected ? `connected, ${reader.progress()}` : 'not connected'),
+      isConnecting: () => !isConnected,
       stop: () => drop(socket),
     };
   },
 };
 
 function judge(question: HttpQuestion, status: number, body: Buffer | null): Answer {
-  if (!isExpected(question.expect, status)) return bad(`status ${status}, not in ${ranges(question.expect)}`);
+  if (!isExpected(question.expect, status))
+    return bad('status', `status ${status}, not in ${ranges(question.expect)}`);
   if (question.body === null || body === null) return good(`status ${status}`);
   switch (matches(question.body, body)) {
     case 'matches':
       return good(`status ${status}, body as expected`);
     case 'differs':
-      return bad(`status ${status}, but the body does not match: ${quoted(body)}`);
+      return bad('content', `status ${status}, but the body does not match: ${quoted(body)}`);
     case 'too slow':
-      return skipped(`status ${status}; matching the body takes too long, mend the pattern`);
+      return skipped('slow_pattern', `status ${status}; matching the body takes too long, mend the pattern`);
   }
 }
 

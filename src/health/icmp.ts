@@ -67,7 +67,7 @@ export function icmpChecker(transport: IcmpTransport | null): Checker<QuestionOf
 
   return {
     ask(_, target, finish): Asking {
-      if (transport === null) throw new CannotAsk('this build of vsnat has no ICMP sockets');
+      if (transport === null) throw new CannotAsk('unsupported', 'this build of vsnat has no ICMP sockets');
       const { address, source } = target; // a ping has no port, so there is no way for it through a service
       const family = familyOf(address);
       const key = `${family} ${source ?? ''}`;

@@ -6,5 +6,6 @@ export type { Answer, Asking, Checker, Checkers, Finish, Target } from './checke
 export type { Clock } from './clock.js';
 export type { IcmpSocket, IcmpTransport } from './icmp.js';
 export type { CheckReport, CheckTarget, CustomCheck } from './module.js';
+export type { BadReason, FailureReason, SkippedReason } from './reason.js';
 export { createMonitor } from './monitor.js';
 export * from './state.js';

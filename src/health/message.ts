@@ -4,6 +4,7 @@
  * that is not plainly printable is escaped, and they are short.
  */
 import { bad, CannotAsk, skipped, type Answer } from './checker.js';
+import type { BadReason, SkippedReason } from './reason.js';
 
 export const maxMessage = 200;
 
@@ -31,29 +32,29 @@ export function quoted(bytes: Uint8Array, length = 40): string {
   return `"${text}${bytes.byteLength > length ? '…' : ''}"`;
 }
 
-const meanings: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'refused',
-  ECONNRESET: 'connection reset',
-  EPIPE: 'connection reset',
-  ETIMEDOUT: 'timed out',
-  EHOSTUNREACH: 'host unreachable',
-  ENETUNREACH: 'network unreachable',
-  EHOSTDOWN: 'host down',
-  EMSGSIZE: 'message too long',
-  ENOENT: 'no such file',
+const meanings: Readonly<Record<string, readonly [BadReason, string]>> = {
+  ECONNREFUSED: ['refused', 'refused'],
+  ECONNRESET: ['reset', 'connection reset'],
+  EPIPE: ['reset', 'connection reset'],
+  ETIMEDOUT: ['not_connected', 'timed out'],
+  EHOSTUNREACH: ['unreachable', 'host unreachable'],
+  ENETUNREACH: ['unreachable', 'network unreachable'],
+  EHOSTDOWN: ['unreachable', 'host down'],
+  EMSGSIZE: ['other', 'message too long'],
+  ENOENT: ['other', 'no such file'],
 };
 
 /** What is wrong with this host and says nothing about the server. */
-const ours: Readonly<Record<string, string>> = {
-  EMFILE: 'no file descriptor left in this process (LimitNOFILE)',
-  ENFILE: 'no file descriptor left on this host (fs.file-max)',
-  ENOMEM: 'no memory left',
-  ENOBUFS: 'no buffer left',
-  EAGAIN: 'too many processes or too little memory on this host',
-  EPERM: 'not permitted on this host: a firewall, or a missing capability',
-  EACCES: 'not permitted on this host: a firewall, or a missing capability',
-  EADDRNOTAVAIL: 'its source address is not on this host, or no port is left',
-  EADDRINUSE: 'its source address and port are in use on this host',
+const ours: Readonly<Record<string, readonly [SkippedReason, string]>> = {
+  EMFILE: ['no_resources', 'no file descriptor left in this process (LimitNOFILE)'],
+  ENFILE: ['no_resources', 'no file descriptor left on this host (fs.file-max)'],
+  ENOMEM: ['no_resources', 'no memory left'],
+  ENOBUFS: ['no_resources', 'no buffer left'],
+  EAGAIN: ['no_resources', 'too many processes or too little memory on this host'],
+  EPERM: ['not_permitted', 'not permitted on this host: a firewall, or a missing capability'],
+  EACCES: ['not_permitted', 'not permitted on this host: a firewall, or a missing capability'],
+  EADDRNOTAVAIL: ['no_source', 'its source address is not on this host, or no port is left'],
+  EADDRINUSE: ['no_source', 'its source address and port are in use on this host'],
 };
 
 /** Also of errors of another realm (node:vm), which are no instances of this one's Error. */
@@ -62,16 +63,19 @@ export function codeOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** The answer that a failure is. `doing` begins the sentence where it is not plain: "sending". */
-export function failure(error: unknown, doing = ''): Answer {
-  if (error instanceof CannotAsk) return skipped(error.message);
+/**
+ * The answer that a failure is. `doing` begins the sentence where it is not plain: "TLS"; `otherwise` is the reason where the
+ * error has none of its own.
+ */
+export function failure(error: unknown, doing = '', otherwise: BadReason = 'other'): Answer {
+  if (error instanceof CannotAsk) return skipped(error.reason, error.message);
   const code = codeOf(error);
   const before = doing === '' ? '' : `${doing}: `;
   if (code !== undefined) {
     const own = ours[code];
-    if (own !== undefined) return skipped(`${before}${own} (${code})`);
+    if (own !== undefined) return skipped(own[0], `${before}${own[1]} (${code})`);
     const known = meanings[code];
-    if (known !== undefined) return bad(`${before}${known}`);
+    if (known !== undefined) return bad(known[0], `${before}${known[1]}`);
   }
-  return bad(`${before}${error instanceof Error ? error.message : String(error)}`);
+  return bad(otherwise, `${before}${error instanceof Error ? error.message : String(error)}`);
 }

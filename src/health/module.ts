@@ -70,7 +70,7 @@ export function moduleChecker(load: typeof importVersion = importVersion): Check
       };
       run().then(
         (answer) => finish(answer),
-        (error: unknown) => finish(bad(complaint(error, file))),
+        (error: unknown) => finish(bad('module', complaint(error, file))),
       );
       return { progress: () => stage, stop: () => abort.abort() };
     },
@@ -90,17 +90,17 @@ function customCheckOf(loaded: unknown, file: string): CustomCheck {
 }
 
 function answerOf(report: unknown): Answer {
-  if (typeof report === 'boolean') return report ? good('good') : bad('bad');
+  if (typeof report === 'boolean') return report ? good('good') : bad('declared', 'bad');
   if (!isRecord(report) || typeof report['good'] !== 'boolean') {
-    return bad('check() must return true, false or { good, message?, weightPercent?, drain? }');
+    return bad('module', 'check() must return true, false or { good, message?, weightPercent?, drain? }');
   }
   const { good: isGood, message, weightPercent: percent, drain } = report;
   if (percent !== undefined && !(typeof percent === 'number' && percent >= 0 && Number.isFinite(percent))) {
     const got = typeof percent === 'number' ? percent : typeof percent;
-    return bad(`weightPercent must be a number of at least 0, got ${got}`);
+    return bad('module', `weightPercent must be a number of at least 0, got ${got}`);
   }
   const said = typeof message === 'string' ? message : isGood ? 'good' : 'bad';
-  if (!isGood) return bad(said);
+  if (!isGood) return bad('declared', said);
   return good(said, {
     ...(percent === undefined ? {} : { weightPercent: percent }),
     ...(typeof drain === 'boolean' ? { drain } : {}),

@@ -22,7 +22,7 @@ import type {
   MonitorParts,
   Transitions,
 } from './state.js';
-import { Durations } from './tally.js';
+import { Durations, noFailures } from './tally.js';
 import { sourceFor, wantedServers } from './wanted.js';
 
 /** New probes begin this far apart, or closer when they would not fit into their interval. */
@@ -41,6 +41,7 @@ class Monitor implements HealthMonitor {
   readonly #concurrency: number;
   readonly #schedule: Schedule<Probe>;
   readonly #durations = new Durations();
+  readonly #failures = noFailures();
   readonly #changed = new Set<CheckedServer>();
   #probes = new Map<string, Probe>();
   #servers = new Map<string, CheckedServer>();
@@ -126,6 +127,7 @@ class Monitor implements HealthMonitor {
       probes: this.#probes.size,
       running: this.#running,
       queued,
+      failures: { ...this.#failures },
       totals: { [Symbol.iterator]: () => totalsOf(servers) },
       durations: this.#durations.all(),
       transitions: { [Symbol.iterator]: () => transitionsOf(servers) },
@@ -146,6 +148,7 @@ class Monitor implements HealthMonitor {
         service,
         server,
         kind: check.question.kind,
+        reason: null,
         text: `suspect, checked faster: ${why}`,
       });
     }
@@ -210,7 +213,8 @@ class Monitor implements HealthMonitor {
     const wall = this.#clock.wall();
     const { kind } = probe.wanted.check.question;
     const listeners = this.#listeners.get(probe) ?? [];
-    if (result.result === 'skipped') this.#noticeSkipped(probe, result.message);
+    if (result.reason !== null) this.#failures[result.reason] += 1;
+    if (result.result === 'skipped') this.#noticeSkipped(probe, result);
     if (probe.take(result, wall)) {
       for (const server of listeners) {
         this.#changed.add(server);
@@ -226,8 +230,8 @@ class Monitor implements HealthMonitor {
   }
 
   #notice(server: CheckedServer): void {
-    const reason = server.reason();
-    if (reason === undefined) return;
+    const found = server.finding();
+    if (found === undefined) return;
     const { verdict, service, server: id } = server;
     const level = verdict === 'down' ? 'warn' : 'info';
     this.#parts.onNotice?.({
@@ -235,13 +239,14 @@ class Monitor implements HealthMonitor {
       level,
       service,
       server: id,
-      kind: reason.kind,
-      text: `${verdict}: ${reason.message}`,
+      kind: found.kind,
+      reason: found.reason,
+      text: `${verdict}: ${found.message}`,
     });
   }
 
   /** Once in a while: when it hits one check it hits thousands. */
-  #noticeSkipped({ wanted: { service, server, check } }: Probe, message: string): void {
+  #noticeSkipped({ wanted: { service, server, check } }: Probe, { reason, message }: CheckResult): void {
     const now = this.#clock.now();
     if (now - this.#skippedAt < skippedNoticeMs) return;
     this.#skippedAt = now;
@@ -252,6 +257,7 @@ class Monitor implements HealthMonitor {
       service,
       server,
       kind,
+      reason,
       text: `checks are skipped: ${message}`,
     });
   }
@@ -286,7 +292,7 @@ function* transitionsOf(servers: readonly CheckedServer[]): Generator<Transition
 
 const noWay: Checker = {
   ask: () => {
-    throw new CannotAsk('there is no way through the VIP just now');
+    throw new CannotAsk('no_way', 'there is no way through the VIP just now');
   },
 };
 

@@ -6,6 +6,7 @@
 import type { Attempt, CheckResult } from './attempt.js';
 import { damp, isInDoubt, undecided, type Damped } from './dampener.js';
 import type { HeapEntry } from './heap.js';
+import type { FailureReason } from './reason.js';
 import type { CheckState, Verdict } from './state.js';
 import { noCounts } from './tally.js';
 import type { WantedProbe } from './wanted.js';
@@ -13,6 +14,7 @@ import type { WantedProbe } from './wanted.js';
 interface LastAnswer {
   readonly at: number;
   readonly durationMs: number;
+  readonly reason: FailureReason | null;
   readonly message: string;
 }
 
@@ -61,7 +63,8 @@ export class Probe implements HeapEntry {
   /** True when a listener sees a difference: verdict, weight, drain, suspicion. */
   take(result: CheckResult, wall: number): boolean {
     this.counts[result.result] += 1;
-    this.#last = { at: wall, durationMs: result.durationMs, message: result.message };
+    const { durationMs, reason, message } = result;
+    this.#last = { at: wall, durationMs, reason, message };
     if (result.result === 'skipped') return false;
     const before = [this.verdict, this.#weightPercent, this.#drainAsked, this.isSuspect];
     const isGood = result.result === 'good';
@@ -98,6 +101,7 @@ export class Probe implements HeapEntry {
       verdict,
       lastAt: this.#last?.at ?? null,
       lastDurationMs: this.#last?.durationMs ?? null,
+      lastReason: this.#last?.reason ?? null,
       lastMessage: this.#last?.message ?? '',
       consecutive,
       rise: check.timing.rise,
@@ -108,6 +112,10 @@ export class Probe implements HeapEntry {
   /** Why the last answer was what it was. */
   get lastMessage(): string {
     return this.#last?.message ?? '';
+  }
+
+  get lastReason(): FailureReason | null {
+    return this.#last?.reason ?? null;
   }
 
   #jittered(ms: number, random: number): number {

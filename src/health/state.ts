@@ -6,6 +6,7 @@
 import type { CheckKind, HealthCheck, IpAddress, Model } from '../model/index.js';
 import type { Checkers } from './checker.js';
 import type { Clock } from './clock.js';
+import type { FailureReason } from './reason.js';
 import type { WantedProbe } from './wanted.js';
 
 /** `unknown`: no check of it has been answered yet. */
@@ -18,6 +19,8 @@ export interface CheckState {
   /** Unix milliseconds of the last answer; null: none yet. */
   readonly lastAt: number | null;
   readonly lastDurationMs: number | null;
+  /** Why it failed or was skipped; null: it was good, or there is none yet. */
+  readonly lastReason: FailureReason | null;
   /** Printable, at most 200 characters; '' before the first answer. */
   readonly lastMessage: string;
   /** Answers like the last one in a row: positive of good ones, negative of bad ones. */
@@ -90,6 +93,8 @@ export interface HealthFacts {
   readonly running: number;
   /** Due, and waiting because too many are under way. */
   readonly queued: number;
+  /** Checks that failed or were skipped, by why; one that several services share counts once. */
+  readonly failures: Readonly<Record<FailureReason, number>>;
   /** What there is of every server, as it is when it is gone through. */
   readonly totals: Iterable<CheckTotals>;
   readonly durations: readonly CheckDurations[];
@@ -133,6 +138,8 @@ export interface HealthNotice {
   readonly service: string;
   readonly server: string;
   readonly kind: CheckKind;
+  /** null: nothing failed. */
+  readonly reason: FailureReason | null;
   readonly text: string;
 }
 

@@ -57,12 +57,12 @@ const readingInto = (take: (bytes: Buffer) => void): OnReadOpts => ({
   },
 });
 
-/** Hands on what happens to `socket` until somebody drops it. `doing` begins the sentence of a failure. */
+/** Hands on what happens to `socket` until somebody drops it. `during` is what failed: TLS, or the connection itself. */
 export function listen(
   socket: Socket,
   ready: string,
   { connected, data, ended, failed }: StreamEvents,
-  doing: () => string = () => '',
+  during: () => 'TLS' | 'connection' = () => 'connection',
 ): void {
   const unlessDropped =
     <A extends unknown[]>(call: (...event: A) => void) =>
@@ -72,7 +72,7 @@ export function listen(
   socket.on('error', (error) => {
     if (dropped.has(socket)) return;
     drop(socket);
-    failed(failure(error, doing()));
+    failed(during() === 'TLS' ? failure(error, 'TLS', 'tls') : failure(error));
   });
   if (connected !== undefined)
     socket.once(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What is counted of checks: answers, durations in buckets, changes of verdict. */
 import type { CheckKind } from '../model/index.js';
+import { failureReasonNames, type FailureReason } from './reason.js';
 import { durationBounds, type CheckDurations } from './state.js';
 
 export interface Counts {
@@ -10,6 +11,9 @@ export interface Counts {
 }
 
 export const noCounts = (): Counts => ({ good: 0, bad: 0, skipped: 0 });
+
+export const noFailures = (): Record<FailureReason, number> =>
+  Object.fromEntries(failureReasonNames.map((name) => [name, 0])) as Record<FailureReason, number>;
 
 interface Bucketed {
   readonly service: string;

@@ -12,6 +12,6 @@ export const tcpChecker: Checker<QuestionOf<'tcp'>> = {
       },
       failed: finish,
     });
-    return { progress: () => 'not connected', stop: () => drop(socket) };
+    return { progress: () => 'not connected', isConnecting: () => true, stop: () => drop(socket) };
   },
 };

@@ -83,6 +83,6 @@ export function openTls(
       if (socket.isSessionReused()) sessions.putBack(server, known);
     });
   }
-  listen(socket, 'secureConnect', events, () => (isOpen ? 'TLS' : ''));
+  listen(socket, 'secureConnect', events, () => (isOpen ? 'TLS' : 'connection'));
   return socket;
 }

@@ -19,9 +19,9 @@ export const udpChecker: Checker<QuestionOf<'udp'>> = {
           case 'matches':
             return finish(good('the reply is as expected'));
           case 'differs':
-            return finish(bad(`the reply does not match: ${quoted(reply)}`));
+            return finish(bad('content', `the reply does not match: ${quoted(reply)}`));
           case 'too slow':
-            return finish(skipped('matching the reply takes too long, mend the pattern'));
+            return finish(skipped('slow_pattern', 'matching the reply takes too long, mend the pattern'));
         }
       },
       failed: finish,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Health checks: what they found, how long they took, and what has become of the servers because of them. */
+import { failureReasonNames } from '../health/reason.js';
 import { durationBounds } from '../health/state.js';
 import { single, type HistogramSeries, type MetricDefinition, type Series, type Told } from './definition.js';
 import { labelsOf, numberOf, ofServer, rowText, splitOf } from './rows.js';
@@ -54,6 +55,14 @@ export const healthMetrics: readonly MetricDefinition[] = [
     [...ofServer, 'kind', 'result'],
     { good: ({ good }) => good, bad: ({ bad }) => bad, skipped: ({ skipped }) => skipped },
   ),
+  {
+    name: 'vsnat_health_failures_total',
+    help: 'Checks that were bad or skipped, by why; docs/health.md explains each. One that services share counts once.',
+    type: 'counter',
+    labels: ['reason'],
+    series: ({ health }) =>
+      failureReasonNames.map((reason) => ({ labels: { reason }, value: health?.failures[reason] ?? 0 })),
+  },
   {
     name: 'vsnat_health_check_seconds',
     help: 'How long health checks took to be answered or given up.',

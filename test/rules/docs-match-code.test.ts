@@ -15,6 +15,7 @@ import { configSchema } from '../../src/config/schema.js';
 import { options } from '../../src/ipvsadm/index.js';
 import { operationNames } from '../../src/director/operation.js';
 import { errorCodes, exitCodeFor, exitCodes, VsnatError, type ErrorCode } from '../../src/errors.js';
+import { failureReasonNames, failureReasons, isSkippedReason } from '../../src/health/reason.js';
 import { sampleNamesOf } from '../../src/metrics/definition.js';
 import { allDefinitions, metricDefinitions } from '../../src/metrics/registry.js';
 import { testWith } from '../support/programs.js';
@@ -120,6 +121,16 @@ describe('docs/errors.md', () => {
       ]),
     );
   });
+});
+
+it('docs/health.md lists the reasons of failed checks', () => {
+  expect(tableUnder(read('docs/health.md'), 'Reasons')).toEqual(
+    failureReasonNames.map((name) => [
+      code(name),
+      isSkippedReason(name) ? 'skipped' : 'bad',
+      failureReasons[name],
+    ]),
+  );
 });
 
 describe('docs/cli.md', () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Type } from '@sinclair/typebox';
 
+import { failureReasonNames } from '../../health/reason.js';
 import type { Checked, CheckedState } from '../../health/state.js';
 import { route } from '../route.js';
 import { paging } from '../schemas/paging.js';
@@ -13,6 +14,7 @@ const check = Type.Object({
   verdict,
   lastAt: orNull(unixMs),
   lastDurationMs: orNull(Type.Number({ minimum: 0 })),
+  lastReason: orNull(oneOf(failureReasonNames)),
   lastMessage: text,
   consecutive: Type.Integer({ description: 'Answers like the last one in a row; negative of bad ones.' }),
   rise: count,

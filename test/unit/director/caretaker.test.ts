@@ -100,6 +100,14 @@ describe('a director with checks', () => {
     ]);
   });
 
+  it('says by name why a server is down, and nothing of one that is up', async () => {
+    const { monitor, director } = await running(web('a'));
+    monitor.say('a', 'down');
+    monitor.say('a', 'up');
+    const health = director.events.after().events.filter(({ kind }) => kind === 'health');
+    expect(health.map(({ detail }) => detail['reason'])).toEqual(['refused', null]);
+  });
+
   it('sums up what is too much to tell one by one', async () => {
     const letters = Array.from({ length: 130 }, (_, index) => String.fromCharCode(index + 1));
     const { monitor, director } = await running({

@@ -2,6 +2,7 @@
 /** A clock that is turned by hand and checks that say what the test says. */
 import type { Clock } from '../../../src/health/clock.js';
 import type { Checked, CheckedState, HealthMonitor } from '../../../src/health/state.js';
+import { noFailures } from '../../../src/health/tally.js';
 import type { HealthCheck, Model } from '../../../src/model/index.js';
 import { idOf } from './models.js';
 
@@ -67,6 +68,7 @@ export class PlayedMonitor implements HealthMonitor {
           verdict,
           lastAt: 0,
           lastDurationMs: 1,
+          lastReason: verdict === 'up' ? null : 'refused',
           lastMessage: message,
           consecutive: -3,
           rise: 2,
@@ -84,7 +86,15 @@ export class PlayedMonitor implements HealthMonitor {
   state = (service: string, server: string): CheckedState | undefined =>
     this.#states.get(`${service} ${server}`);
   facts(): ReturnType<HealthMonitor['facts']> {
-    return { probes: 0, running: 0, queued: 0, totals: [], durations: [], transitions: [] };
+    return {
+      probes: 0,
+      running: 0,
+      queued: 0,
+      failures: noFailures(),
+      totals: [],
+      durations: [],
+      transitions: [],
+    };
   }
   suspect(service: string, server: string): void {
     const key = `${service} ${server}`;

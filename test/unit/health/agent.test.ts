@@ -19,15 +19,15 @@ describe("an agent's line", () => {
   ])('%s is good', (line, expected) => expect(read(line)).toMatchObject({ result: 'good', ...expected }));
 
   it.each([
-    ['down', 'the agent says down'],
-    ['75% down # disk full', 'the agent says down: disk full'],
-    ['stopped', 'the agent says stopped'],
-    ['failed#a#b', 'the agent says failed: a#b'],
-    ['', 'the agent says nothing known: ""'],
-    ['hello', 'the agent says nothing known: "hello"'],
-    ['-5%', 'the agent says nothing known: "-5%"'],
-    ['999999%', 'the agent says nothing known: "999999%"'],
-  ])('%s is bad', (line, message) => expect(read(line)).toEqual({ result: 'bad', message }));
+    ['down', 'declared', 'the agent says down'],
+    ['75% down # disk full', 'declared', 'the agent says down: disk full'],
+    ['stopped', 'declared', 'the agent says stopped'],
+    ['failed#a#b', 'declared', 'the agent says failed: a#b'],
+    ['', 'protocol', 'the agent says nothing known: ""'],
+    ['hello', 'protocol', 'the agent says nothing known: "hello"'],
+    ['-5%', 'protocol', 'the agent says nothing known: "-5%"'],
+    ['999999%', 'protocol', 'the agent says nothing known: "999999%"'],
+  ])('%s is bad', (line, reason, message) => expect(read(line)).toEqual({ result: 'bad', reason, message }));
 
   it('of any bytes is an answer', () => {
     fc.assert(

@@ -36,14 +36,17 @@ describe('a message', () => {
 describe('a failed system call', () => {
   const error = (code: string): Error => Object.assign(new Error(`connect ${code}`), { code });
   it.each([
-    ['ECONNREFUSED', 'bad', 'refused'],
-    ['EHOSTUNREACH', 'bad', 'host unreachable'],
-    ['EMFILE', 'skipped', 'no file descriptor left in this process (LimitNOFILE) (EMFILE)'],
+    ['ECONNREFUSED', 'bad', 'refused', 'refused'],
+    ['EHOSTUNREACH', 'bad', 'unreachable', 'host unreachable'],
+    ['EMFILE', 'skipped', 'no_resources', 'no file descriptor left in this process (LimitNOFILE) (EMFILE)'],
     [
       'EADDRNOTAVAIL',
       'skipped',
+      'no_source',
       'its source address is not on this host, or no port is left (EADDRNOTAVAIL)',
     ],
-    ['EWHATEVER', 'bad', 'connect EWHATEVER'],
-  ])('%s is %s', (code, result, message) => expect(failure(error(code))).toEqual({ result, message }));
+    ['EWHATEVER', 'bad', 'other', 'connect EWHATEVER'],
+  ])('%s is %s', (code, result, reason, message) =>
+    expect(failure(error(code))).toEqual({ result, reason, message }),
+  );
 });

@@ -49,7 +49,17 @@ describe('the monitor', () => {
     expect(changes.flatMap(verdicts)).toEqual(['web 10.2.1.97:8080 down', 'web 10.2.1.98:8080 up']);
     expect(monitor.state('web', '10.2.1.97:8080')).toMatchObject({
       since: clock.epoch + 3,
-      checks: [{ kind: 'tcp', lastMessage: 'dead', lastDurationMs: 1, consecutive: -1, rise: 2, fall: 3 }],
+      checks: [
+        {
+          kind: 'tcp',
+          lastReason: 'refused',
+          lastMessage: 'dead',
+          lastDurationMs: 1,
+          consecutive: -1,
+          rise: 2,
+          fall: 3,
+        },
+      ],
     });
     expect(monitor.state('web', '10.2.1.99:8080')).toBeUndefined();
   });
@@ -149,7 +159,7 @@ describe('the monitor', () => {
 
   it('calls a server up when all of its checks are good, and down when one is bad', () => {
     const { clock, checker, monitor } = setUp();
-    checker.answer = ({ port }) => (port === 9000 ? bad('dead') : good('alive'));
+    checker.answer = ({ port }) => (port === 9000 ? bad('refused', 'dead') : good('alive'));
     monitor.update(modelWith(checked('a', { health: [check(tcp), check(tcp, { port: 9000 })] })));
     clock.advance(1000);
     expect(monitor.states()).toMatchObject([
@@ -221,14 +231,20 @@ describe('a question that cannot be asked', () => {
     const { clock, checker, changes, notices, monitor } = setUp();
     monitor.update(modelWith(checked('a b')));
     clock.advance(3000);
-    checker.answer = () => skipped('no file descriptor left');
+    checker.answer = () => skipped('no_resources', 'no file descriptor left');
     clock.advance(60_000);
     expect(changes.flatMap(verdicts)).toHaveLength(2);
     expect(monitor.states()).toMatchObject([{ verdict: 'up' }, { verdict: 'up' }]);
-    expect([...monitor.facts().totals][0]?.skipped).toBeGreaterThan(20);
+    const skippedOf = [...monitor.facts().totals].map((totals) => totals.skipped);
+    expect(skippedOf[0]).toBeGreaterThan(20);
+    expect(monitor.facts().failures).toMatchObject({
+      no_resources: skippedOf.reduce((sum, count) => sum + count),
+      refused: 0,
+    });
     const told = notices.filter(({ level }) => level === 'warn');
     expect(told.length).toBeGreaterThan(3);
     expect(told.length).toBeLessThan(8);
+    expect(new Set(told.map(({ reason }) => reason))).toEqual(new Set(['no_resources']));
   });
 
   it('through the VIP is skipped where there is no way, and has a way of its own where there is', () => {
@@ -237,7 +253,10 @@ describe('a question that cannot be asked', () => {
     without.monitor.update(modelWith(through));
     without.clock.advance(100);
     expect(without.monitor.states()).toMatchObject([
-      { verdict: 'unknown', checks: [{ lastMessage: 'there is no way through the VIP just now' }] },
+      {
+        verdict: 'unknown',
+        checks: [{ lastReason: 'no_way', lastMessage: 'there is no way through the VIP just now' }],
+      },
     ]);
 
     let released = 0;
@@ -267,7 +286,7 @@ describe('what agents say', () => {
     clock.advance(3000);
     expect(monitor.states()).toMatchObject([{ weightPercent: 50, drainAsked: true, verdict: 'up' }]);
     expect(changes.length).toBe(1);
-    checker.answer = () => bad('dead');
+    checker.answer = () => bad('refused', 'dead');
     clock.advance(600);
     expect(monitor.states()).toMatchObject([{ weightPercent: 50, drainAsked: true, verdict: 'up' }]);
     checker.answer = () => good('', { weightPercent: 100, drain: false });

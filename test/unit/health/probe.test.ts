@@ -7,7 +7,12 @@ import type { CheckResult } from '../../../src/health/attempt.js';
 import { Probe } from '../../../src/health/probe.js';
 import { address, check, tcp } from './support/checks.js';
 
-const answer = (result: CheckResult['result']): CheckResult => ({ result, message: '', durationMs: 1 });
+const answer = (result: CheckResult['result']): CheckResult => ({
+  result,
+  reason: result === 'good' ? null : result === 'bad' ? 'refused' : 'no_resources',
+  message: '',
+  durationMs: 1,
+});
 
 function probeOf(...answers: CheckResult['result'][]): Probe {
   const probe = new Probe({

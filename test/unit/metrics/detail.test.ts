@@ -6,6 +6,7 @@ import { details, sizing, viewing, type Detail } from '../../../src/metrics/deta
 import type { Sample } from '../../../src/metrics/definition.js';
 import { atOnce, sliceMs } from '../../../src/director/pace.js';
 import type { ServerReport } from '../../../src/director/report.js';
+import { noFailures } from '../../../src/health/tally.js';
 import { MetricsRegistry, tell, type DetailChange } from '../../../src/metrics/registry.js';
 import { busySample } from './sample.js';
 
@@ -36,6 +37,7 @@ function sampleOf({ services, servers, maxSeries, nodeIpvs = false }: Size): Sam
       probes: 0,
       running: 0,
       queued: 0,
+      failures: noFailures(),
       totals: Array.from({ length: services * servers }, (_, n) => ({
         service: `service-${n % services}`,
         server: nameOf(Math.trunc(n / services)),

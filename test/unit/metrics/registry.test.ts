@@ -52,6 +52,8 @@ describe('the metrics', () => {
       'vsnat_server_up{service="web",server="10.2.1.2:8080"}': 1,
       'vsnat_service_quorum_lost{service="web"}': 0,
       'vsnat_health_checks_total{service="web",server="10.2.1.2:8080",kind="http",result="bad"}': 5,
+      'vsnat_health_failures_total{reason="status"}': 14,
+      'vsnat_health_failures_total{reason="tls"}': 0,
       'vsnat_health_checks_total{service="web",server="10.2.2.2:8080",kind="http",result="bad"}': 10,
       'vsnat_metrics_detail{detail="servers"}': 1,
       'vsnat_metrics_detail{detail="total"}': 0,

@@ -4,6 +4,7 @@ import { FakeDataplane } from '../../../src/dataplane/fake.js';
 import { latencyBounds, type Histogram, type ServerSignals } from '../../../src/dataplane/signals.js';
 import type { ServerReport } from '../../../src/director/report.js';
 import type { HealthFacts } from '../../../src/health/state.js';
+import { noFailures } from '../../../src/health/tally.js';
 import type { Sample } from '../../../src/metrics/definition.js';
 
 /** Three samples in the fastest bucket, one in the one of a second, and one beyond all. */
@@ -56,6 +57,7 @@ const health: HealthFacts = {
   probes: 3,
   running: 1,
   queued: 0,
+  failures: { ...noFailures(), status: 14, no_way: 2 },
   // Two checks of one kind of the second.
   totals: ['10.2.1.2:8080', '10.2.2.2:8080', '10.2.2.2:8080'].map((of) => ({
     service: 'web',

@@ -55,7 +55,7 @@ export class FakeChecker implements Checker {
 
   /** `down` are bad, all others good. */
   let(down: ReadonlySet<string>): void {
-    this.answer = ({ address }) => (down.has(address) ? bad('dead') : good('alive'));
+    this.answer = ({ address }) => (down.has(address) ? bad('refused', 'dead') : good('alive'));
   }
 }
 
