@@ -101,7 +101,7 @@ Result<bool> TunRing::begin(int tun, int wake, RingBuffers buffers) {
     return SysError{errno, "IORING_REGISTER_PBUF_RING"};
   if (register_with(fd_.get(), IORING_REGISTER_ENABLE_RINGS, nullptr, 0) < 0)
     return SysError{errno, "IORING_REGISTER_ENABLE_RINGS"};
-  for (uint16_t i = 0; i < kBuffers; ++i) give_back(i);
+  for (uint16_t i = kBuffers; i-- > 0;) give_back(i);
   return true;
 }
 
@@ -140,6 +140,7 @@ bool TunRing::next(RingEvent& event) {
       const auto buffer = uint16_t(done.flags >> IORING_CQE_BUFFER_SHIFT);
       --offered_;
       if (done.res > 0) {
+        average_length_ = (3 * average_length_ + uint32_t(done.res)) / 4;
         event = {.kind = RingEvent::Kind::packet, .buffer = buffer, .length = uint32_t(done.res)};
         return true;
       }
@@ -154,14 +155,22 @@ bool TunRing::next(RingEvent& event) {
 }
 
 void TunRing::give_back(uint16_t buffer) {
+  free_[free_count_++] = buffer;
+}
+
+void TunRing::offer() {
+  const uint32_t fit = kBytesAtOnce / std::max(average_length_, 1u);
+  const uint32_t wanted = std::clamp<uint32_t>(fit, kFewestAtOnce, kBuffers);
   auto* const ring = reinterpret_cast<io_uring_buf_ring*>(buffer_ring_.bytes().data());
-  // The tail lies in what is reserved of entry 0: write the three fields, not the struct.
-  io_uring_buf& entry = reinterpret_cast<io_uring_buf*>(ring)[buffer_tail_ & (kBuffers - 1)];
-  entry.addr = reinterpret_cast<uint64_t>(buffers_.first + buffer * buffers_.stride);
-  entry.len = buffers_.length;
-  entry.bid = buffer;
-  ++offered_;
-  store_release(&ring->tail, ++buffer_tail_);
+  for (; offered_ < wanted && free_count_ > 0; ++offered_) {
+    const uint16_t buffer = free_[--free_count_];
+    // The tail lies in what is reserved of entry 0: write the three fields, not the struct.
+    io_uring_buf& entry = reinterpret_cast<io_uring_buf*>(ring)[buffer_tail_++ & (kBuffers - 1)];
+    entry.addr = reinterpret_cast<uint64_t>(buffers_.first + buffer * buffers_.stride);
+    entry.len = buffers_.length;
+    entry.bid = buffer;
+  }
+  store_release(&ring->tail, buffer_tail_);
 }
 
 template <class Fill>
@@ -210,6 +219,7 @@ void TunRing::arm() {
 }
 
 void TunRing::enter_for(unsigned events, unsigned milliseconds) {
+  offer();
   arm();
   __kernel_timespec patience{.tv_sec = milliseconds / 1000, .tv_nsec = (milliseconds % 1000) * 1'000'000L};
   io_uring_getevents_arg wait{};

@@ -13,6 +13,7 @@
 // writes the descriptor itself.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -40,6 +41,13 @@ struct RingBuffers {
 class TunRing {
  public:
   static constexpr unsigned kBuffers = 64;  // a power of two: a burst being looked at, and one under way
+
+  /**
+   * What one call may bring, by the size of late packets: a superpacket is copied out of the kernel and in again, and the
+   * second copy should still find it in the core's own cache. Buffers used last are used first, for the same reason.
+   */
+  static constexpr uint32_t kBytesAtOnce = 512 * 1024;
+  static constexpr uint32_t kFewestAtOnce = 2;
 
   /** Fails where the kernel is older than 6.7, or does not let this process have a ring. Any thread. */
   static Result<TunRing> open();
@@ -72,6 +80,8 @@ class TunRing {
   /** Queues an entry that `fill(io_uring_sqe&)` writes over zeroes; false when there is no room. */
   template <class Fill>
   bool queue(Fill&& fill);
+  /** Hands the kernel as many buffers as are good for it. */
+  void offer();
   void arm();
   void enter_for(unsigned events, unsigned milliseconds);
 
@@ -80,7 +90,10 @@ class TunRing {
   uint32_t *sq_head_ = nullptr, *sq_tail_ = nullptr, *cq_head_ = nullptr, *cq_tail_ = nullptr;
   uint8_t* completions_ = nullptr;
   uint32_t sq_mask_ = 0, cq_mask_ = 0, to_submit_ = 0, queued_writes_ = 0;
-  uint32_t offered_ = 0;  // buffers the kernel has
+  std::array<uint16_t, kBuffers> free_{};  // a stack
+  uint32_t free_count_ = 0;
+  uint32_t offered_ = 0;         // buffers the kernel has
+  uint32_t average_length_ = 0;  // of late packets
   uint16_t buffer_tail_ = 0;
   bool reading_ = false, watching_ = false;
   int tun_ = -1, wake_ = -1;

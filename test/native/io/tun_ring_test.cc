@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -20,7 +21,7 @@ namespace {
 
 using Kind = io::RingEvent::Kind;
 
-constexpr uint32_t kRoom = 2048;
+constexpr uint32_t kRoom = 65536;
 
 struct Pair {
   UniqueFd ours, theirs, wake{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
@@ -47,7 +48,7 @@ struct Pair {
   }
 
   std::string heard() {
-    char text[kRoom];
+    char text[2048];
     const ssize_t got = ::recv(theirs.get(), text, sizeof(text), MSG_DONTWAIT);
     return got < 0 ? "(nothing)" : std::string(text, size_t(got));
   }
@@ -102,6 +103,47 @@ TEST("a read goes on after every buffer was taken and given back, many times ove
     CHECK_EQ(pair.text_of(late), std::to_string(seen++));
     pair.ring->give_back(late.buffer);
   }
+}
+
+TEST("one call brings few packets while they are large, and many again when they are small") {
+  Pair pair;
+  if (!pair.ring) return;
+  // More must wait than one call may bring.
+  const std::string large(50'000, 'x');
+  constexpr uint32_t kFit = io::TunRing::kBytesAtOnce / 50'000;
+  const int bytes = 8 << 20;
+  ::setsockopt(pair.theirs.get(), SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+  int room = 0;
+  socklen_t length = sizeof(room);
+  ::getsockopt(pair.theirs.get(), SOL_SOCKET, SO_SNDBUF, &room, &length);
+  if (room < bytes) {
+    std::fprintf(stderr, "SKIPPED, a large send buffer needs CAP_NET_ADMIN\n");
+    return;
+  }
+  const auto most_at_once = [&pair](const std::string& text) {
+    unsigned most = 0;
+    for (unsigned round = 0; round < 20; ++round) {
+      unsigned sent = 0;
+      while (sent < 40 && ::send(pair.theirs.get(), text.data(), text.size(), MSG_DONTWAIT) > 0) ++sent;
+      unsigned seen = 0;
+      while (seen < sent) {
+        pair.ring->enter_and_wait(1000);
+        unsigned at_once = 0;
+        for (io::RingEvent event; pair.ring->next(event); ++at_once) {
+          if (!CHECK(event.kind == Kind::packet)) return most;
+          CHECK_EQ(event.length, text.size());
+          pair.ring->give_back(event.buffer);
+        }
+        if (!CHECK(at_once > 0)) return most;
+        seen += at_once;
+        if (round > 10) most = std::max(most, at_once);  // by then the size is known
+      }
+    }
+    return most;
+  };
+  CHECK_EQ(most_at_once("small"), 40u);
+  CHECK_EQ(most_at_once(large), kFit);
+  CHECK_EQ(most_at_once("small"), 40u);
 }
 
 TEST("writes are issued together, arrive in order, and each is reported with its buffer") {
