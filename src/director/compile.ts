@@ -26,13 +26,8 @@ import { once } from './once.js';
 import { policyOf, withExpiration } from './policy.js';
 import { noSlotPast, pastOf, type SlotPast } from './past.js';
 import type { PlacedService } from './report.js';
-import {
-  planService,
-  sameServers,
-  type Asking,
-  type CompilableService,
-  type Planned,
-} from './plan-service.js';
+import { planService, type Asking, type CompilableService, type Planned } from './plan-service.js';
+import { sameServers } from './reuse.js';
 import { assignSlots, noSlots, type Slots } from './slots.js';
 
 export interface Compilable {

@@ -21,7 +21,9 @@ export function* diffStanding(before: VirtualService, after: VirtualService): Ge
       yield* diffMaps(at, checkMap(before, index), checkMap(after, index));
     }
   }
-  yield* diffMaps('', standingDocument(before), standingDocument(after));
+  const hasSame =
+    before.slowStart === after.slowStart && before.drain === after.drain && before.quorum === after.quorum;
+  if (!hasSame) yield* diffMaps('', standingDocument(before), standingDocument(after));
 }
 
 function checkMap({ health }: VirtualService, index: number): Values {

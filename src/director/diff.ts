@@ -18,6 +18,7 @@ import {
 } from '../model/index.js';
 import type { Change } from './difference.js';
 import { diffStanding } from './diff-standing.js';
+import { sameServers } from './reuse.js';
 
 export { describeChange, type Change } from './difference.js';
 
@@ -104,7 +105,8 @@ export function* diffServices(
         detail: `${listens(service)} ${scheduling(service)}`,
       };
     } else {
-      yield* changed('service', service.name, 'listen', listens(old), listens(service));
+      if (old.listen !== service.listen)
+        yield* changed('service', service.name, 'listen', listens(old), listens(service));
       yield* changed('service', service.name, 'scheduler', scheduling(old), scheduling(service));
       yield* changed('service', service.name, 'persistence', persistenceText(old), persistenceText(service));
       yield* changed(
@@ -126,6 +128,7 @@ export function* diffServices(
 }
 
 function* diffTimeouts(before: VirtualService, after: VirtualService): Generator<Change> {
+  if (before.timeouts === after.timeouts) return;
   for (const key of Object.keys(after.timeouts) as (keyof VirtualService['timeouts'])[]) {
     yield* changed(
       'service',
@@ -143,6 +146,7 @@ function* diffServers(
   wanted: readonly RealServer[],
   role: '' | 'sorry ' = '',
 ): Generator<Change> {
+  if (running === wanted) return;
   const before = new Map(running.map((server) => [serverId(server), server]));
   const after = new Set(wanted.map(serverId));
   const named = (server: RealServer): string => `${service} ${role}${serverId(server)}`;
@@ -156,6 +160,7 @@ function* diffServers(
       yield { kind: 'added', what: 'server', name: named(server), detail: serverText(server) };
       continue;
     }
+    if (old === server) continue;
     yield* changed('server', named(server), 'weight', String(old.weight), String(server.weight));
     yield* changed('server', named(server), 'disabled', String(old.disabled), String(server.disabled));
     yield* changed('server', named(server), 'drain', drainText(old.drain), drainText(server.drain));
@@ -185,6 +190,7 @@ function* diffOrder(
   running: readonly RealServer[],
   wanted: readonly RealServer[],
 ): Generator<Change> {
+  if (sameServers(running, wanted)) return;
   const before = running.map(serverId);
   const after = wanted.map(serverId);
   const wantedIds = new Set(after);

@@ -69,10 +69,12 @@ export class PassiveWatch {
       if (!service.health.some(({ passive }) => passive)) continue;
       const known = before.get(service.name);
       const isSame = known?.service === service && known.placed.servers === placed.servers;
-      followed.set(service.name, isSame ? known : watchedService(service, placed));
+      followed.set(service.name, isSame ? known : watchedService(service, placed, known));
     }
     const all = [...followed.values()];
-    const isSame = all.length === before.size && all.every((one) => before.get(one.service.name) === one);
+    const isSame =
+      all.length === before.size &&
+      all.every(({ service, servers }) => before.get(service.name)?.servers === servers);
     this.#services = followed;
     if (isSame) return;
     const watched = all.flatMap(({ servers }) => servers);
@@ -149,11 +151,21 @@ const partOf = (watched: readonly Watched[]): Part => ({
   watch: watchSigns(watched.map(({ slot }) => slot)),
 });
 
-function watchedService(service: VirtualService, placed: PlacedService): WatchedService {
+/** `before`: the same service, whose servers are taken over where they are the same, and so the looks at them. */
+function watchedService(
+  service: VirtualService,
+  placed: PlacedService,
+  before: WatchedService | undefined,
+): WatchedService {
   const checked = new Set(service.servers.filter((server) => server.checked).map(serverId));
   const servers = placed.servers
     .filter(({ server }) => checked.has(server))
     .map(({ server, slot }) => ({ service: service.name, server, slot }));
+  if (before !== undefined && areSame(servers, before.servers)) return { ...before, service, placed };
   const slots = new Map(servers.map(({ server, slot }) => [server, slot]));
   return { service, placed, servers, slots };
 }
+
+const areSame = (a: readonly Watched[], b: readonly Watched[]): boolean =>
+  a.length === b.length &&
+  a.every(({ server, slot }, index) => server === b[index]?.server && slot === b[index].slot);

@@ -13,7 +13,7 @@ import {
 } from '../model/index.js';
 import { leftOut, schedulerFor, withLastWeights } from '../scheduler/index.js';
 import { planCustom, type CustomQuestion, type CustomState } from './custom-plan.js';
-import { isDeepEqual } from './reuse.js';
+import { isDeepEqual, sameServers } from './reuse.js';
 
 /** A service as it is to be published. */
 export interface CompilableService extends VirtualService {
@@ -82,10 +82,6 @@ const sameInput = (before: CompilableService, after: CompilableService): boolean
   isDeepEqual(before.scheduler, after.scheduler) &&
   sameServers(before.servers, after.servers) &&
   before.servers.every(({ weight }, index) => weight === after.servers[index]?.weight);
-
-export const sameServers = (a: readonly RealServer[], b: readonly RealServer[]): boolean =>
-  a.length === b.length &&
-  a.every(({ address, port }, index) => address === b[index]?.address && port === b[index].port);
 
 /** Servers with a weight that a custom scheduler's plan never picks. */
 export function leftOutOf(planned: Planned | undefined): readonly string[] {

@@ -2,17 +2,57 @@
 /**
  * A file that is loaded again says mostly what it said before. Where a service is the same, the object that runs takes the
  * place of the new one, and everything behind that (diff, judgement, compilation, publishing) sees at a glance that
- * there is nothing to do.
+ * there is nothing to do. Of a service that differs, the same goes for its parts: its checks, its timeouts, each server.
  */
-import type { Model, VirtualService } from '../model/index.js';
+import { serverId, type Model, type RealServer, type VirtualService } from '../model/index.js';
+import { atOnce } from './pace.js';
 
 export function reuseServices(running: Model, wanted: Model): Model {
+  return atOnce(reusingServices(running, wanted));
+}
+
+/** The same in steps. */
+export function* reusingServices(running: Model, wanted: Model): Generator<void, Model, undefined> {
   const known = new Map(running.services.map((service) => [service.name, service]));
-  const services = wanted.services.map((service): VirtualService => {
+  const services: VirtualService[] = [];
+  for (const service of wanted.services) {
     const old = known.get(service.name);
-    return old !== undefined && isDeepEqual(old, service) ? old : service;
-  });
+    services.push(old === undefined ? service : reusedService(old, service));
+    yield;
+  }
   return { ...wanted, services };
+}
+
+function reusedService(old: VirtualService, service: VirtualService): VirtualService {
+  if (old === service) return old;
+  const servers = reusedServers(old.servers, service.servers);
+  const sorryServers = reusedServers(old.sorryServers, service.sorryServers);
+  return withPartsOf(old, { ...service, servers, sorryServers });
+}
+
+function reusedServers(old: readonly RealServer[], servers: readonly RealServer[]): readonly RealServer[] {
+  const known = new Map(old.map((server) => [serverId(server), server]));
+  const reused = servers.map((server, index) => {
+    const here = old[index];
+    if (here !== undefined && isDeepEqual(here, server)) return here;
+    const there = known.get(serverId(server));
+    return there !== undefined && isDeepEqual(there, server) ? there : server;
+  });
+  return reused.length === old.length && reused.every((server, index) => server === old[index])
+    ? old
+    : reused;
+}
+
+/** `made`, with those of its parts that are the same as the very objects of `old`; where all are, `old`. */
+function withPartsOf<T extends object>(old: T, made: T): T {
+  const keys = Object.keys(made) as (keyof T)[];
+  let isSame = keys.length === Object.keys(old).length;
+  for (const key of keys) {
+    if (made[key] === old[key]) continue;
+    if (isDeepEqual(made[key], old[key])) made[key] = old[key];
+    else isSame = false;
+  }
+  return isSame ? old : made;
 }
 
 /** Of plain data: what a model is made of. */
@@ -31,3 +71,8 @@ export function isDeepEqual(a: unknown, b: unknown): boolean {
   }
   return count === Object.keys(right).length;
 }
+
+/** The same servers in the same order, whatever is said of them. */
+export const sameServers = (a: readonly RealServer[], b: readonly RealServer[]): boolean =>
+  a.length === b.length &&
+  a.every(({ address, port }, index) => address === b[index]?.address && port === b[index].port);

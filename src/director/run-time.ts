@@ -240,8 +240,10 @@ export class RunTime {
   }
 
   #lostTo(file: Model): readonly Change[] {
+    const since = this.sinceFile;
+    if (since.length === 0) return since;
     const kept = new Set(diffModels(this.#file, file).map(describeChange));
-    return this.sinceFile.filter((change) => !kept.has(describeChange(change)));
+    return since.filter((change) => !kept.has(describeChange(change)));
   }
 
   /** The services as ipvsadm sees them. */

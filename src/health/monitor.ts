@@ -8,10 +8,10 @@
  */
 import type { Model } from '../model/index.js';
 import { attempt, type CheckResult } from './attempt.js';
-import { CheckedServer } from './checked-server.js';
+import type { CheckedServer } from './checked-server.js';
 import { CannotAsk, type Checker, type Target } from './checker.js';
 import { realClock, type Clock } from './clock.js';
-import { Probe } from './probe.js';
+import type { Probe } from './probe.js';
 import { Schedule } from './schedule.js';
 import type {
   Checked,
@@ -22,8 +22,9 @@ import type {
   MonitorParts,
   Transitions,
 } from './state.js';
+import { Roster } from './roster.js';
 import { Durations, noFailures } from './tally.js';
-import { sourceFor, wantedServers } from './wanted.js';
+import { sourceFor } from './wanted.js';
 
 /** New probes begin this far apart, or closer when they would not fit into their interval. */
 const spreadMs = 2;
@@ -43,10 +44,7 @@ class Monitor implements HealthMonitor {
   readonly #durations = new Durations();
   readonly #failures = noFailures();
   readonly #changed = new Set<CheckedServer>();
-  #probes = new Map<string, Probe>();
-  #servers = new Map<string, CheckedServer>();
-  /** Who wants to know what a probe finds. */
-  #listeners = new Map<Probe, CheckedServer[]>();
+  readonly #roster = new Roster();
   #running = 0;
   #report: (() => void) | undefined;
   #skippedAt = -skippedNoticeMs;
@@ -66,38 +64,10 @@ class Monitor implements HealthMonitor {
 
   update(model: Model): void {
     if (this.#closing !== undefined) return;
-    const wall = this.#clock.wall();
-    const probes = new Map<string, Probe>();
-    const servers = new Map<string, CheckedServer>();
-    const listeners = new Map<Probe, CheckedServer[]>();
-    const begun: Probe[] = [];
-    for (const wanted of wantedServers(model)) {
-      const id = serverKey(wanted.service, wanted.server);
-      const server = this.#servers.get(id) ?? new CheckedServer(wanted.service, wanted.server, wall);
-      servers.set(id, server);
-      const own = wanted.probes.map((probe) => {
-        let found = probes.get(probe.key) ?? this.#probes.get(probe.key);
-        if (found === undefined) begun.push((found = new Probe(probe)));
-        probes.set(probe.key, found);
-        return found;
-      });
-      for (const probe of new Set(own)) {
-        const known = listeners.get(probe);
-        if (known === undefined) listeners.set(probe, [server]);
-        else known.push(server);
-      }
-      if (!sameProbes(server.probes, own)) {
-        const before = server.verdict;
-        server.setProbes(own, wall);
-        if (before !== server.verdict) this.#changed.add(server); // it shares a probe that has its answer already
-      }
-    }
-    for (const [key, probe] of this.#probes) if (!probes.has(key)) this.#end(probe);
-    for (const server of this.#changed)
-      if (servers.get(keyOf(server)) !== server) this.#changed.delete(server);
-    this.#probes = probes;
-    this.#servers = servers;
-    this.#listeners = listeners;
+    const { begun, ended, left, judged } = this.#roster.follow(model, this.#clock.wall());
+    for (const probe of ended) this.#end(probe);
+    for (const server of judged) this.#changed.add(server);
+    for (const server of left) this.#changed.delete(server);
     this.#durations.keepOnly(new Set(model.services.map(({ name }) => name)));
     this.#spread(begun);
     if (this.#changed.size > 0) this.#reportSoon();
@@ -105,26 +75,26 @@ class Monitor implements HealthMonitor {
   }
 
   states(): readonly CheckedState[] {
-    return [...this.#servers.values()].map((server) => server.state());
+    return this.#roster.servers.map((server) => server.state());
   }
 
   checked(): readonly Checked[] {
-    return [...this.#servers.values()];
+    return this.#roster.servers;
   }
 
   state(service: string, server: string): CheckedState | undefined {
-    return this.#servers.get(serverKey(service, server))?.state();
+    return this.#roster.find(service, server)?.state();
   }
 
   facts(): HealthFacts {
-    const servers = [...this.#servers.values()];
+    const { servers } = this.#roster;
     const now = this.#clock.now();
     let queued = 0;
     if (this.#running >= this.#concurrency) {
-      for (const probe of this.#probes.values()) if (probe.place >= 0 && probe.at <= now) queued += 1;
+      for (const probe of this.#roster.probes) if (probe.place >= 0 && probe.at <= now) queued += 1;
     }
     return {
-      probes: this.#probes.size,
+      probes: this.#roster.probeCount,
       running: this.#running,
       queued,
       failures: { ...this.#failures },
@@ -135,11 +105,11 @@ class Monitor implements HealthMonitor {
   }
 
   suspect(service: string, server: string, why: string): void {
-    const suspected = this.#servers.get(serverKey(service, server));
+    const suspected = this.#roster.find(service, server);
     for (const probe of suspected?.probes ?? []) {
       const { check } = probe.wanted;
       if (!check.passive || !probe.suspect()) continue;
-      for (const listener of this.#listeners.get(probe) ?? []) this.#changed.add(listener.becomeSuspect());
+      for (const listener of this.#roster.listenersOf(probe)) this.#changed.add(listener.becomeSuspect());
       const soonest = this.#clock.now() + this.#random() * check.timing.fastIntervalMs;
       if (probe.place >= 0 && probe.at > soonest) this.#schedule.set(probe, soonest);
       this.#parts.onNotice?.({
@@ -160,7 +130,7 @@ class Monitor implements HealthMonitor {
     this.#closing ??= (async () => {
       this.#schedule.close();
       this.#report?.();
-      for (const probe of this.#probes.values()) this.#end(probe);
+      for (const probe of this.#roster.probes) this.#end(probe);
       const checkers = new Set<Pick<Checker, 'close'>>(Object.values(this.#parts.checkers));
       await Promise.all([...checkers].map((checker) => checker.close?.() ?? Promise.resolve()));
     })();
@@ -212,7 +182,7 @@ class Monitor implements HealthMonitor {
     probe.running = undefined;
     const wall = this.#clock.wall();
     const { kind } = probe.wanted.check.question;
-    const listeners = this.#listeners.get(probe) ?? [];
+    const listeners = [...this.#roster.listenersOf(probe)];
     if (result.reason !== null) this.#failures[result.reason] += 1;
     if (result.result === 'skipped') this.#noticeSkipped(probe, result);
     if (probe.take(result, wall)) {
@@ -295,9 +265,3 @@ const noWay: Checker = {
     throw new CannotAsk('no_way', 'there is no way through the VIP just now');
   },
 };
-
-const serverKey = (service: string, server: string): string => `${server} ${service}`;
-const keyOf = ({ service, server }: CheckedServer): string => serverKey(service, server);
-
-const sameProbes = (a: readonly Probe[], b: readonly Probe[]): boolean =>
-  a.length === b.length && a.every((probe, index) => probe === b[index]);

@@ -9,7 +9,6 @@ import {
   targetPort,
   type HealthCheck,
   type IpAddress,
-  type Model,
   type RealServer,
   type VirtualService,
 } from '../model/index.js';
@@ -30,25 +29,38 @@ export interface WantedServer {
   readonly probes: readonly WantedProbe[];
 }
 
-export function wantedServers(model: Model): WantedServer[] {
-  const keys = new Map<HealthCheck, string>();
-  return model.services.flatMap((service) => {
-    if (service.health.length === 0) return [];
-    return service.servers
-      .filter((server) => server.checked)
-      .map((server) => ({
-        service: service.name,
-        server: serverId(server),
-        probes: service.health.map((check) => wantedProbe(service, server, check, keys)),
-      }));
-  });
+/** What checks are known by, worked out once for each. */
+export type CheckKeys = Map<HealthCheck, string>;
+
+export function wantedServers(service: VirtualService, keys: CheckKeys): WantedServer[] {
+  if (service.health.length === 0) return [];
+  return service.servers
+    .filter((server) => server.checked)
+    .map((server) => ({
+      service: service.name,
+      server: serverId(server),
+      probes: service.health.map((check) => wantedProbe(service, server, check, keys)),
+    }));
 }
+
+/** Whether two states of a service surely want the same, seen at a glance; where that says no, look closer. */
+export const wantsTheSame = (a: VirtualService, b: VirtualService): boolean =>
+  a === b ||
+  (a.health === b.health &&
+    a.listen === b.listen &&
+    a.mark === b.mark &&
+    a.persistence === b.persistence &&
+    a.servers.length === b.servers.length &&
+    a.servers.every((server, index) => isAskedAlike(server, b.servers[index])));
+
+const isAskedAlike = (a: RealServer, b: RealServer | undefined): boolean =>
+  a === b || (a.address === b?.address && a.port === b.port && a.checked === b.checked);
 
 function wantedProbe(
   service: VirtualService,
   server: RealServer,
   check: HealthCheck,
-  keys: Map<HealthCheck, string>,
+  keys: CheckKeys,
 ): WantedProbe {
   let key = keys.get(check);
   if (key === undefined) {

@@ -35,3 +35,16 @@ it('services that say what they said are the objects that run, in the order of t
   expect(services.map((service) => running.services.includes(service))).toEqual([false, true]);
   expect(services.map(({ name }) => name)).toEqual(['dns', 'web']);
 });
+
+it('of a service that differs, the parts that say what they said are those that run', () => {
+  const running = modelWith(web('a b c'));
+  const { services } = reuseServices(running, modelWith(web('c a:5 d b', { timeouts: { udp: 7 } })));
+  const [old, now] = [running.services[0], services[0]];
+  expect(now).not.toBe(old);
+  expect(now?.listen).toBe(old?.listen);
+  expect(now?.drain).toBe(old?.drain);
+  expect(now?.timeouts).not.toBe(old?.timeouts);
+  const [a, b, c] = old?.servers ?? [];
+  expect(now?.servers.map((server) => [a, b, c].indexOf(server))).toEqual([2, -1, -1, 1]);
+  expect(now?.servers.map(({ weight }) => weight)).toEqual([1, 5, 1, 1]);
+});
