@@ -134,15 +134,16 @@ suite('the benchmark', () => {
   }, 240_000);
 
   test('sees the CPU time and memory of a process and its children, and not more than the machine had', async () => {
-    // So much of a processor's time, however long others make it wait for that.
-    const busy = 'while (process.cpuUsage().user < 500_000); setInterval(() => {}, 1000)';
+    // So much of a processor's time, however long others make it wait for that; and memory that it shares with nobody.
+    const busy =
+      'const own = Buffer.alloc(32 << 20, 1); while (process.cpuUsage().user < 500_000); setInterval(() => own, 1000)';
     const before = machineTime().busy;
     const script = `"${process.execPath}" -e '${busy}' & wait`;
     const parent = new Background(['sh', '-c', script]);
     try {
       await expect.poll(() => cpuSeconds([parent.pid]), { timeout: 30_000 }).toBeGreaterThan(0.3);
       expect(family([parent.pid])).toHaveLength(2);
-      expect(memoryMiB([parent.pid])).toBeGreaterThan(10);
+      expect(memoryMiB([parent.pid])).toBeGreaterThan(32);
       expect(machineTime().busy - before).toBeGreaterThan(0.2);
     } finally {
       for (const pid of family([parent.pid]).toReversed()) process.kill(pid, 'SIGKILL');
