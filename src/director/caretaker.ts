@@ -7,9 +7,12 @@
 import type { Dataplane, Ending } from '../dataplane/dataplane.js';
 import type { Clock } from '../health/clock.js';
 import type { CheckedState, ConnectThrough, HealthMonitor } from '../health/state.js';
+import type { Model } from '../model/index.js';
 import { CheckWays } from './check-ways.js';
 import type { Events } from './events.js';
 import { happenings } from './happenings.js';
+import type { Change } from './diff.js';
+import { Pace, paced } from './pace.js';
 import { PassiveWatch } from './passive-watch.js';
 import { Reconciler, type Transition } from './reconciler.js';
 import type { Observed } from './standing.js';
@@ -55,6 +58,8 @@ export class Caretaker {
   #cancelPlanning: () => void = () => undefined;
   #cancelSweep: () => void = () => undefined;
   readonly #onEmptied: () => void;
+  #isApplying = false;
+  #heardMeanwhile = new Set<string>();
   #isClosed = false;
 
   /** `onEmptied`: services that had left have lost their last connection, so the host need not lead packets here any more. */
@@ -96,6 +101,23 @@ export class Caretaker {
     this.#passive?.follow(this.reconciler.placed());
   }
 
+  /**
+   * As reconciler.apply(), in slices. What checks say meanwhile, what is due and what would be planned waits until it is
+   * done, as it would if all else were held up; but checks go on, and whoever asks is answered from what runs.
+   */
+  async apply(model: Model): Promise<readonly Change[]> {
+    this.#isApplying = true;
+    try {
+      return await paced(this.reconciler.applying(model), new Pace());
+    } finally {
+      this.#isApplying = false;
+      const names = this.#heardMeanwhile;
+      this.#heardMeanwhile = new Set();
+      if (names.size > 0) this.#judge(names);
+      else this.#wait();
+    }
+  }
+
   /** To be called after every change of the model. */
   attend(): void {
     this.#updateChecks();
@@ -122,6 +144,10 @@ export class Caretaker {
 
   #judge(services: ReadonlySet<string> | 'due'): void {
     if (this.#isClosed) return;
+    if (this.#isApplying) {
+      if (services !== 'due') for (const name of services) this.#heardMeanwhile.add(name);
+      return; // apply() comes back to what is due as well
+    }
     try {
       this.reconciler.judge(services);
     } catch (error) {
@@ -150,6 +176,7 @@ export class Caretaker {
 
   #plan(): void {
     if (this.#isClosed) return;
+    if (this.#isApplying) return this.#waitToPlan();
     try {
       this.reconciler.replan();
     } catch (error) {
@@ -167,6 +194,7 @@ export class Caretaker {
 
   #sweep(): void {
     if (this.#isClosed) return;
+    if (this.#isApplying) return this.#waitToSweep();
     try {
       const emptied = this.reconciler.sweep();
       for (const { name } of emptied) {

@@ -23,6 +23,7 @@ import type { Model, Sysctls, VirtualService } from '../model/index.js';
 import { checkSources, schedulerNameOf, serverId } from '../model/index.js';
 import { countersBySlot } from './custom-plan.js';
 import { once } from './once.js';
+import { atOnce } from './pace.js';
 import { policyOf, withExpiration } from './policy.js';
 import { noSlotPast, pastOf, type SlotPast } from './past.js';
 import type { PlacedService } from './report.js';
@@ -85,8 +86,18 @@ export function compile(
   model: Compilable,
   before: Compiled,
   facts: CompileFacts,
-  { nowMs, due }: Occasion = noOccasion,
+  occasion: Occasion = noOccasion,
 ): Compilation {
+  return atOnce(compiling(model, before, facts, occasion));
+}
+
+/** The same in steps. */
+export function* compiling(
+  model: Compilable,
+  before: Compiled,
+  facts: CompileFacts,
+  { nowMs, due }: Occasion,
+): Generator<void, Compilation, undefined> {
   const counters = once(() => facts.counters());
   const countedAt = countersBySlot(counters);
   const { serverSlots, serviceSlots } = slotsFor(model.services, before, facts, counters);
@@ -118,6 +129,7 @@ export function compile(
     const spec = specOf(planned, slotOf(serviceSlots, service.name), slots, model.ipvs.sysctls);
     services.set(service.name, { planned, spec, placed: placeOf(service, spec) });
     changed.push(spec);
+    yield;
   }
   const slots = new Set(serviceSlots.live.values());
   const removed = [...before.services].flatMap(([name, { spec }]) =>

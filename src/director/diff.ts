@@ -24,10 +24,13 @@ export { describeChange, type Change } from './difference.js';
 
 /** Changes from `running` (null before the first) to `wanted`, in the order of the configuration. */
 export function diffModels(running: Model | null, wanted: Model): readonly Change[] {
-  return [
-    ...(running === null ? [] : diffSettings(running, wanted)),
-    ...diffServices(running?.services ?? [], wanted.services),
-  ];
+  return [...diffing(running, wanted)];
+}
+
+/** The same, found out one after the other. */
+export function* diffing(running: Model | null, wanted: Model): Generator<Change, void, undefined> {
+  if (running !== null) yield* diffSettings(running, wanted);
+  yield* diffServices(running?.services ?? [], wanted.services);
 }
 
 /** `wanted` as far as it can be obeyed without a restart: what the director works with until then. */

@@ -256,12 +256,12 @@ export class Director {
 
   async #apply(wanted: Model): Promise<readonly Change[]> {
     const before = this.model;
-    const changes = this.#reconciler.apply(wanted);
+    const changes = await this.#caretaker.apply(wanted);
     try {
       // Also when nothing changed: whoever reloads may do so because the host no longer is as it should be.
       await this.#host?.update(this.#routed());
     } catch (error) {
-      this.#reconciler.apply(before);
+      await this.#caretaker.apply(before);
       this.#caretaker.attend();
       throw error;
     }

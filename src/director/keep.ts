@@ -74,6 +74,7 @@ function mergeLists<T>(
 }
 
 function mergeService(three: Three<VirtualService>, name: string, notes: string[]): VirtualService {
+  if (three.running === three.base) return three.file; // nobody has changed it
   const servers = mergeLists<RealServer>(
     { base: three.base.servers, running: three.running.servers, file: three.file.servers },
     {

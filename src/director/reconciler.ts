@@ -3,20 +3,31 @@
  * Judge, decide, swap, remember: the running configuration changes only after the dataplane has taken the new snapshot, and
  * the dataplane takes a snapshot whole or not at all. So whatever fails, what runs and what is remembered stay the same.
  *
+ * A change of many services is worked out in steps, with everybody else having turns between them. It is published in the
+ * last one, at once; had something else been published meanwhile, it would be worked out again.
+ *
  * The model says what is desired; what is published is what standing.ts makes of it, service by service. A file or an
  * operation changes the model; checks and the passing of time only have services judged again.
  */
 import type { Counters, Dataplane } from '../dataplane/dataplane.js';
 import { VsnatError } from '../errors.js';
 import { serverId, type Model, type VirtualService } from '../model/index.js';
-import { compile, nothingCompiled, serverKey, snapshotOf, type Compiled } from './compile.js';
+import {
+  compiling,
+  nothingCompiled,
+  serverKey,
+  snapshotOf,
+  type Compilable,
+  type Compiled,
+} from './compile.js';
 import { nextPlanAt } from './custom-plan.js';
 import { Durations, type WorkTimes } from './durations.js';
 import { departedAfter, lingeringVips } from './departed.js';
-import { diffModels, withoutRestart, type Change } from './diff.js';
+import { diffing, withoutRestart, type Change } from './diff.js';
 import type { ExplainedService } from './explain.js';
 import type { ServiceTally } from './ledger.js';
 import type { Listing } from './listing.js';
+import { atOnce } from './pace.js';
 import { leftOutOf } from './plan-service.js';
 import {
   connectionOf,
@@ -27,7 +38,7 @@ import {
   type PlacedService,
   type ServiceListing,
 } from './report.js';
-import { reuseServices } from './reuse.js';
+import { reusingServices } from './reuse.js';
 import { judge, type Observed, type ServiceStanding } from './standing.js';
 
 /** A service that was judged anew, with another result. */
@@ -119,8 +130,8 @@ export class Reconciler {
     const due = new Set([...this.#plansWanted()].flatMap(([name, at]) => (at <= now ? [name] : [])));
     if (due.size === 0) return;
     const { model, standings, departed } = before;
-    const swapped = this.#swap(wantedOf(model, standings, departed), before, due);
-    this.#running = { model, standings, departed, ...swapped };
+    const swapped = atOnce(this.#swapping(wantedOf(model, standings, departed), before, due));
+    if (swapped !== undefined) this.#running = { model, standings, departed, ...swapped };
   }
 
   *#plansWanted(): Generator<readonly [service: string, at: number]> {
@@ -136,34 +147,45 @@ export class Reconciler {
 
   /** Publishes the first configuration. Throws when the dataplane refuses. */
   begin(model: Model): void {
-    this.#install(model, undefined);
+    atOnce(this.#installing(model, undefined));
   }
 
   /** Publishes what separates `wanted` from what runs. Throws, with nothing changed, when the dataplane refuses. */
   apply(wanted: Model): readonly Change[] {
-    const before = this.#now();
-    const model = reuseServices(before.model, withoutRestart(before.model, wanted));
-    // As wanted, so that what waits for a restart is told.
-    const changes = diffModels(before.model, { ...wanted, services: model.services });
-    if (changes.length > 0 || !sameServices(before.model, model)) this.#install(model, before);
-    return changes;
+    return atOnce(this.applying(wanted));
   }
 
-  #install(model: Model, before: Running | undefined): void {
-    const standings = new Map(
-      model.services.map((service) => {
-        const standing = before?.standings.get(service.name);
-        const isKnown = standing?.service === service; // time and checks have it judged when they must
-        return [service.name, isKnown ? standing : this.#judge(service, before)] as const;
-      }),
-    );
+  /** The same in steps; what runs is the old configuration until the last of them. */
+  *applying(wanted: Model): Generator<void, readonly Change[], undefined> {
+    const before = this.#now();
+    const model = yield* reusingServices(before.model, withoutRestart(before.model, wanted));
+    const changes: Change[] = [];
+    // As wanted, so that what waits for a restart is told.
+    for (const change of diffing(before.model, { ...wanted, services: model.services })) {
+      changes.push(change);
+      yield;
+    }
+    if (changes.length === 0 && sameServices(before.model, model)) return changes;
+    const isInstalled = yield* this.#installing(model, before);
+    return isInstalled ? changes : yield* this.applying(wanted);
+  }
+
+  /** False, and nothing is changed, when something else has been installed meanwhile. */
+  *#installing(model: Model, before: Running | undefined): Generator<void, boolean, undefined> {
+    const standings = new Map<string, ServiceStanding>();
+    for (const service of model.services) {
+      const standing = before?.standings.get(service.name);
+      const isKnown = standing?.service === service; // time and checks have it judged when they must
+      standings.set(service.name, isKnown ? standing : this.#judge(service, before));
+      yield;
+    }
     const departed = departedAfter(
       before?.departed ?? [],
       before?.model.services ?? [],
       model.services,
       (service) => this.#isBusy(service),
     );
-    this.#publish(model, standings, departed);
+    return yield* this.#publishing(model, standings, departed);
   }
 
   /** Services that are no longer in the model, but have connections that go on. */
@@ -229,6 +251,15 @@ export class Reconciler {
     standings: ReadonlyMap<string, ServiceStanding>,
     departed: readonly VirtualService[],
   ): void {
+    atOnce(this.#publishing(model, standings, departed));
+  }
+
+  /** As #installing(). */
+  *#publishing(
+    model: Model,
+    standings: ReadonlyMap<string, ServiceStanding>,
+    departed: readonly VirtualService[],
+  ): Generator<void, boolean, undefined> {
     const before = this.#running;
     const wanted = wantedOf(model, standings, departed);
     const isNeeded =
@@ -236,7 +267,8 @@ export class Reconciler {
       before.model !== model ||
       before.departed !== departed ||
       [...standings].some(([name, { effective }]) => before.standings.get(name)?.effective !== effective);
-    const published = isNeeded ? this.#swap(wanted, before) : before;
+    const published = isNeeded ? yield* this.#swapping(wanted, before) : before;
+    if (published === undefined) return false;
     const { compiled, generation } = published;
     this.#running = { model, standings, departed, compiled, generation };
     const transitions = [...standings.values()].flatMap((after): readonly Transition[] => {
@@ -244,17 +276,20 @@ export class Reconciler {
       return then === after ? [] : [{ before: then, after }];
     });
     if (transitions.length > 0) this.#watch.onTransitions(transitions);
+    return true;
   }
 
-  #swap(
-    wanted: Parameters<typeof compile>[0],
+  /** undefined, and nothing is changed, when `before` runs no more. */
+  *#swapping(
+    wanted: Compilable,
     before: Running | undefined,
     due: ReadonlySet<string> = new Set(),
-  ): Pick<Running, 'compiled' | 'generation'> {
+  ): Generator<void, Pick<Running, 'compiled' | 'generation'> | undefined, undefined> {
     const began = performance.now();
     const occasion = { nowMs: this.#watch.now(), due };
     const old = before?.compiled ?? nothingCompiled;
-    const { compiled, delta } = compile(wanted, old, this.#dataplane, occasion);
+    const { compiled, delta } = yield* compiling(wanted, old, this.#dataplane, occasion);
+    if (this.#running !== before) return undefined;
     if (before !== undefined && due.size > 0 && delta.services.length === 0) {
       this.#tellPlanning(old, compiled, due);
       return { compiled, generation: before.generation };
@@ -374,7 +409,7 @@ const wantedOf = (
   { ipvs, services: present }: Model,
   standings: ReadonlyMap<string, ServiceStanding>,
   departed: readonly VirtualService[],
-): Parameters<typeof compile>[0] => {
+): Compilable => {
   const lingering = lingeringVips(departed, present);
   return {
     ipvs,

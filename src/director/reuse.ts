@@ -27,7 +27,8 @@ function reusedService(old: VirtualService, service: VirtualService): VirtualSer
   if (old === service) return old;
   const servers = reusedServers(old.servers, service.servers);
   const sorryServers = reusedServers(old.sorryServers, service.sorryServers);
-  return withPartsOf(old, { ...service, servers, sorryServers });
+  const isGiven = servers === service.servers && sorryServers === service.sorryServers;
+  return withPartsOf(old, isGiven ? service : { ...service, servers, sorryServers });
 }
 
 function reusedServers(old: readonly RealServer[], servers: readonly RealServer[]): readonly RealServer[] {
@@ -38,21 +39,27 @@ function reusedServers(old: readonly RealServer[], servers: readonly RealServer[
     const there = known.get(serverId(server));
     return there !== undefined && isDeepEqual(there, server) ? there : server;
   });
-  return reused.length === old.length && reused.every((server, index) => server === old[index])
-    ? old
-    : reused;
+  return [old, servers].find((list) => isSameList(list, reused)) ?? reused;
 }
 
-/** `made`, with those of its parts that are the same as the very objects of `old`; where all are, `old`. */
-function withPartsOf<T extends object>(old: T, made: T): T {
+const isSameList = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a.length === b.length && a.every((item, index) => item === b[index]);
+
+/** `given` with the parts of `old` where they are the same; where all are, `old`, and where none but the very same, `given`. */
+function withPartsOf<T extends object>(old: T, given: T): T {
+  const made = { ...given };
+  let isGiven = true;
   const keys = Object.keys(made) as (keyof T)[];
   let isSame = keys.length === Object.keys(old).length;
   for (const key of keys) {
     if (made[key] === old[key]) continue;
-    if (isDeepEqual(made[key], old[key])) made[key] = old[key];
-    else isSame = false;
+    if (isDeepEqual(made[key], old[key])) {
+      made[key] = old[key];
+      isGiven = false;
+    } else isSame = false;
   }
-  return isSame ? old : made;
+  if (isSame) return old;
+  return isGiven ? given : made;
 }
 
 /** Of plain data: what a model is made of. */

@@ -20,7 +20,7 @@ import { numbersOf, type NumbersListing } from './numbers.js';
 import type { Operation } from './operation.js';
 import { Pace, paced } from './pace.js';
 import type { ServiceListing } from './report.js';
-import { reuseServices } from './reuse.js';
+import { reusingServices } from './reuse.js';
 import { findService, noSuchService } from './service-key.js';
 import { tableServices, type TableListing } from './table.js';
 
@@ -152,18 +152,19 @@ export class RunTime {
   }
 
   /** Makes a file's model the running one, and says which changes since the last file that has undone. */
-  load(file: Model, precondition: Precondition = always): Promise<Loaded> {
+  load(loaded: Model, precondition: Precondition = always): Promise<Loaded> {
     return this.#inTurn(async () => {
       precondition(this.#revision);
+      // With the objects that run where they say the same: what differs is then found at a glance.
+      const file = await paced(reusingServices(this.#director.model, loaded), new Pace());
       const { model, notes } = this.#wantedOf(file);
       const lost = this.#lostTo(model);
-      this.#ledger.look(this.#director.tallies());
+      await this.#look();
       const changes = await this.#director.apply(model);
       this.#remember(changes);
-      // With the objects that run where they say the same: what differs is then found at a glance.
-      this.#file = reuseServices(this.#director.model, file);
+      this.#file = file;
       if (file.admin.runTimeChanges === 'drop') this.#timeouts = kernelSetTimeouts;
-      this.#ledger.look(this.#director.tallies());
+      await this.#look();
       return { changes, lost, notes };
     });
   }
