@@ -23,14 +23,31 @@ function cell(results: Results, contender: string, { load, figure, better }: Fig
   return `**${short(mine.median)}**${range}${share}`;
 }
 
-/** '' when nothing of the group was measured. Rows without any figure are left out. */
-export function groupTable(results: Results, group: Group): string {
-  const columns = columnsOf(group, results);
+/** '' when nothing of it was measured. Rows without any figure are left out. */
+function measuredTable(results: Results, columns: readonly FigureOfLoad[]): string {
   const rows = results.contenders
     .map(({ name }) => [name, ...columns.map((column) => cell(results, name, column))])
     .filter(([, ...cells]) => cells.some((text) => text !== '–'));
   if (columns.length === 0 || rows.length === 0) return '';
   return markdownTable(['', ...columns.map((column) => `${titleOf(column)}, ${column.unit}`)], rows);
+}
+
+export const groupTable = (results: Results, group: Group): string =>
+  measuredTable(results, columnsOf(group, results));
+
+/** Of everything the one table that a reader in a hurry gets: who matters, and a load of each kind. */
+export function summaryTable(results: Results): string {
+  const wanted = [
+    /^bulk TCP, [14] streams? rate$/,
+    /^64-byte UDP, 1,000 flows rate$/,
+    /^(connect|HTTP).* rate$/,
+    /^latency, idle p99$/,
+  ];
+  const columns = results.figures.filter(({ load, figure }) => {
+    return wanted.some((pattern) => pattern.test(`${load} ${figure}`));
+  });
+  const contenders = results.contenders.filter(({ name }) => !/route|no offload|floor, 2/.test(name));
+  return measuredTable({ ...results, contenders }, columns);
 }
 
 /** What ran where, so that somebody else can judge it, or run it again. A column for each run. */

@@ -2,7 +2,7 @@
 /** Puts a run's tables and charts into a page, between markers: prose is written by people and stays as it is. */
 import { goalTable } from './goals.js';
 import { columnsOf, groups, titleOf, type Group } from './groups.js';
-import { groupTable, machineTable } from './markdown.js';
+import { groupTable, machineTable, summaryTable } from './markdown.js';
 import { ownCostCpuTable, ownCostTable, worthTable } from './ratios.js';
 import { valuesOf, type Results } from './results.js';
 import { pooled, runsTable } from './runs.js';
@@ -70,6 +70,7 @@ export function partsOf(
   const last = runs.at(-1) ?? runs[0];
   const parts = new Map([
     ['machine', machineTable(...runs)],
+    ['summary', summaryTable(last) || notMeasured],
     ['own-cost', ownCostTable(all) || notMeasured],
     ['own-cost-cpu', ownCostCpuTable(all) || notMeasured],
     ['worth', worthTable(all) || notMeasured],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * node tools/bench-report.mjs RESULTS.json...: docs/benchmarks.md and docs/benchmarks/*.svg from the samples of one run or of
- * several; of a file in bench/results/profile, the part of the page about a packet's time; of one in bench/results/micro,
+ * node tools/bench-report.mjs RESULTS.json...: docs/benchmarks.md, docs/benchmarks/*.svg and the table of README.md from the
+ * samples of one run or of several; of a file in bench/results/profile, the part of the page about a packet's time; of one in bench/results/micro,
  * docs/microbenchmarks.md.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,6 +15,7 @@ import { readResults, ResultsError } from './results.js';
 
 const docs = path.join(projectRoot, 'docs');
 const page = path.join(docs, 'benchmarks.md');
+const readme = path.join(projectRoot, 'README.md');
 
 function writePage(first: string, others: readonly string[]): string {
   const folder = path.join(docs, 'benchmarks');
@@ -23,7 +24,9 @@ function writePage(first: string, others: readonly string[]): string {
   mkdirSync(folder, { recursive: true });
   for (const [name, svg] of charts) writeFileSync(path.join(folder, name), svg);
   writeFileSync(page, filled);
-  return `docs/benchmarks.md and ${charts.size} charts from ${[first, ...others].join(', ')}`;
+  const summary = new Map([['summary', parts.get('summary') ?? '']]);
+  writeFileSync(readme, fillParts(readFileSync(readme, 'utf8'), summary));
+  return `docs/benchmarks.md, ${charts.size} charts and the table of README.md from ${[first, ...others].join(', ')}`;
 }
 
 function writeProfile(file: string): string {

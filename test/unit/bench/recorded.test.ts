@@ -68,6 +68,8 @@ describe('the page of three recorded runs', () => {
     const profile = (text: string) => /<!-- bench:profile -->[^]*<!-- \/bench:profile -->/.exec(text)?.[0];
     expect(profile(filled)).toBe(profile(page));
     expect(profile(page)).toBeDefined();
+    expect(row('summary', 'vsnat, 1 queue, direct')).toHaveLength(4);
+    expect(readFileSync(path.join(root, 'README.md'), 'utf8')).toContain('<!-- bench:summary -->');
     for (const name of charts.keys()) expect(filled).toContain(`(benchmarks/${name})`);
   });
 });
