@@ -5,7 +5,12 @@
 
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <vector>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "wire/address.h"
 
@@ -80,38 +85,73 @@ struct Places {
   }
 };
 
-/** A set of addresses, dense because every packet asks it about both of its own. Open addressing, at most half full. */
+/**
+ * A set of addresses, dense because every packet asks it about both of its own. An address is one of a bucket's few, and
+ * all of them are compared: where it stands, and whether it does, is chance, so a search that ended there would end where no
+ * branch predictor expects it. A bucket that is full spills into the next. `::` and 0.0.0.0 are in no set.
+ */
 template <class Addr>
 class Addresses {
  public:
+  static constexpr size_t kPlaces = Addr::kFamily == 4 ? 8 : 4;
+
   /** Makes room for so many, and forgets what was there. */
-  void reserve(size_t addresses) {
-    entries_.assign(std::bit_ceil(addresses * 2 + 1), Entry{});
-    mask_ = uint32_t(entries_.size() - 1);
-  }
+  void reserve(size_t addresses) { buckets_.assign(addresses / kMeanPerBucket + 1, Bucket{}); }
 
   void insert(const Addr& address) {
-    Entry& entry = entries_[place_of(address)];
-    entry.address = address;
-    entry.used = true;
-  }
-  bool contains(const Addr& address) const { return entries_[place_of(address)].used; }
-
- private:
-  struct Entry {
-    Addr address{};
-    bool used = false;
-  };
-
-  /** Where it is, or would be. */
-  uint32_t place_of(const Addr& address) const {
-    for (uint32_t i = Places<Addr>::hash(address, 0, 0) & mask_;; i = (i + 1) & mask_) {
-      if (!entries_[i].used || entries_[i].address == address) return i;
+    for (size_t b = home_of(address);; b = next(b)) {
+      for (Addr& place : buckets_[b].places) {
+        if (place == address) return;
+        if (!(place == Addr{})) continue;
+        place = address;
+        return;
+      }
     }
   }
 
-  std::vector<Entry> entries_;
-  uint32_t mask_ = 0;
+  bool contains(const Addr& address) const {
+    for (size_t b = home_of(address);; b = next(b)) {
+      const Bucket& bucket = buckets_[b];
+      const bool found = bucket.has(address);
+      if (found | (bucket.places[kPlaces - 1] == Addr{})) [[likely]]
+        return found & !(address == Addr{});
+    }
+  }
+
+ private:
+  /** So that one in a hundred is full. */
+  static constexpr size_t kMeanPerBucket = Addr::kFamily == 4 ? 3 : 1;
+
+  struct alignas(sizeof(Addr) * kPlaces) Bucket {
+    Addr places[kPlaces] = {};  // taken from the first on
+
+    bool has(const Addr& address) const {
+#ifdef __SSE2__
+      if constexpr (Addr::kFamily == 4) {
+        int wanted;
+        std::memcpy(&wanted, &address, sizeof(wanted));
+        const __m128i all = _mm_set1_epi32(wanted);
+        const auto* halves = reinterpret_cast<const __m128i*>(this);
+        const __m128i low = _mm_cmpeq_epi32(_mm_load_si128(halves), all);
+        const __m128i high = _mm_cmpeq_epi32(_mm_load_si128(halves + 1), all);
+        return _mm_movemask_epi8(_mm_or_si128(low, high)) != 0;
+      }
+#endif
+      bool found = false;
+#pragma GCC unroll 8
+      for (const Addr& place : places) found |= place == address;
+      return found;
+    }
+  };
+
+  size_t home_of(const Addr& address) const {
+    return size_t(uint64_t{Places<Addr>::hash(address, 0, 0)} * buckets_.size() >> 32);
+  }
+  size_t next(size_t bucket) const {
+    return bucket + 1 == buckets_.size() ? 0 : bucket + 1;
+  }
+
+  std::vector<Bucket> buckets_{1};
 };
 
 }  // namespace vsnat::service
