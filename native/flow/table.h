@@ -167,11 +167,19 @@ class Table {
   }
 
   /** Ask for the bucket's cache line ahead of the lookup. */
-  [[gnu::always_inline]] void prefetch(uint64_t hash) const {
-    vsnat::prefetch(&bucket_at(shard_index(hash), home_bucket(hash)));
+  [[gnu::always_inline]] void prefetch(uint64_t hash) const { vsnat::prefetch(home_of(hash)); }
+  /** That bucket, which a lookup looks at first. */
+  [[gnu::always_inline]] const Bucket* home_of(uint64_t hash) const {
+    return &bucket_at(shard_index(hash), home_bucket(hash));
   }
-  /** Once the bucket line is there: ask for the first record whose tag fits. Its number, or kNoFlow when there is none. */
-  [[gnu::always_inline]] uint32_t prefetch_flow(uint64_t hash) const;
+  /**
+   * Once the bucket line is there: ask for the first record whose tag fits. Its number, or kNoFlow when there is none: what
+   * find_request() and find_reply() want to know.
+   */
+  [[gnu::always_inline]] uint32_t prefetch_flow(uint64_t hash, const Bucket& home) const;
+  [[gnu::always_inline]] uint32_t prefetch_flow(uint64_t hash) const {
+    return prefetch_flow(hash, *home_of(hash));
+  }
   /** Once that record is there: which server its flow has. Read without the lock, so for a hint alone. */
   [[gnu::no_sanitize_thread]] uint32_t likely_server(uint32_t index) const {
     return __atomic_load_n(&flow_at(index)->server_slot, __ATOMIC_RELAXED);
@@ -195,14 +203,16 @@ class Table {
     Spinlock* lock_;
   };
 
+  /** Where the record that is `likely` is the right one, as nearly always, the bucket is not searched a second time. */
   [[gnu::always_inline]] FlowT* find_request(uint64_t hash, uint8_t protocol, const Addr& client,
                                              wire::be16 client_port, const Addr& virt,
-                                             wire::be16 virtual_port);
+                                             wire::be16 virtual_port, uint32_t likely = kNoFlow);
   [[gnu::always_inline]] FlowT* find_reply(uint64_t hash, uint8_t protocol, const Addr& client,
-                                           wire::be16 client_port, const Addr& real, wire::be16 real_port);
+                                           wire::be16 client_port, const Addr& real, wire::be16 real_port,
+                                           uint32_t likely = kNoFlow);
   /** The first of those with this hash that `match(flow)`. */
   template <class Match>
-  [[gnu::always_inline]] FlowT* find(uint64_t hash, Match&& match);
+  [[gnu::always_inline]] FlowT* find(uint64_t hash, Match&& match, uint32_t likely = kNoFlow);
 
   /** For insert(): nobody is spared. */
   struct KeepsNone {

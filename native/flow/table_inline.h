@@ -7,7 +7,12 @@ namespace vsnat::flow {
 
 template <class Addr>
 template <class Match>
-inline typename Table<Addr>::FlowT* Table<Addr>::find(uint64_t hash, Match&& match) {
+inline typename Table<Addr>::FlowT* Table<Addr>::find(uint64_t hash, Match&& match, uint32_t likely) {
+  if (likely != kNoFlow) [[likely]] {
+    FlowT* flow = flow_at(likely);
+    if (match(*flow)) [[likely]]
+      return flow;
+  }
   const uint32_t s = shard_index(hash);
   const uint16_t tag = tag_of(hash);
   uint32_t b = home_bucket(hash);
@@ -26,26 +31,29 @@ inline typename Table<Addr>::FlowT* Table<Addr>::find(uint64_t hash, Match&& mat
 template <class Addr>
 inline typename Table<Addr>::FlowT* Table<Addr>::find_request(uint64_t hash, uint8_t protocol,
                                                               const Addr& client, wire::be16 client_port,
-                                                              const Addr& virt, wire::be16 virtual_port) {
-  return find(hash, [&](const FlowT& f) {
+                                                              const Addr& virt, wire::be16 virtual_port,
+                                                              uint32_t likely) {
+  const auto is_wanted = [&](const FlowT& f) {
     return f.client_port == client_port && f.client == client && f.virt == virt &&
            f.virtual_port == virtual_port && f.protocol == protocol;
-  });
+  };
+  return find(hash, is_wanted, likely);
 }
 
 template <class Addr>
 inline typename Table<Addr>::FlowT* Table<Addr>::find_reply(uint64_t hash, uint8_t protocol,
                                                             const Addr& client, wire::be16 client_port,
-                                                            const Addr& real, wire::be16 real_port) {
-  return find(hash, [&](const FlowT& f) {
+                                                            const Addr& real, wire::be16 real_port,
+                                                            uint32_t likely) {
+  const auto is_wanted = [&](const FlowT& f) {
     return f.client_port == client_port && f.client == client && f.real == real && f.real_port == real_port &&
            f.protocol == protocol;
-  });
+  };
+  return find(hash, is_wanted, likely);
 }
 
 template <class Addr>
-inline uint32_t Table<Addr>::prefetch_flow(uint64_t hash) const {
-  const Bucket& bucket = bucket_at(shard_index(hash), home_bucket(hash));
+inline uint32_t Table<Addr>::prefetch_flow(uint64_t hash, const Bucket& bucket) const {
   // Read without the lock: a stale tag costs a useless prefetch, never a wrong answer.
   const uint32_t found = bucket.match(tag_of(hash));
   if (found == 0) return kNoFlow;

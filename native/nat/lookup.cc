@@ -24,8 +24,7 @@ namespace {
 template <class Addr>
 bool is_forsaken(Context& c, const flow::Flow<Addr>& flow, bool begins) {
   if (!begins && !c.view().is_udp()) return false;
-  const Server* server = c.snapshot.server_at(flow.server_slot);
-  return server != nullptr && server->withdrawn;
+  return c.snapshot.is_withdrawn(flow.server_slot);
 }
 
 /** conn_reuse_mode and expire_nodest_conn: does this SYN begin a new connection in the place of `flow`? */
@@ -97,7 +96,7 @@ Outcome request(Context& c) {
   auto& table = c.core.tables.of<Addr>();
   typename flow::Table<Addr>::Guard guard(table, c.pending.hash);
   auto* flow = live(c, table.find_request(c.pending.hash, view.protocol, saddr<Addr>(view), source_port(view),
-                                          daddr<Addr>(view), destination_port(view)));
+                                          daddr<Addr>(view), destination_port(view), c.pending.likely_flow));
   if (flow == nullptr) return schedule<Addr>(c);
   const bool begins = opens(view);
   if (is_silenced(*flow)) return begins ? schedule<Addr>(c, flow) : keep_silent(c, *flow);
@@ -126,8 +125,9 @@ Outcome reply(Context& c) {
   const PacketView& view = c.view();
   auto& table = c.core.tables.of<Addr>();
   typename flow::Table<Addr>::Guard guard(table, c.pending.hash);
-  auto* flow = live(c, table.find_reply(c.pending.hash, view.protocol, daddr<Addr>(view),
-                                        destination_port(view), saddr<Addr>(view), source_port(view)));
+  auto* flow =
+      live(c, table.find_reply(c.pending.hash, view.protocol, daddr<Addr>(view), destination_port(view),
+                               saddr<Addr>(view), source_port(view), c.pending.likely_flow));
   if (flow == nullptr || flow::is_closed(flow->state)) {
     DropReason reason = kNoDrop;
     if (auto* data = announced_by_ftp<Addr>(c, Direction::reply, reason)) flow = data;

@@ -51,20 +51,18 @@ void prepare_for(Core& core, const Snapshot& snapshot, Pending& pending) {
   pending.role = view.fragment ? Role::first_fragment : pending.to_vip ? Role::request : Role::reply;
   const Addr& client = pending.to_vip ? source : daddr<Addr>(view);
   const be16 client_port = pending.to_vip ? source_port(view) : destination_port(view);
-  pending.hash = core.tables.of<Addr>().hash(view.protocol, client, client_port);
-}
-
-bool is_looked_up(const Pending& pending) {
-  return pending.role == Pending::Role::request || pending.role == Pending::Role::reply;
+  const auto& table = core.tables.of<Addr>();
+  pending.hash = table.hash(view.protocol, client, client_port);
+  if (pending.role != Role::first_fragment) [[likely]]
+    pending.bucket = table.home_of(pending.hash);
 }
 
 template <class Addr>
-Outcome finish_for(Context& c) {
+Outcome finish_rarer(Context& c) {
   switch (c.pending.role) {
     case Pending::Role::request:
-      return request<Addr>(c);
     case Pending::Role::reply:
-      return reply<Addr>(c);
+      break;  // see finish_for()
     case Pending::Role::first_fragment:
       return first_fragment<Addr>(c);
     case Pending::Role::later_fragment:
@@ -79,10 +77,19 @@ Outcome finish_for(Context& c) {
   return dropped(c.pending.reason);
 }
 
+template <class Addr>
+Outcome finish_for(Context& c) {
+  if (c.pending.role == Pending::Role::request) return request<Addr>(c);
+  if (c.pending.role == Pending::Role::reply) return reply<Addr>(c);
+  return finish_rarer<Addr>(c);
+}
+
 }  // namespace
 
 void prepare(Core& core, const Snapshot& snapshot, Packet& packet, Pending& pending) {
   pending.role = Pending::Role::dropped;
+  pending.bucket = nullptr;
+  pending.likely_flow = flow::kNoFlow;
   pending.reason = parse({packet.data, packet.length}, packet.vnet, pending.view);
   if (pending.reason != kNoDrop) return;
   if (pending.view.is_sctp()) finish_sctp_checksum(pending.view, packet.vnet);
@@ -93,33 +100,28 @@ void prepare(Core& core, const Snapshot& snapshot, Packet& packet, Pending& pend
   }
 }
 
-void seek(const Core& core, std::span<const Pending> pending) {
+void seek(std::span<const Pending> pending) {
   for (const Pending& p : pending) {
-    if (!is_looked_up(p)) continue;
-    if (p.view.family == 4) {
-      core.tables.v4.prefetch(p.hash);
-    } else {
-      core.tables.v6.prefetch(p.hash);
-    }
+    if (p.bucket != nullptr) [[likely]]
+      prefetch(p.bucket);
   }
 }
 
 void warm(const Core& core, std::span<Pending> pending) {
   for (Pending& p : pending) {
-    p.likely_flow = flow::kNoFlow;
-    if (!is_looked_up(p)) continue;
-    p.likely_flow =
-        p.view.family == 4 ? core.tables.v4.prefetch_flow(p.hash) : core.tables.v6.prefetch_flow(p.hash);
+    if (p.bucket == nullptr) [[unlikely]]
+      continue;
+    p.likely_flow = p.view.family == 4 ? core.tables.v4.prefetch_flow(p.hash, *p.bucket)
+                                       : core.tables.v6.prefetch_flow(p.hash, *p.bucket);
   }
 }
 
-void heat(const Core& core, const Snapshot& snapshot, std::span<const Pending> pending) {
+void heat(const Core& core, std::span<const Pending> pending) {
   for (const Pending& p : pending) {
     if (p.likely_flow == flow::kNoFlow) continue;
     const uint32_t slot = p.view.family == 4 ? core.tables.v4.likely_server(p.likely_flow)
                                              : core.tables.v6.likely_server(p.likely_flow);
     prefetch(&core.tally.server(slot));
-    snapshot.prefetch_server(slot);
   }
 }
 

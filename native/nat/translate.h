@@ -34,7 +34,7 @@ inline void count(Core& core, const FtpReading& reading) {
 }
 
 template <class Addr>
-Outcome forward_request(Context& c, flow::Flow<Addr>& flow) {
+[[gnu::always_inline]] inline Outcome forward_request(Context& c, flow::Flow<Addr>& flow) {
   if (is_untranslatable_piece(c.view(), flow)) return dropped(DropReason::fragment);
   FtpState* const ftp = helper_of(c, flow);
   if (ftp != nullptr && !ftp_checksum_ok(c.view())) return dropped(DropReason::ftp_csum);
@@ -51,7 +51,7 @@ Outcome forward_request(Context& c, flow::Flow<Addr>& flow) {
 }
 
 template <class Addr>
-Outcome forward_reply(Context& c, flow::Flow<Addr>& flow) {
+[[gnu::always_inline]] inline Outcome forward_reply(Context& c, flow::Flow<Addr>& flow) {
   if (is_untranslatable_piece(c.view(), flow)) return dropped(DropReason::fragment);
   FtpState* const ftp = helper_of(c, flow);
   if (ftp != nullptr && !ftp_checksum_ok(c.view())) return dropped(DropReason::ftp_csum);

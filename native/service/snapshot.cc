@@ -176,10 +176,14 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
   if (before != nullptr) {
     snapshot->services = before->services;
     snapshot->server_at_ = before->server_at_;
+    snapshot->present_ = before->present_;
+    snapshot->withdrawn_ = before->withdrawn_;
     snapshot->service_at_ = before->service_at_;
   } else {
     snapshot->server_at_.assign(limits.counted_slots(), nullptr);
-    snapshot->server_at_[limits.check_slot()] = &kCheckedServer;
+    snapshot->present_.assign(limits.counted_slots() / 64 + 1, 0);
+    snapshot->withdrawn_ = snapshot->present_;
+    snapshot->place_server(limits.check_slot(), &kCheckedServer);
     snapshot->service_at_.assign(limits.service_slots, kAbsent);
   }
   if (std::string wrong = snapshot->drop_removed(spec); !wrong.empty()) return wrong;
@@ -189,8 +193,18 @@ Snapshot::Built Snapshot::build(const SnapshotSpec& spec, Limits limits, uint64_
   return snapshot;
 }
 
+void Snapshot::place_server(uint32_t slot, const Server* server) {
+  const auto mark = [slot](std::vector<uint64_t>& slots, bool is_so) {
+    const uint64_t bit = uint64_t{1} << slot % 64;
+    slots[slot / 64] = is_so ? slots[slot / 64] | bit : slots[slot / 64] & ~bit;
+  };
+  server_at_[slot] = server;
+  mark(present_, server != nullptr);
+  mark(withdrawn_, server != nullptr && server->withdrawn);
+}
+
 void Snapshot::forget_servers(const Service& service) {
-  for (const Server& server : service.servers) server_at_[server.slot] = nullptr;
+  for (const Server& server : service.servers) place_server(server.slot, nullptr);
 }
 
 std::string Snapshot::drop_removed(const SnapshotSpec& spec) {
@@ -244,7 +258,7 @@ std::string Snapshot::add_servers(const Service& service, size_t s, Limits limit
     if (server.slot >= limits.server_slots)
       return at(s, "servers", i, "slot: beyond the dataplane's server slots");
     if (server_at_[server.slot] != nullptr) return at(s, "servers", i, "slot: used twice");
-    server_at_[server.slot] = &server;
+    place_server(server.slot, &server);
   }
   return {};
 }

@@ -16,7 +16,6 @@
 #include <variant>
 #include <vector>
 
-#include "base/prefetch.h"
 #include "service/directory.h"
 #include "service/load.h"
 #include "service/policy.h"
@@ -85,17 +84,17 @@ class Snapshot {
 
   /** A server that left while its service stayed: its flows have nowhere to go. */
   bool server_gone(uint32_t server_slot, uint32_t service_slot) const {
-    return server_at_[server_slot] == nullptr &&
+    return !has(present_, server_slot) &&
            (service_at_[service_slot] != kAbsent || policy.services_take_connections);
   }
+  /** Whether this server is to be left, if it is there. */
+  bool is_withdrawn(uint32_t server_slot) const { return has(withdrawn_, server_slot); }
   /** Null when the slot is not one of this service's. */
   const Server* server_of(const Service& service, uint32_t slot) const {
     const Server* server = server_at_[slot];
     const Server* first = service.servers.data();
     return server >= first && server < first + service.servers.size() ? server : nullptr;
   }
-  /** For server_gone(). */
-  void prefetch_server(uint32_t slot) const { prefetch(server_at_.data() + slot); }
   /** Null when the slot is not in this snapshot. */
   const Server* server_at(uint32_t slot) const { return server_at_[slot]; }
   /** Null when the slot is not in this snapshot. */
@@ -125,6 +124,11 @@ class Snapshot {
   static constexpr uint32_t kAbsent = Directory::kNobody;
 
   static Built build(const SnapshotSpec& spec, Limits limits, uint64_t generation, const Snapshot* before);
+
+  static bool has(const std::vector<uint64_t>& slots, uint32_t slot) {
+    return (slots[slot / 64] >> slot % 64 & 1) != 0;
+  }
+  void place_server(uint32_t slot, const Server* server);
 
   const Service* service_or_null(uint32_t position) const {
     return position == kAbsent ? nullptr : services[position].get();
@@ -157,6 +161,8 @@ class Snapshot {
   std::vector<Service*> fresh_;
   /** By slot; they point into the services. The last is no service's: check_slot(). */
   std::vector<const Server*> server_at_;
+  /** A bit for each: is it there, is it withdrawn? What packets ask; all of it fits the first caches. */
+  std::vector<uint64_t> present_, withdrawn_;
   /** By slot, the position in `services`. */
   std::vector<uint32_t> service_at_;
   /** Services with equal timeouts share a class; class 0 is the kernel's defaults. */

@@ -254,11 +254,11 @@ void stress(uint32_t capacity) {
       const auto virt = virtual_numbered<Addr>(1), real = real_numbered<Addr>(number % 5);
       const auto virtual_port = wire::be16::from_host(80), real_port = wire::be16::from_host(8080);
       table.prefetch(hash);
-      table.prefetch_flow(hash);
+      const uint32_t likely = table.prefetch_flow(hash);  // gone, or another's, when it is asked for
       const uint32_t dice = random.below(100);
       if (dice < 85) {
         typename flow::Table<Addr>::Guard guard(table, hash);
-        auto* flow = table.find_request(hash, 6, client, port, virt, virtual_port);
+        auto* flow = table.find_request(hash, 6, client, port, virt, virtual_port, likely);
         if (flow == nullptr && dice < 50) {
           flow = table.insert(hash, 6, client, port, now, count);
           if (flow == nullptr) continue;

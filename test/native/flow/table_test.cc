@@ -69,6 +69,26 @@ TEST("two VIPs that share a real server keep their flows of one client port apar
   CHECK(lab.request(kTcp, 1, 40000, 1, 80) == nullptr);
 }
 
+TEST("whichever record is thought likely, the same flow is found, and none where there is none") {
+  constexpr uint32_t kCapacity = 8;
+  Lab<Addr4> lab(kCapacity);
+  auto* first = lab.open(kTcp, 1, 40000, 1, 80, 1, 8080, Tick{100});
+  auto* second = lab.open(kTcp, 1, 40000, 2, 80, 2, 8080, Tick{100});
+  lab.table.erase(lab.open(kTcp, 1, 40000, 3, 80, 3, 8080, Tick{100}));
+  const auto found = [&](uint32_t virt, uint32_t likely) {
+    return lab.table.find_request(lab.hash(kTcp, 1, 40000), kTcp, numbered<Addr4>(1),
+                                  wire::be16::from_host(40000), virtual_numbered<Addr4>(virt),
+                                  wire::be16::from_host(80), likely);
+  };
+  for (uint32_t likely = 0; likely < kCapacity; ++likely) {
+    CHECK(found(1, likely) == first);
+    CHECK(found(2, likely) == second);
+    CHECK(found(3, likely) == nullptr);
+  }
+  CHECK_EQ(lab.table.prefetch_flow(lab.hash(kTcp, 1, 40000)), lab.table.index_of(first));
+  CHECK_EQ(lab.table.prefetch_flow(lab.hash(kTcp, 2, 40000)), flow::kNoFlow);
+}
+
 template <class Addr>
 void check_capacity(uint32_t capacity) {
   ROW("capacity " + std::to_string(capacity));

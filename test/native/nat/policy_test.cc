@@ -332,9 +332,9 @@ TEST("preparing a whole burst before finishing it gives what one packet at a tim
     }
     nat::Core core{*burst.tables, burst.loads.data(), burst.tally, burst.budget, burst.fragments, 0};
     for (size_t i = 0; i < kBurst; ++i) nat::prepare(core, *burst.snapshot, native[i], pending[i]);
-    nat::seek(core, pending);
+    nat::seek(pending);
     nat::warm(core, pending);
-    nat::heat(core, *burst.snapshot, pending);
+    nat::heat(core, pending);
     for (size_t i = 0; i < kBurst; ++i) {
       const nat::Outcome outcome = nat::finish(core, *burst.snapshot, burst.now, native[i], pending[i]);
       const Result want = single.send(packets[i]);

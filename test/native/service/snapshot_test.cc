@@ -290,6 +290,8 @@ std::string learnt(const Snapshot& snapshot) {
     const auto* server = snapshot.server_at(slot);
     add(server ? server->weight : 99);
     add(snapshot.server_gone(slot, slot % kTestLimits.service_slots));
+    add(snapshot.is_withdrawn(slot));
+    CHECK_EQ(snapshot.is_withdrawn(slot), server != nullptr && server->withdrawn);
     for (uint32_t s = 0; server && s < kTestLimits.service_slots; ++s) {
       const auto* service = snapshot.service_at(s);
       add(service && snapshot.server_of(*service, slot) != nullptr);
@@ -320,6 +322,7 @@ TEST("a snapshot made by changes is the one made whole, over random changes") {
       for (uint32_t n = 0; n < random.below(4); ++n) {
         service.servers.push_back(server_spec(slot * 8 + n, {ip4(10, 0, 0, uint8_t(random.below(30))), 80},
                                               uint32_t(random.below(3))));
+        service.servers.back().withdrawn = random.below(4) == 0;
         service.plan.steps.push_back(int32_t(n));
       }
       next[slot] = service;
