@@ -18,7 +18,7 @@ namespace vsnat::engine {
 
 inline constexpr unsigned kBurst = 32;
 /** Packets whose buckets, or records, are asked for together: docs/decisions/0009-prefetching-in-groups.md. */
-inline constexpr unsigned kGroup = 4;
+inline constexpr unsigned kGroup = 8;
 /** Records of the flow tables looked at between two bursts; a removal counts as several. */
 inline constexpr uint32_t kSweepSlice = 512;
 
@@ -41,29 +41,30 @@ class Lane {
   template <class Emit>
   void run(const service::Snapshot& snapshot, Now now, nat::Packet* packets, unsigned count,
            nat::Outcome* outcomes, Emit&& emit) {
-    uint64_t bytes = 0;
+    const bool is_alone = count == 1;  // then there is nothing to overlap with
     const auto group = [this, count](unsigned first) {
-      if (first >= count) return std::span<nat::Pending>{};
       return std::span<nat::Pending>(pending_ + first, std::min(kGroup, count - first));
     };
+    unsigned warmed = 0, heated = 0;
+    const auto ask_ahead = [&](unsigned records, unsigned servers) {
+      for (; warmed < std::min(records, count); warmed += kGroup) nat::warm(core, group(warmed));
+      for (; heated < std::min(servers, count); heated += kGroup) nat::heat(core, group(heated));
+    };
+    uint64_t bytes = 0;
     for (unsigned i = 0; i < count; ++i) {
       bytes += packets[i].length;
       if (packets[i].vnet.is_gso()) counters.rx_gso.add(1);
       nat::prepare(core, snapshot, packets[i], pending_[i]);
-      if (i % kGroup == kGroup - 1 || i + 1 == count) nat::seek(core, group(i / kGroup * kGroup));
+      const bool ends_group = i % kGroup == kGroup - 1 || i + 1 == count;
+      if (!ends_group || is_alone) continue;
+      const unsigned first = i / kGroup * kGroup;
+      nat::seek(group(first));
+      if (first >= 2 * kGroup) ask_ahead(first - kGroup, first - 2 * kGroup);
     }
     counters.rx_packets.add(count);
     counters.rx_bytes.add(bytes);
-    if (count > 1) {
-      nat::warm(core, group(0));
-      nat::warm(core, group(kGroup));
-      nat::heat(core, snapshot, group(0));
-    }
     for (unsigned i = 0; i < count; ++i) {
-      if (i % kGroup == 0) {
-        nat::warm(core, group(i + 2 * kGroup));
-        nat::heat(core, snapshot, group(i + kGroup));
-      }
+      if (i % kGroup == 0 && !is_alone) ask_ahead(i + 3 * kGroup, i + 2 * kGroup);
       const nat::Outcome outcome = nat::finish(core, snapshot, now, packets[i], pending_[i]);
       if (outcomes) outcomes[i] = outcome;
       settle(outcome, packets[i], pending_[i], emit);
