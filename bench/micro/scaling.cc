@@ -27,7 +27,7 @@ void add_data(const std::string& name, const Layout& layout) {
   add_prepared(name, [=](State& state) {
     auto& traffic = kept<Traffic4>(key_of("open", layout), [&] {
       auto made = std::make_unique<Traffic4>(layout);
-      made->open_all();
+      made->open_and_exchange_all();
       return made;
     });
     const std::vector<uint32_t> sequence = drawn(layout.flows, Popularity::uniform, kSequence);

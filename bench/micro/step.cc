@@ -23,7 +23,7 @@ template <class Addr>
 Traffic<Addr>& open_traffic(uint32_t flows) {
   return kept<Traffic<Addr>>("open " + family<Addr>() + std::to_string(flows), [&] {
     auto traffic = std::make_unique<Traffic<Addr>>(Layout{.flows = flows});
-    traffic->open_all();
+    traffic->open_and_exchange_all();
     return traffic;
   });
 }

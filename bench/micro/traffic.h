@@ -79,19 +79,25 @@ class Traffic {
     syn_ack(0, layout_.flows, unmeasured);
     ack(0, layout_.flows, unmeasured);
   }
+  /** The first request of each of these flows and then its answer, which are timed (nat/measure.h); what follows is not. */
+  template <class Measure>
+  void exchange(uint32_t first, uint32_t count, Measure&& measure) {
+    run(count, measure, [&](uint32_t n, nat::Packet& packet) { write_request(first + n, packet); });
+    run(count, measure, [&](uint32_t n, nat::Packet& packet) { write_reply(first + n, packet); });
+  }
+  void open_and_exchange_all() {
+    open_all();
+    exchange(0, layout_.flows, [](auto&& batch) { batch(); });
+  }
 
   /** A data segment of each of these flows, which are open; to and fro in turn. */
   template <class Measure>
   void data(std::span<const uint32_t> flows, Measure&& measure) {
     run(uint32_t(flows.size()), measure, [&](uint32_t n, nat::Packet& packet) {
-      const uint32_t i = flows[n];
-      Connection& c = connections_[i];
       if (n % 2 == 0) {
-        write_tcp<Addr>(packet, client(i), service(i), {c.client_next, c.server_next, tcp::kAck, kPayload});
-        c.client_next += kPayload;
+        write_request(flows[n], packet);
       } else {
-        write_tcp<Addr>(packet, server(i), client(i), {c.server_next, c.client_next, tcp::kAck, kPayload});
-        c.server_next += kPayload;
+        write_reply(flows[n], packet);
       }
     });
   }
@@ -138,6 +144,17 @@ class Traffic {
     } else {
       return real_number(reinterpret_cast<const wire::ipv6_hdr*>(packet.data)->daddr);
     }
+  }
+
+  void write_request(uint32_t i, nat::Packet& packet) {
+    Connection& c = connections_[i];
+    write_tcp<Addr>(packet, client(i), service(i), {c.client_next, c.server_next, tcp::kAck, kPayload});
+    c.client_next += kPayload;
+  }
+  void write_reply(uint32_t i, nat::Packet& packet) {
+    Connection& c = connections_[i];
+    write_tcp<Addr>(packet, server(i), client(i), {c.server_next, c.client_next, tcp::kAck, kPayload});
+    c.server_next += kPayload;
   }
 
   template <class Measure, class Make, class Seen = Nothing>
