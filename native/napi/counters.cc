@@ -59,11 +59,16 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
 /** Connections of health checks through a VIP, which are in no server's numbers. */
 Napi::Object encode_checks(Napi::Env env, engine::Engine& engine) {
   const uint32_t slot = engine.limits().check_slot();
-  uint64_t connections = 0;
-  for (size_t q = 0; q < engine.queue_count(); ++q)
-    connections += engine.lane(q).tally.server(slot).connections.read();
+  const auto of = [&](Counter nat::ServerTally::*which) {
+    uint64_t all = 0;
+    for (size_t q = 0; q < engine.queue_count(); ++q)
+      all += (engine.lane(q).tally.server(slot).*which).read();
+    return number(env, all);
+  };
   Napi::Object out = Napi::Object::New(env);
-  out.Set("connections", number(env, connections));
+  out.Set("connections", of(&nat::ServerTally::connections));
+  out.Set("inPackets", of(&nat::ServerTally::in_packets));
+  out.Set("outPackets", of(&nat::ServerTally::out_packets));
   out.Set("flows", number(env, engine.load(slot).total()));
   return out;
 }

@@ -262,6 +262,9 @@ export type ServerTotals = Pick<
 export interface CheckCounters {
   /** Led to the server under test since the start. */
   readonly connections: number;
+  /** To servers, and back. */
+  readonly inPackets: number;
+  readonly outPackets: number;
   /** Tracked now, out of `FlowTableCounters.flows`. */
   readonly flows: number;
 }

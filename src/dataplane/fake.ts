@@ -52,7 +52,7 @@ export class FakeDataplane implements Dataplane {
   isDirect = false;
   checkLeads: CheckLeads | null = null;
   /** What counters() tells of checks through a VIP. */
-  checks: CheckCounters = { connections: 0, flows: 0 };
+  checks: CheckCounters = { connections: 0, inPackets: 0, outPackets: 0, flows: 0 };
   /** What flows() walks. */
   rows: FlowRow[] = [];
   /** Thrown by the next publish(), once. */

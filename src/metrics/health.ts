@@ -101,6 +101,16 @@ export const healthMetrics: readonly MetricDefinition[] = [
     series: ({ counters }) => single(counters.checks.connections),
   },
   {
+    name: 'vsnat_health_packets_total',
+    help: 'Packets of those connections: in is to servers, out is their answers.',
+    type: 'counter',
+    labels: ['direction'],
+    series: ({ counters: { checks } }) => [
+      { labels: { direction: 'in' }, value: checks.inPackets },
+      { labels: { direction: 'out' }, value: checks.outPackets },
+    ],
+  },
+  {
     name: 'vsnat_health_connections',
     help: 'Of those, tracked now; part of vsnat_flows.',
     type: 'gauge',

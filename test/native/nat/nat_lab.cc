@@ -234,19 +234,22 @@ std::string NatLab::state(int family, uint8_t protocol) {
 }
 
 void NatLab::check_books() {
-  uint64_t all_dropped = 0, all_generated = 0, carried = 0;
+  uint64_t all_dropped = 0, all_generated = 0, carried = 0, for_servers = 0;
   for (const uint64_t n : dropped) all_dropped += n;
   for (const uint64_t n : generated) all_generated += n;
   CHECK_EQ(rx + released, forwarded + passed + all_dropped + held);
   CHECK_EQ(held - released, uint64_t(fragments.waiting()));
   CHECK_EQ(tx, forwarded + passed + all_generated);
   for (uint32_t slot = 0; slot < loads.size(); ++slot) {
+    const nat::ServerTally& of_server = tally.server(slot);
+    for_servers += of_server.in_packets.read() + of_server.out_packets.read();
     const nat::ServerSignals& signals = tally.signals(slot);
     uint64_t handshakes = signals.handshakes_ambiguous.read() + signals.handshakes_refused.read() +
                           signals.syn_unanswered.read();
     for (const Counter& count : signals.handshake.counts) handshakes += count.read();
     CHECK(handshakes <= tally.server(slot).connections.read());
   }
+  CHECK_EQ(for_servers, forwarded);  // each belongs to one server, or to a check
   uint64_t remembered = 0;
   for (const service::ServerLoad& load : loads) {
     carried += uint64_t(load.active) + load.inactive;

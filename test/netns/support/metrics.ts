@@ -63,7 +63,19 @@ export class Metrics {
       if (direct > forwarded)
         broken.push(`queue ${queue}: ${direct} packets left as frames, and only ${forwarded} were forwarded`);
     }
-    return [...broken, ...this.#ownWork(), ...this.#handshakesBeyondConnections()];
+    return [...broken, ...this.#carried(), ...this.#ownWork(), ...this.#handshakesBeyondConnections()];
+  }
+
+  /** Packets that were forwarded and belong to no server that is told of, and to no health check. */
+  get nobodysPackets(): number {
+    const told = this.sum('vsnat_server_packets_total') + this.sum('vsnat_health_packets_total');
+    return this.sum('vsnat_queue_forwarded_total') - told;
+  }
+
+  /** Removed servers take their packets along, so some may be nobody's; fewer than none cannot be. */
+  #carried(): string[] {
+    const nobodys = this.nobodysPackets;
+    return nobodys < 0 ? [`${-nobodys} packets more are said of servers and checks than were forwarded`] : [];
   }
 
   /** Histograms of the daemon's own work, and counters of the same. */
