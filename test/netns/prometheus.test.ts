@@ -35,7 +35,7 @@ suite(
       const directory = await mkdtemp(path.join(tmpdir(), 'vsnat-prometheus-'));
       await writeFile(
         path.join(directory, 'prometheus.yml'),
-        'global: { scrape_interval: 500ms, scrape_timeout: 400ms }\n' +
+        'global: { scrape_interval: 2s, scrape_timeout: 2s }\n' +
           'scrape_configs: [{ job_name: vsnat, static_configs: [{ targets: ["127.0.0.1:9191"] }] }]\n',
       );
       const prometheus = director().spawn([
@@ -51,28 +51,40 @@ suite(
       };
       try {
         const up = async (): Promise<boolean> => (await query('up{job="vsnat"}'))[0]?.value[1] === '1';
-        await until('Prometheus to see the daemon up', up, { timeoutMs: 15_000, everyMs: 200 });
-        const served = await query('sum by (service) (vsnat_service_connections_total)');
+        // One scrape that takes too long, and all series are gone until the next: until they are there, and all of them.
+        await until('Prometheus to see the daemon up', up, { timeoutMs: 60_000, everyMs: 200 });
+        const connections = 'sum by (service) (vsnat_service_connections_total)';
+        const served = await until(
+          'Prometheus to serve the services',
+          async () => {
+            const found = await query(connections);
+            return found.length > 0 ? found : null;
+          },
+          { everyMs: 200 },
+        );
         const mine = (await lab().daemon.metrics()).by('service', 'vsnat_service_connections_total');
         expect(
           Object.fromEntries(served.map(({ metric, value }) => [metric.service, Number(value[1])])),
         ).toEqual(mine);
         expect(mine['http-v4']).toBeGreaterThanOrEqual(30);
-        expect(await query('vsnat_build_info')).toHaveLength(1);
+        const isBuildKnown = async (): Promise<boolean> => (await query('vsnat_build_info')).length === 1;
+        await until('the build to be known', isBuildKnown, { everyMs: 200 });
 
         // Everything is scraped, histograms with all their buckets, in whichever format the two agreed on.
         const told = (await lab().daemon.metrics()).text.match(/^vsnat_.+ /gm) ?? [];
-        const stored = await query('count({__name__=~"vsnat_.+"})');
-        expect(Number(stored[0]?.value[1])).toBe(told.length);
+        const stored = async (): Promise<number> =>
+          Number((await query('count({__name__=~"vsnat_.+"})'))[0]?.value[1]);
+        await until(`${told.length} series`, async () => (await stored()) === told.length, { everyMs: 200 });
         const within10s =
           'sum(vsnat_server_handshake_seconds_bucket{service="http-v4",le="10.0"}) / ' +
           'sum(vsnat_server_handshake_seconds_count{service="http-v4"})';
-        expect((await query(within10s))[0]?.value[1]).toBe('1');
+        const areAllWithin = async (): Promise<boolean> => (await query(within10s))[0]?.value[1] === '1';
+        await until('all handshakes to be within ten seconds', areAllWithin, { everyMs: 200 });
       } finally {
         await prometheus.stop();
         await rm(directory, { recursive: true, force: true });
       }
-    }, 60_000);
+    });
   },
   ['promtool', 'prometheus'],
 );

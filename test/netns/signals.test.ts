@@ -55,8 +55,8 @@ suite('signals', () => {
       expect(timed + ambiguous).toBe(connections);
       expect(timed).toBeGreaterThan(0);
       expect(await sum('vsnat_server_first_byte_seconds_count', of)).toBeGreaterThan(0);
-      // On one machine: below a tenth of a second each.
-      expect((await sum('vsnat_server_handshake_seconds_sum', of)) / timed).toBeLessThan(0.1);
+      // On one machine: far below half a second each, however busy it is.
+      expect((await sum('vsnat_server_handshake_seconds_sum', of)) / timed).toBeLessThan(0.5);
       expect(
         await sum('vsnat_server_first_byte_seconds_count', { service: `udp-${family}` }),
       ).toBeGreaterThan(0);

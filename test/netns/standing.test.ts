@@ -21,9 +21,9 @@ const well = 'weight=100%\n';
 const health = {
   type: 'exec',
   command: ['/bin/sh', '-c', `cat ${folder}/$VSNAT_ADDRESS`],
-  interval: '1s',
+  interval: '2s',
   fast_interval: '100ms',
-  timeout: '1s',
+  timeout: '2s', // with `fall: 1` a busy machine must not fail a single one
   rise: 1,
   fall: 1,
 };

@@ -136,7 +136,7 @@ export class Daemon {
       'curl',
       '-sf',
       '-m',
-      '5',
+      '20',
       metricsUrl + path,
     ]);
     return code === 0 ? stdout : null;
@@ -158,7 +158,7 @@ export class Daemon {
       broken = (await this.metrics()).violations();
       return broken.length === 0;
     };
-    await until('the counters to add up', settled, { timeoutMs: 3_000, everyMs: 100 }).catch(
+    await until('the counters to add up', settled, { timeoutMs: 15_000, everyMs: 100 }).catch(
       (error: unknown) => {
         throw new Error(broken.join('\n'), { cause: error });
       },

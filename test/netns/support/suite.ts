@@ -4,10 +4,13 @@
  * daemon is held to its promises after every test.
  */
 import { accessSync, constants, readFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, describe, onTestFailed, beforeEach } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, onTestFailed, vi } from 'vitest';
 import { missingPrograms, type Program } from '../../support/programs.js';
 import { Lab, type LabOptions } from './lab.js';
 import { sweepLeftovers } from './namespace.js';
+
+// A test waits for daemons, programs and the kernel's timers, on a machine that has other work: longer than until() does.
+vi.setConfig({ testTimeout: 120_000 });
 
 const capNetAdmin = 1n << 12n;
 const capSysAdmin = 1n << 21n;
@@ -63,6 +66,6 @@ export function useLab(options: LabOptions): () => Lab {
     const finished = lab;
     lab = undefined;
     await finished?.close();
-  }, 30_000);
+  }, 60_000);
   return get;
 }

@@ -7,11 +7,14 @@ export interface UntilOptions {
   readonly everyMs?: number;
 }
 
-/** Resolves with the first truthy value of `probe`. `what` completes "waited for ...". */
+/**
+ * Resolves with the first truthy value of `probe`. `what` completes "waited for ...". Only what fails waits to the end, so the
+ * deadline is one that a machine with much other work keeps, too.
+ */
 export async function until<T>(
   what: string,
   probe: () => T | Promise<T>,
-  { timeoutMs = 10_000, everyMs = 20 }: UntilOptions = {},
+  { timeoutMs = 30_000, everyMs = 20 }: UntilOptions = {},
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
