@@ -35,7 +35,7 @@ export interface CaptureOptions {
   /** null: lines for people, or JSON. */
   readonly sink: (() => Promise<Sink>) | null;
   readonly json: boolean;
-  readonly ask: <T>(path: string) => Promise<T>;
+  readonly ask: <T>(path: string, signal?: AbortSignal) => Promise<T>;
   readonly addon?: Pick<Addon, 'PacketTap' | 'interfaceIndex'>;
 }
 
@@ -75,10 +75,11 @@ export async function capture(options: CaptureOptions, io: Io): Promise<void> {
   const tap = openTap(PacketTap, program(director), (bytes, facts) => {
     for (const packet of tappedPackets(bytes, facts)) writer.take(sightings.see(packet));
   });
+  const renewing = new AbortController();
   const timers = [
     setInterval(() => writer.take(sightings.settle(Date.now() / 1000 - settleMs / 1000)), settleMs),
     setInterval(() => {
-      lookAt(ask).then(
+      lookAt(ask, renewing.signal).then(
         (now) => {
           attribution.renew(now.services);
           tap.filter(program(now));
@@ -92,6 +93,7 @@ export async function capture(options: CaptureOptions, io: Io): Promise<void> {
     await ended;
   } finally {
     timers.forEach(clearInterval);
+    renewing.abort(); // a daemon that hangs must not keep whoever has seen enough
     if (deadline !== null) clearTimeout(deadline);
     off();
     writer.missed += tap.dropped();
@@ -128,11 +130,11 @@ function openTap(
   }
 }
 
-async function lookAt(ask: CaptureOptions['ask']): Promise<Director> {
+async function lookAt(ask: CaptureOptions['ask'], signal?: AbortSignal): Promise<Director> {
   const [{ director, state }, services, config] = await Promise.all([
-    ask<StatusAnswer>('/v1/status'),
-    ask<ServicesAnswer>('/v1/services'),
-    ask<ConfigAnswer>('/v1/config'),
+    ask<StatusAnswer>('/v1/status', signal),
+    ask<ServicesAnswer>('/v1/services', signal),
+    ask<ConfigAnswer>('/v1/config', signal),
   ]);
   if (director === null)
     throw new VsnatError('VSNAT_UNREACHABLE', `capture: the daemon must be ready, got "${state}"; try again`);
