@@ -26,10 +26,7 @@ export async function applyFile(
   const { changes, lost, notes } = await runTime.load(file, precondition);
   for (const note of notes) log.warn(note);
   if (lost.length > 0)
-    log.warn(
-      { changes: clipped(lost.map(describeChange)) },
-      'the file has replaced what was changed at run time',
-    );
+    log.warn({ changes: clipped(lost) }, 'the file has replaced what was changed at run time');
   return changes;
 }
 
@@ -48,12 +45,11 @@ export function changer(
     const changes = await runTime.change(operations, precondition, by);
     const { revision } = runTime;
     if (changes.length > 0) {
-      const lines = changes.map(describeChange);
-      log.info({ by, changes: clipped(lines) }, 'changed at run time');
+      log.info({ by, changes: clipped(changes) }, 'changed at run time');
       director.events.record({
         kind: 'change',
-        text: `changed at run time: ${brief(lines)}`,
-        detail: { by, changes: lines.slice(0, 100) },
+        text: `changed at run time: ${brief(changes)}`,
+        detail: { by, changes: changes.slice(0, 100).map(describeChange) },
       });
     }
     const added = new Set(operations.flatMap((one) => (one.op === 'add-server' ? [one.server] : [])));
@@ -69,15 +65,17 @@ export function changer(
   };
 }
 
-/** The first few of many lines. */
-export const brief = (lines: readonly string[], most = 3): string =>
-  lines.length <= most
-    ? lines.join('; ')
-    : `${lines.slice(0, most).join('; ')} and ${lines.length - most} more`;
+/** The first few of many changes. */
+export function brief(changes: readonly Change[], most = 3): string {
+  const lines = changes.slice(0, most).map(describeChange).join('; ');
+  return changes.length <= most ? lines : `${lines} and ${changes.length - most} more`;
+}
 
 /** A log is read by people: of a hundred thousand lines they want to know how many more there are. */
-export const clipped = (lines: readonly string[], most = 1000): readonly string[] =>
-  lines.length <= most ? lines : [...lines.slice(0, most), `and ${lines.length - most} more`];
+export function clipped(changes: readonly Change[], most = 1000): readonly string[] {
+  const lines = changes.slice(0, most).map(describeChange);
+  return changes.length <= most ? lines : [...lines, `and ${changes.length - most} more`];
+}
 
 /** What the admin API makes of a reload: an outcome is an answer or an error. */
 export function reloadAnswerer(

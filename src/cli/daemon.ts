@@ -299,14 +299,13 @@ function logOutcome(log: Logger, director: Director, outcome: ReloadOutcome, by:
       detail,
     });
   } else {
-    const { result } = outcome;
-    const changes = outcome.changes.map(describeChange);
+    const { result, changes } = outcome;
     log.info({ by, ...(changes.length > 0 && { changes: clipped(changes) }) }, `reload ${result}`);
     const what = changes.length === 0 ? '' : `: ${brief(changes)}`;
     director.events.record({
       kind: 'reload',
       text: `reload ${result}${what}`,
-      detail: { by, result, changes: changes.slice(0, 100) },
+      detail: { by, result, changes: changes.slice(0, 100).map(describeChange) },
     });
   }
 }

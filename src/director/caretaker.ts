@@ -15,7 +15,7 @@ import type { Change } from './diff.js';
 import { Pace, paced } from './pace.js';
 import { PassiveWatch } from './passive-watch.js';
 import { Reconciler, type Transition } from './reconciler.js';
-import type { Observed } from './standing.js';
+import { formerly, type Observed } from './standing.js';
 
 /** How often a server that is drained is asked whether it is empty. */
 const emptyMs = 1_000;
@@ -93,12 +93,8 @@ export class Caretaker {
     this.#monitor = monitor;
     const [dataplane, events, clock] = [this.#dataplane, this.#events, this.#clock];
     this.#passive = new PassiveWatch({ dataplane, monitor, events, clock });
-    this.#updateChecks();
-  }
-
-  #updateChecks(): void {
-    this.#monitor?.update(this.reconciler.model);
-    this.#passive?.follow(this.reconciler.placed());
+    this.#monitor.update(this.reconciler.model);
+    this.#passive.follow(this.reconciler.placed());
   }
 
   /**
@@ -118,9 +114,18 @@ export class Caretaker {
     }
   }
 
-  /** To be called after every change of the model. */
-  attend(): void {
-    this.#updateChecks();
+  /** To be called after every change of the model; in slices, as apply(). */
+  async attend(): Promise<void> {
+    const pace = new Pace();
+    await pace.rest();
+    this.#monitor?.update(this.reconciler.model);
+    await pace.rest();
+    this.#passive?.follow(this.reconciler.placed());
+    this.waitForAll();
+  }
+
+  /** Comes back when time alone asks for it. */
+  waitForAll(): void {
     this.#wait();
     this.#waitToPlan();
     this.#waitToSweep();
@@ -231,13 +236,13 @@ export class Caretaker {
       this.#monitor?.state(service, server);
     for (const event of happenings(transitions, reason)) this.#events.record(event);
     for (const { before, after } of transitions) {
-      const known = new Map(before?.servers.map((standing) => [standing.server, standing.drain]));
+      const former = before && formerly(before);
       const { name } = after.service;
-      for (const { server, drain } of after.servers) {
-        const old = known.get(server) ?? null;
-        if (drain?.isOver === true && old?.isOver !== true) this.#end(name, server, drain.policy.then);
-        if (before !== undefined && drain !== null && old === null)
-          this.#awaitEmpty({ service: name, server });
+      for (const [index, { server, drain }] of after.servers.entries()) {
+        if (drain === null) continue;
+        const old = former?.(server, index)?.drain ?? null;
+        if (drain.isOver && old?.isOver !== true) this.#end(name, server, drain.policy.then);
+        if (before !== undefined && old === null) this.#awaitEmpty({ service: name, server });
       }
     }
   }

@@ -142,7 +142,7 @@ export class Director {
     this.#caretaker = new Caretaker(dataplane, this.events, clock, () => this.#tellHost());
     this.#reconciler = this.#caretaker.reconciler;
     this.#reconciler.begin(model);
-    this.#caretaker.attend();
+    this.#caretaker.waitForAll();
     this.#defender = new Defender(dataplane, model.ipvs.sysctls);
   }
 
@@ -262,10 +262,10 @@ export class Director {
       await this.#host?.update(this.#routed());
     } catch (error) {
       await this.#caretaker.apply(before);
-      this.#caretaker.attend();
+      await this.#caretaker.attend();
       throw error;
     }
-    this.#caretaker.attend();
+    await this.#caretaker.attend();
     this.#defender.configure(this.model.ipvs.sysctls);
     await this.#egress?.choose();
     return changes;

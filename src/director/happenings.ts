@@ -3,7 +3,7 @@
 import type { CheckedState } from '../health/state.js';
 import type { NewEvent } from './events.js';
 import type { Transition } from './reconciler.js';
-import type { ServerStanding, ServiceStanding } from './standing.js';
+import { formerly, type ServerStanding, type ServiceStanding } from './standing.js';
 
 /** More of one kind at once are told as one event: hundreds of servers may fail with one switch. */
 const mostOfOneKind = 100;
@@ -56,9 +56,9 @@ function backupsServe({ service, servers }: ServiceStanding): boolean {
 }
 
 function* serverEvents(before: ServiceStanding, after: ServiceStanding, reason: Reason): Generator<NewEvent> {
-  const known = new Map(before.servers.map((standing) => [standing.server, standing]));
-  for (const standing of after.servers) {
-    const old = known.get(standing.server);
+  const former = formerly(before);
+  for (const [index, standing] of after.servers.entries()) {
+    const old = former(standing.server, index);
     if (old === undefined || old === standing) continue;
     yield* healthEvents(after.service.name, old, standing, reason);
     yield* drainEvents(after.service.name, old, standing);

@@ -271,6 +271,7 @@ export class Reconciler {
     if (published === undefined) return false;
     const { compiled, generation } = published;
     this.#running = { model, standings, departed, compiled, generation };
+    yield;
     const transitions = [...standings.values()].flatMap((after): readonly Transition[] => {
       const then = before?.standings.get(after.service.name);
       return then === after ? [] : [{ before: then, after }];

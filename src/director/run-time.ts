@@ -243,8 +243,21 @@ export class RunTime {
   #lostTo(file: Model): readonly Change[] {
     const since = this.sinceFile;
     if (since.length === 0) return since;
-    const kept = new Set(diffModels(this.#file, file).map(describeChange));
+    const kept = new Set(this.#changesOfTouched(file).map(describeChange));
     return since.filter((change) => !kept.has(describeChange(change)));
+  }
+
+  /** What a file changes of the last one in services that are no longer as that file made them. */
+  #changesOfTouched(file: Model): readonly Change[] {
+    const [running, filed] = [this.#director.model.services, this.#file.services];
+    const [isRunning, isFiled] = [new Set(running), new Set(filed)];
+    const touched = [
+      ...filed.filter((one) => !isRunning.has(one)),
+      ...running.filter((one) => !isFiled.has(one)),
+    ];
+    const names = new Set(touched.map(({ name }) => name));
+    const ofTouched = ({ services }: Model) => services.filter(({ name }) => names.has(name));
+    return [...diffServices(ofTouched(this.#file), ofTouched(file))];
   }
 
   /** The services as ipvsadm sees them. */

@@ -12,6 +12,7 @@
  *   share    slow start and the agent's percentage, of the weight
  */
 import { serverId, type DrainPolicy, type RealServer, type VirtualService } from '../model/index.js';
+import { once } from './once.js';
 import { rampShare, stepAfter } from './slow-start.js';
 import { scaledWeights } from './scale.js';
 
@@ -103,8 +104,10 @@ export function judge(
   before: ServiceStanding | undefined,
   situation: Situation,
 ): ServiceStanding {
-  const known = before && new Map(before.servers.map((standing) => [standing.server, standing]));
-  const members = service.servers.map((server) => judgeServer(service, server, known, situation));
+  const former = before && formerly(before);
+  const members = service.servers.map((server, index) =>
+    judgeServer(service, server, former && { standing: former(serverId(server), index) }, situation),
+  );
   const tier = servingTier(members);
   const quorum = judgeQuorum(service, before?.quorum, members, tier);
   const sorry = judgeSorry(service, before, quorum, situation);
@@ -119,22 +122,33 @@ export function judge(
   };
 }
 
+/** How a server stood, given where it stands now: looked for by name only where servers have moved. */
+export function formerly({
+  servers,
+}: ServiceStanding): (server: string, index: number) => ServerStanding | undefined {
+  const byName = once(() => new Map(servers.map((standing) => [standing.server, standing])));
+  return (server, index) => {
+    const here = servers[index];
+    return here?.server === server ? here : byName().get(server);
+  };
+}
+
 interface Member extends Omit<ServerStanding, 'server' | 'place'> {
   readonly id: string;
   readonly server: RealServer;
   readonly drainAsked: boolean;
 }
 
-/** `known`: its servers as they were judged before; undefined: the service is new. */
+/** `former`: how the server was judged before, if it was there; undefined: the service is new. */
 function judgeServer(
   service: VirtualService,
   server: RealServer,
-  known: ReadonlyMap<string, ServerStanding> | undefined,
+  former: { readonly standing: ServerStanding | undefined } | undefined,
   { observe, now }: Situation,
 ): Member {
   const id = serverId(server);
-  const before = known?.get(id);
-  const isNewService = known === undefined;
+  const before = former?.standing;
+  const isNewService = former === undefined;
   const isChecked = server.checked && service.health.length > 0;
   const observed = isChecked ? observe(id) : undefined;
   const assumed = before?.health ?? (isNewService || !isChecked ? 'up' : 'new');
