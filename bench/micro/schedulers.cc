@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Who gets a new connection: one pick of each scheduler's plan, by number of servers. The plans are those that src/scheduler
-// makes, but for which server a slot names, which costs nothing. Servers carry different loads, and keep them.
+// makes, but for which server a slot names, which costs nothing. Every pick opens a connection and the oldest one ends, as a
+// flow does that to its servers' loads; those differ, and stay what they are in the mean.
 #include <memory>
 #include <numeric>
 #include <string>
@@ -21,6 +22,7 @@ using service::Plan;
 using service::PlanKind;
 
 constexpr uint32_t kPicks = 64;
+constexpr uint32_t kConnectionsEach = 64;                // of a server, in the mean
 constexpr uint32_t kBuckets = 256, kMaglevSlots = 4093;  // the kernel's defaults
 
 Plan ordered(PlanKind kind, uint32_t servers) {
@@ -123,16 +125,21 @@ std::unique_ptr<service::Snapshot> snapshot_with(Plan plan, uint32_t servers) {
   return std::move(*std::get_if<0>(&built));
 }
 
+void open(service::ServerLoad& load) {
+  load.bound(0);
+  load.moved(true);
+}
+
 void add_scheduler(const Scheduler& scheduler, uint32_t servers) {
   const std::string name = std::string("schedulers/") + scheduler.name + "/" + std::to_string(servers);
   add(name, [=](State& state) {
     const auto snapshot = snapshot_with(scheduler.plan(servers), servers);
     std::vector<service::ServerLoad> loads(servers);
+    snapshot->watch(loads.data(), nullptr);
     Prng prng{1};
-    for (auto& load : loads) {
-      load.active = uint32_t(10 + prng.below(60));
-      load.inactive = uint32_t(prng.below(100));
-    }
+    std::vector<uint32_t> connections(servers * kConnectionsEach);  // their servers, the oldest at `oldest`
+    for (uint32_t& server : connections) open(loads[server = uint32_t(prng.below(servers))]);
+    size_t oldest = 0;
     const wire::Addr4 vip = virtual_address<wire::Addr4>(0);
     const service::Occasion occasion{
         {reinterpret_cast<const uint8_t*>(&vip), sizeof(vip)}, Now{1'000'000}.tick(), &prng};
@@ -142,6 +149,10 @@ void add_scheduler(const Scheduler& scheduler, uint32_t servers) {
         const service::ClientKey key{client_address<wire::Addr4>(client * 977).fold(), client_port(client)};
         const auto* server = service::pick(*snapshot, *snapshot->services[0], key, loads.data(), occasion);
         if (server == nullptr) fail("a scheduler finds no server");
+        open(loads[server->slot]);
+        loads[connections[oldest]].unbound(true, 0, 0);
+        connections[oldest] = server->slot;
+        if (++oldest == connections.size()) oldest = 0;
       }
     });
   });

@@ -24,6 +24,10 @@ class Spinlock {
       }
     }
   }
+  /** Whether it was free, and is now held. */
+  bool try_lock() {
+    return !flag_.load(std::memory_order_relaxed) && !flag_.exchange(true, std::memory_order_acquire);
+  }
   void unlock() { flag_.store(false, std::memory_order_release); }
   /** For who finds a lock in memory that outlived its holder, and is alone with it. */
   bool is_held() const { return flag_.load(std::memory_order_acquire); }

@@ -284,6 +284,7 @@ std::string Engine::adopt(service::Snapshot::Built built) {
       loads_[server.slot].reevaluate(server.upper_threshold, server.lower_threshold);
   }
   if (current_) next->inherit(*current_);
+  next->watch(loads_.get(), current_.get());
   // Those the map refused are tried again with the next change of places.
   const bool vips_stay = current_ && next->shares_directory(*current_);
   std::vector<VipBytes> vips;

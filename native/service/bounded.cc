@@ -13,29 +13,37 @@ struct Share {
   const ServerLoad* loads;
   uint64_t load = 0, weight = 0;
 
-  uint32_t load_of(const Server& server) const {
-    return plan.counted == Counted::active ? active_of(server, loads) : loads[server.slot].total();
-  }
   void add(const Server& server) {
-    load += load_of(server);
+    load += bounded_load_of(plan, server, loads);
     weight += server.weight;
   }
   /** Whole numbers, so that the bound is met exactly: load < percent / 100 * (sum + 1) * weight / weights. */
   bool has_room(const Server& server) const {
-    return Wide(load_of(server)) * 100 * weight < Wide(plan.bound_percent) * (load + 1) * server.weight;
+    return Wide(bounded_load_of(plan, server, loads)) * 100 * weight <
+           Wide(plan.bound_percent) * (load + 1) * server.weight;
   }
 };
+
+Share share_of_all(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
+  Share share{service.plan, loads};
+  if (const Standings::Reading now(service, loads); now) {
+    share.load = now.load();
+    share.weight = now.weight();
+    return share;
+  }
+  for (uint32_t i = 0; i < service.server_count(); ++i) {
+    const Server& server = server_of(snapshot, service, i);
+    if (usable(server, loads)) share.add(server);
+  }
+  return share;
+}
 
 }  // namespace
 
 const Server* pick_bounded(const Snapshot& snapshot, const Service& service, ClientKey client,
                            const ServerLoad* loads, std::span<const uint8_t> destination) {
   const Plan& plan = service.plan;
-  Share share{plan, loads};
-  for (uint32_t i = 0; i < service.server_count(); ++i) {
-    const Server& server = server_of(snapshot, service, i);
-    if (usable(server, loads)) share.add(server);
-  }
+  const Share share = share_of_all(snapshot, service, loads);
   // A long table must not be walked to learn that nobody is usable.
   if (share.weight == 0 || plan.steps.empty()) return nullptr;
   const uint32_t address = plan.on == HashOn::source ? client.folded_address : fold(destination);

@@ -27,6 +27,16 @@ inline uint32_t active_of(const Server& server, const ServerLoad* loads) {
   return loads[server.slot].active.load(std::memory_order_relaxed);
 }
 
+/** What is a server's load to a bounded plan. */
+inline uint32_t bounded_load_of(const Plan& plan, const Server& server, const ServerLoad* loads) {
+  return plan.counted == Counted::active ? active_of(server, loads) : loads[server.slot].total();
+}
+
+/** Less than half of its weight is in use: for a crowded server's connections, as lblc sees it. */
+inline bool has_room(const Server& server, const ServerLoad* loads) {
+  return uint64_t(active_of(server, loads)) * 2 < server.weight;
+}
+
 /** wire::Addr4::fold() and wire::Addr6::fold() of the address with these bytes. */
 [[gnu::noinline]] inline uint32_t fold(std::span<const uint8_t> address) {
   uint32_t folded = 0;

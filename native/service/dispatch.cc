@@ -97,8 +97,14 @@ const Server* pick_hash(const Snapshot& snapshot, const Service& service, Client
                                                : pick_siphash(snapshot, service, key, loads);
 }
 
+const Server* best_of(const Service& service, const Standings::Reading& now) {
+  const int32_t index = now.best();
+  return index < 0 ? nullptr : &service.servers[size_t(index)];
+}
+
 // ip_vs_lc.c, ip_vs_wlc.c, ip_vs_sed.c.
 const Server* pick_least(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
+  if (const Standings::Reading now(service, loads); now) return best_of(service, now);
   const Plan& plan = service.plan;
   Candidate best;
   for (const int32_t index : plan.steps) {
@@ -112,6 +118,7 @@ const Server* pick_least(const Snapshot& snapshot, const Service& service, const
 
 // ip_vs_nq.c.
 const Server* pick_idle_first(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
+  if (const Standings::Reading now(service, loads); now) return best_of(service, now);
   for (const int32_t index : service.plan.steps) {
     const Server* server = usable_at(snapshot, service, index, loads);
     if (server != nullptr && active_of(*server, loads) == 0) return server;
@@ -119,11 +126,17 @@ const Server* pick_idle_first(const Snapshot& snapshot, const Service& service, 
   return pick_least(snapshot, service, loads);
 }
 
+/** Usually one of the first serves, and is found without asking for standings. */
+constexpr size_t kFirstLook = 8;
+
 // ip_vs_fo.c and ip_vs_ovf.c: the scheduler has put the greatest weight first.
 const Server* pick_first(const Snapshot& snapshot, const Service& service, const ServerLoad* loads) {
   const Plan& plan = service.plan;
-  for (const int32_t index : plan.steps) {
-    const Server* server = usable_at(snapshot, service, index, loads);
+  for (size_t place = 0; place < plan.steps.size(); ++place) {
+    if (place == kFirstLook) {
+      if (const Standings::Reading now(service, loads); now) return best_of(service, now);
+    }
+    const Server* server = usable_at(snapshot, service, plan.steps[place], loads);
     if (server == nullptr) continue;
     if (!plan.overflow || active_of(*server, loads) <= server->weight) return server;
   }
@@ -134,11 +147,9 @@ const Server* pick_first(const Snapshot& snapshot, const Service& service, const
 bool crowded(const Snapshot& snapshot, const Service& service, const Server& server,
              const ServerLoad* loads) {
   if (active_of(server, loads) <= server.weight) return false;
-  for (uint32_t i = 0; i < service.server_count(); ++i) {
-    const Server& other = service.servers[i];
-    if (uint64_t(active_of(other, loads)) * 2 < other.weight) return true;
-  }
-  return false;
+  if (const Standings::Reading now(service, loads); now) return now.has_room();
+  return std::any_of(service.servers.begin(), service.servers.end(),
+                     [loads](const Server& other) { return has_room(other, loads); });
 }
 
 // ip_vs_lblc.c. The server that is remembered is asked for its weight, not for its threshold.

@@ -44,12 +44,30 @@ Candidate candidate_at(const Snapshot& snapshot, const Service& service, const S
   return {service.plan, index, server_of(snapshot, service, uint32_t(index)), loads};
 }
 
+/** The better of two, of whom the first was drawn first. */
+const Server* better(const Snapshot& snapshot, const Service& service, const ServerLoad* loads, int32_t first,
+                     int32_t second) {
+  const Candidate one = candidate_at(snapshot, service, loads, first);
+  const Candidate other = candidate_at(snapshot, service, loads, second);
+  return other.better_than(one) ? other.server : one.server;
+}
+
 }  // namespace
 
 // Both draws reach from 0 to the sum of weights, inclusive, so the first server has one chance more.
 const Server* pick_of_two(const Snapshot& snapshot, const Service& service, const ServerLoad* loads,
                           Prng* prng) {
   const Plan& plan = service.plan;
+  if (const Standings::Reading now(service, loads); now) {
+    const WeightSums& weights = now.weights();
+    if (weights.total() == 0) return nullptr;
+    int32_t met[2];
+    for (int32_t& index : met) {
+      const uint64_t draw = prng ? prng->below(weights.total() + 1) : 0;
+      index = plan.steps[weights.at(draw == 0 ? 0 : draw - 1)];
+    }
+    return better(snapshot, service, loads, met[0], met[1]);
+  }
   const Usable all = usable_of(snapshot, service, loads);
   if (all.count == 0) return nullptr;
   int64_t left[2];
@@ -71,9 +89,21 @@ const Server* pick_of_two(const Snapshot& snapshot, const Service& service, cons
 
 const Server* pick_of_two_distinct(const Snapshot& snapshot, const Service& service, const ServerLoad* loads,
                                    Prng* prng) {
+  const auto below = [prng](uint64_t bound) { return prng ? prng->below(bound) : 0; };
+  if (const Standings::Reading now(service, loads); now) {
+    const Plan& plan = service.plan;
+    const WeightSums& weights = now.weights();
+    if (weights.total() == 0) return nullptr;
+    const uint32_t place = weights.at(below(weights.total()));
+    const int32_t one = plan.steps[place];
+    const uint32_t weight = server_of(snapshot, service, uint32_t(one)).weight;
+    if (weights.total() == weight) return &server_of(snapshot, service, uint32_t(one));
+    const uint64_t draw = below(weights.total() - weight);  // without the first server's part
+    const uint32_t other = weights.at(draw < weights.before(place) ? draw : draw + weight);
+    return better(snapshot, service, loads, one, plan.steps[other]);
+  }
   const Usable all = usable_of(snapshot, service, loads);
   if (all.count == 0) return nullptr;
-  const auto below = [prng](uint64_t bound) { return prng ? prng->below(bound) : 0; };
   const int32_t one = drawn_from(snapshot, service, loads, below(all.weights), -1);
   if (one < 0) return &server_of(snapshot, service, uint32_t(all.last));
   const Candidate first = candidate_at(snapshot, service, loads, one);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A virtual service as the packet path reads it: made once from a spec that was found good, never changed again, but for
-// the cursor of its cycle and the memory of its local plan, and shared by all snapshots in which it is the same.
+// the cursor of its cycle, the memory of its local plan and its standings, and shared by all snapshots in which it is the same.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 #include "flow/tcp_state.h"
 #include "service/locality.h"
 #include "service/spec.h"
+#include "service/standings.h"
 #include "wire/endian.h"
 
 namespace vsnat::service {
@@ -36,6 +37,8 @@ struct Service {
   bool continues = false;
   /** Of a local plan; null otherwise. */
   std::unique_ptr<Locality> locality;
+  /** Null where a pick has few servers to look at, or none to compare. */
+  std::unique_ptr<Standings> standings;
   std::vector<ListenSpec> listen;
   /** The first it listens on: whose name the director uses when it speaks to a real server. */
   IpAddress vip;

@@ -128,6 +128,7 @@ std::variant<std::shared_ptr<Service>, std::string> make_service(const ServiceSp
                                       server.lower_threshold, server.address,
                                       wire::be16::from_host(server.port), server.withdrawn});
   }
+  service->standings = Standings::of(*service);
   return service;
 }
 
@@ -331,6 +332,17 @@ std::vector<uint32_t> Snapshot::moved_servers(const Service& service, const Serv
       moved[i] = uint32_t(now - next.servers.data());
   }
   return moved;
+}
+
+void Snapshot::watch(ServerLoad* loads, const Snapshot* before) {
+  if (before != nullptr) {
+    for (const auto& service : before->services) {
+      if (service->standings && service_at(service->slot) != service.get()) service->standings->retire(loads);
+    }
+  }
+  for (Service* service : fresh_) {
+    if (service->standings) service->standings->watch(loads);
+  }
 }
 
 void Snapshot::inherit(const Snapshot& before) {

@@ -42,6 +42,11 @@ class Snapshot {
    * cursors of the cycles that continue. Control thread, before publishing.
    */
   void inherit(const Snapshot& before);
+  /**
+   * Have the standings of the services that are new here told what becomes of `loads`, and those of `before`, now in use,
+   * that have no place here no more. Control thread, before publishing; `before` is null when nothing was published.
+   */
+  void watch(ServerLoad* loads, const Snapshot* before);
 
   template <class Addr>
   bool is_vip(const Addr& address) const {
