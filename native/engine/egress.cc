@@ -31,8 +31,14 @@ bool Egress::take(nat::Packet& packet, const nat::Pending& pending, Now now) {
   if (!is_plain(view)) return false;
   io::NextHop hop;
   // The device filters by reverse path, loosely: a frame must not carry what would have ended there (RFC 3704, 2.4).
-  if (pending.role == nat::Pending::Role::request && !knows_way_to(source_of(view), now, hop)) return false;
-  if (!knows_way_to(destination_of(view), now, hop)) return false;
+  // Only the route counts for that: who sends and is never answered may be nobody's neighbour.
+  io::NextHops& hops = resolver_.next_hops();
+  if (pending.role == nat::Pending::Role::request) {
+    const io::Host source = source_of(view);
+    if (!is_direct(hops.route_to(source), source, now)) return false;
+  }
+  const io::Host destination = destination_of(view);
+  if (!is_direct(hops.find(destination, now.ms, hop), destination, now)) return false;
   if (on_the_wire(packet) > hop.mtu) return false;
   nat::take_hop(view);
   frames_[count_] = io::PacketSocket::frame(packet.data, packet.length, packet.vnet, view.family, hop);
@@ -42,18 +48,12 @@ bool Egress::take(nat::Packet& packet, const nat::Pending& pending, Now now) {
   return true;
 }
 
-bool Egress::knows_way_to(const io::Host& host, Now now, io::NextHop& hop) {
-  switch (resolver_.next_hops().find(host, now.ms, hop)) {
-    case io::NextHops::Way::route:
-      return false;
-    case io::NextHops::Way::unknown:
-      counters.unresolved.add(1);
-      ask(host, now);
-      return false;
-    case io::NextHops::Way::direct:
-      return true;
+bool Egress::is_direct(io::NextHops::Way way, const io::Host& host, Now now) {
+  if (way == io::NextHops::Way::unknown) {
+    counters.unresolved.add(1);
+    ask(host, now);
   }
-  return false;
+  return way == io::NextHops::Way::direct;
 }
 
 void Egress::ask(const io::Host& host, Now now) {

@@ -71,7 +71,7 @@ class Egress {
   };
 
   /** false where the kernel has to route, also because nobody asked yet: then somebody does now. */
-  bool knows_way_to(const io::Host& host, Now now, io::NextHop& hop);
+  bool is_direct(io::NextHops::Way way, const io::Host& host, Now now);
   void ask(const io::Host& host, Now now);
 
   Resolver& resolver_;

@@ -33,7 +33,7 @@ uint32_t NextHops::home(const Host& host) const {
   return uint32_t(mixed >> 32) & mask_;
 }
 
-NextHops::Way NextHops::find(const Host& host, uint64_t now_ms, NextHop& hop) {
+bool NextHops::look_up(const Host& host, Known& known) const {
   const uint32_t epoch = epoch_.load(std::memory_order_acquire);
   const uint32_t first = home(host);
   for (uint32_t way = 0; way < kWays; ++way) {
@@ -46,30 +46,40 @@ NextHops::Way NextHops::find(const Host& host, uint64_t now_ms, NextHop& hop) {
         entry.epoch.load(std::memory_order_acquire) != epoch) {
       continue;
     }
-    const uint64_t source = entry.source.load(std::memory_order_acquire);
-    const uint32_t number = entry.neighbour.load(std::memory_order_acquire);
-    const uint32_t tenure = entry.tenure.load(std::memory_order_acquire);
-    const uint32_t interface = entry.interface.load(std::memory_order_acquire);
-    const uint32_t mtu = entry.mtu.load(std::memory_order_acquire);
-    if (entry.sequence.load(std::memory_order_relaxed) != sequence) continue;
-    if (number == kNoNeighbour) return Way::route;
-
-    Neighbour& neighbour = neighbour_table_[number];
-    const uint64_t word = neighbour.word.load(std::memory_order_acquire);
-    if ((word & kValid) == 0 || (uint32_t(word >> 48) & kTenureMask) != tenure) return Way::route;
-    uint32_t refreshed = neighbour.refreshed_ms.load(std::memory_order_relaxed);
-    if (uint32_t(now_ms) - refreshed >= kRefreshMs &&
-        neighbour.refreshed_ms.compare_exchange_strong(refreshed, uint32_t(now_ms),
-                                                       std::memory_order_relaxed)) {
-      return Way::route;
-    }
-    hop.interface = interface;
-    hop.mtu = mtu;
-    hop.source = unpacked(source);
-    hop.destination = unpacked(word & kMacMask);
-    return Way::direct;
+    known.source = entry.source.load(std::memory_order_acquire);
+    known.neighbour = entry.neighbour.load(std::memory_order_acquire);
+    known.tenure = entry.tenure.load(std::memory_order_acquire);
+    known.interface = entry.interface.load(std::memory_order_acquire);
+    known.mtu = entry.mtu.load(std::memory_order_acquire);
+    if (entry.sequence.load(std::memory_order_relaxed) == sequence) return true;
   }
-  return Way::unknown;
+  return false;
+}
+
+NextHops::Way NextHops::route_to(const Host& host) const {
+  Known known;
+  if (!look_up(host, known)) return Way::unknown;
+  return known.neighbour == kNoNeighbour ? Way::route : Way::direct;
+}
+
+NextHops::Way NextHops::find(const Host& host, uint64_t now_ms, NextHop& hop) {
+  Known known;
+  if (!look_up(host, known)) return Way::unknown;
+  if (known.neighbour == kNoNeighbour) return Way::route;
+  Neighbour& neighbour = neighbour_table_[known.neighbour];
+  const uint64_t word = neighbour.word.load(std::memory_order_acquire);
+  if ((word & kValid) == 0 || (uint32_t(word >> 48) & kTenureMask) != known.tenure) return Way::route;
+  uint32_t refreshed = neighbour.refreshed_ms.load(std::memory_order_relaxed);
+  if (uint32_t(now_ms) - refreshed >= kRefreshMs &&
+      neighbour.refreshed_ms.compare_exchange_strong(refreshed, uint32_t(now_ms),
+                                                     std::memory_order_relaxed)) {
+    return Way::route;
+  }
+  hop.interface = known.interface;
+  hop.mtu = known.mtu;
+  hop.source = unpacked(known.source);
+  hop.destination = unpacked(word & kMacMask);
+  return Way::direct;
 }
 
 void NextHops::forget_neighbours() {

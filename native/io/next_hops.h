@@ -79,6 +79,9 @@ class NextHops {
   /** Any thread. `now_ms` is monotonic. `hop` is written for `direct` alone. */
   Way find(const Host& host, uint64_t now_ms, NextHop& hop);
 
+  /** Any thread. The same of the route alone, whoever is there at the moment; it is no packet's turn for that. */
+  Way route_to(const Host& host) const;
+
   // ---- The resolver alone. ----
 
   /** All that is known is old from now on. */
@@ -112,7 +115,14 @@ class NextHops {
     std::atomic<uint32_t> refreshed_ms{0};
   };
 
+  /** What is known of a host, copied while nobody wrote it. */
+  struct Known {
+    uint64_t source;
+    uint32_t neighbour, tenure, interface, mtu;
+  };
+
   uint32_t home(const Host& host) const;
+  bool look_up(const Host& host, Known& known) const;
   Entry& place_for(const Host& host);
 
   uint32_t mask_;

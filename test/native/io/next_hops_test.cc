@@ -65,6 +65,23 @@ TEST("a neighbour without a valid address sends its hosts through the kernel unt
   CHECK_EQ(int(hops.find(1)), int(Way::direct));
 }
 
+TEST("a route to a host is known whoever is there, and asking for it keeps no neighbour alive") {
+  Hops hops;
+  const auto route = [&hops](uint32_t number) { return int(hops.table.route_to(host(number))); };
+  CHECK_EQ(route(1), int(Way::unknown));
+  hops.put(1);
+  hops.table.put(host(2), 0, 0, {}, NextHops::kNoNeighbour);
+  CHECK_EQ(route(1), int(Way::direct));
+  CHECK_EQ(route(2), int(Way::route));
+  // The packet to the host has its turn still.
+  CHECK_EQ(int(hops.find(1, NextHops::kRefreshMs)), int(Way::route));
+  CHECK_EQ(int(hops.find(1, NextHops::kRefreshMs)), int(Way::direct));
+  hops.table.set_neighbour(hops.neighbour, nullptr);
+  CHECK_EQ(route(1), int(Way::direct));
+  hops.table.forget_hosts();
+  CHECK_EQ(route(1), int(Way::unknown));
+}
+
 TEST("what was known before a change is unknown after it") {
   Hops hops;
   hops.put(1);
