@@ -17,8 +17,9 @@
 namespace vsnat::load {
 namespace {
 
-/// Longer than a busy machine lets a director wait for its CPU: what has not come by then does not come.
-constexpr timespec kStalled{0, 200'000'000};
+/// Longer than a busy machine lets a director wait for its CPU (a fifth of a second was not, at a load average of 14 on two
+/// CPUs): what has not come by then does not come.
+constexpr timespec kStalled{1, 0};
 
 long futex(std::atomic<uint32_t>& word, int operation, uint32_t value, const timespec* timeout) {
   return syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), operation, value, timeout, nullptr, 0);
