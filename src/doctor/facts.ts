@@ -135,8 +135,8 @@ export interface Facts {
   readonly sockets: readonly Socket[];
   /** IPReversePathFilter of /proc/net/netstat. */
   readonly reversePathDrops: number;
-  /** Steps of the host plan that the kernel no longer shows; null when there is no daemon to have set them. */
-  readonly missingSteps: readonly string[] | null;
+  /** Steps of the host plan that the kernel no longer shows, or why nobody could tell. */
+  readonly missingSteps: readonly string[] | string;
   readonly servers: readonly ProbedServer[];
   /** VIPs that somebody else on a link answers for, with the link address that was heard; null: could not ask. */
   readonly rivals:

@@ -3,6 +3,9 @@
  * Gathers what the checks judge. Everything is read: nothing on the host is changed. Two things are asked of others: a
  * connection to each real server, closed as soon as it stands, and who answers for the VIPs on the links.
  */
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { VsnatError } from '../errors.js';
 import { holdersOfTun } from '../host/holders.js';
 import { findMissing } from '../host/survey.js';
 import { planHost, type HostDevice, type HostModel, type System } from '../host/index.js';
@@ -27,8 +30,8 @@ export interface Asked {
 export async function survey(asked: Asked, system: System, connect: Connect): Promise<Facts> {
   const { wanted, daemon } = asked;
   const [links, addresses, defaultRoutes, status, limits] = await Promise.all([
-    readLinks(system),
-    readAddresses(system),
+    steadily(() => readLinks(system)),
+    steadily(() => readAddresses(system)),
     readDefaultRoutes(system),
     system.read('/proc/self/status'),
     system.read('/proc/self/limits'),
@@ -66,6 +69,21 @@ export async function survey(asked: Asked, system: System, connect: Connect): Pr
     rivals: wanted === null ? [] : await findRivals(wanted, addresses, system),
   };
 }
+
+/**
+ * What changes while the kernel lists it comes back in part, or as an error (netlink(7), NLM_F_DUMP_INTR), and a doctor is called when
+ * things change. A second look a moment later has it whole.
+ */
+async function steadily<T>(look: () => Promise<T>): Promise<T> {
+  try {
+    return await look();
+  } catch {
+    await pause(againMs);
+    return look();
+  }
+}
+
+const againMs = 200;
 
 async function readLinks(system: System): Promise<readonly LinkFacts[]> {
   const rows = await ipJson(system, 'link', 'show');
@@ -169,9 +187,17 @@ async function containerHint(system: System): Promise<string | null> {
 async function readMissingSteps(
   { daemon, hostModel }: Asked,
   system: System,
-): Promise<readonly string[] | null> {
-  if (daemon === null || hostModel === null) return null;
+): Promise<Facts['missingSteps']> {
+  if (daemon === null) return 'no daemon';
+  if (hostModel === null) return 'what the daemon runs is not what its file says, or the file cannot be read';
   const device: HostDevice = daemon.status.director.device;
-  const steps = planHost(hostModel, device, await readHostState(system));
-  return (await findMissing(steps, device, system)).map(({ id }) => id);
+  try {
+    return await steadily(async () => {
+      const steps = planHost(hostModel, device, await readHostState(system));
+      return (await findMissing(steps, device, system)).map(({ id }) => id);
+    });
+  } catch (error) {
+    if (error instanceof VsnatError) return error.message; // all else is worth saying even so
+    throw error;
+  }
 }

@@ -175,8 +175,8 @@ suite('vsnat doctor beside a daemon', () => {
     await at(where).must(['sh', '-c', `${vsnat}\n${commands}`]);
   };
   const diagnose = async (): Promise<Diagnosis & { readonly code: number | null }> => {
-    const { code, stdout } = await lab().daemon.installation.vsnat('doctor', '--json');
-    return { ...(JSON.parse(stdout) as Diagnosis), code };
+    const { code, answer } = await lab().daemon.installation.json('doctor');
+    return { ...(answer as Diagnosis), code };
   };
   const found = ({ checks }: Diagnosis, { check, level, says }: Trouble): Finding | undefined =>
     checks
@@ -249,22 +249,17 @@ suite(
       const installation = await Installation.create(lab().topology.director.namespace);
       try {
         await installation.write(lab().config);
-        const run = async (): Promise<{ out: Diagnosis; code: number | null }> => {
-          const { stdout, code } = await installation.vsnat(
-            'doctor',
-            '-c',
-            installation.configFile,
-            '--json',
-          );
-          return { out: JSON.parse(stdout) as Diagnosis, code };
+        const run = async (): Promise<Diagnosis & { readonly code: number | null }> => {
+          const { code, answer } = await installation.json('doctor', '-c', installation.configFile);
+          return { ...(answer as Diagnosis), code };
         };
         const well = await run();
-        expect(well.out.checks.flatMap(({ findings }) => findings)).toEqual([]);
+        expect(well.checks.flatMap(({ findings }) => findings)).toEqual([]);
         expect(well.code).toBe(0);
 
         await lab().client.must(['ip', 'address', 'add', '10.1.1.100/32', 'dev', 'up0']);
         const ill = await run();
-        const [finding] = ill.out.checks.find(({ check }) => check === 'vip-conflict')?.findings ?? [];
+        const [finding] = ill.checks.find(({ check }) => check === 'vip-conflict')?.findings ?? [];
         expect(finding?.what).toMatch(/^[0-9a-f:]{17} on cli answers for VIP 10\.1\.1\.100 as well$/);
         expect(ill.code).toBe(1);
         await lab().client.must(['ip', 'address', 'del', '10.1.1.100/32', 'dev', 'up0']);
@@ -272,7 +267,7 @@ suite(
 
         await installation.namespace.must(['ip', 'tuntap', 'add', 'dev', 'vsnat0', 'mode', 'tun']);
         const taken = await run();
-        const [device] = taken.out.checks.find(({ check }) => check === 'device')?.findings ?? [];
+        const [device] = taken.checks.find(({ check }) => check === 'device')?.findings ?? [];
         expect(device?.what).toContain('made beforehand');
         await installation.namespace.must(['sh', '-c', device?.mend ?? 'false']);
         expect((await run()).code).toBe(0);

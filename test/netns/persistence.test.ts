@@ -77,8 +77,8 @@ suite('connections that belong together', () => {
   };
 
   const flows = async (): Promise<readonly ConnectionRow[]> => {
-    const { stdout } = await lab().daemon.installation.vsnat('flows', '--all', '--json');
-    return (JSON.parse(stdout) as { rows: ConnectionRow[] }).rows;
+    const { answer } = await lab().daemon.installation.json('flows', '--all');
+    return (answer as { rows: ConnectionRow[] }).rows;
   };
 
   for (const family of families) {

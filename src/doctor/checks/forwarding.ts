@@ -196,14 +196,16 @@ function mendOf(leg: Leg, facts: Facts): string {
     return `ip ${to.includes(':') ? '-6 ' : ''}route get ${to}   # then give it a route by a link`;
   }
   // What is ours comes back with a reload; what stands before it is somebody's rule or route, and is shown.
-  return (facts.missingSteps?.length ?? 0) > 0 ? 'vsnat reload' : `ip rule; ${leg.command}`;
+  return typeof facts.missingSteps !== 'string' && facts.missingSteps.length > 0
+    ? 'vsnat reload'
+    : `ip rule; ${leg.command}`;
 }
 
 export const ownSteps: Check<Facts> = {
   name: 'host-state',
   title: 'everything that vsnat set on this host is still there',
   look: ({ missingSteps }) => {
-    if (missingSteps === null) return 'no daemon';
+    if (typeof missingSteps === 'string') return missingSteps;
     if (missingSteps.length === 0) return [];
     const [first, ...others] = missingSteps;
     return [

@@ -70,6 +70,17 @@ export class Installation {
     });
   }
 
+  /** What a command answers with --json. */
+  async json(...args: string[]): Promise<{ readonly code: number | null; readonly answer: unknown }> {
+    const { code, stdout, stderr } = await this.vsnat('--json', ...args);
+    try {
+      return { code, answer: JSON.parse(stdout) };
+    } catch (cause) {
+      const said = `exit code ${String(code)}, stdout ${JSON.stringify(stdout)}, stderr ${JSON.stringify(stderr)}`;
+      throw new Error(`vsnat ${args.join(' ')} --json: must answer in JSON, got ${said}`, { cause });
+    }
+  }
+
   /** Starts a command that goes on. */
   spawn(...args: string[]): Background {
     return this.namespace.spawn([process.execPath, this.#program, ...args], {
@@ -79,7 +90,7 @@ export class Installation {
 
   /** A start that is expected to end by itself. VSNAT_SOCKET stays unset: it would outvote the file's own socket. */
   async runDaemon(): Promise<Finished> {
-    return this.spawnDaemon().finish(15_000);
+    return this.spawnDaemon().finish();
   }
 
   spawnDaemon(): Background {

@@ -62,7 +62,7 @@ const well: Facts = {
   legacyFilters: [],
   sockets: [],
   reversePathDrops: 0,
-  missingSteps: null,
+  missingSteps: 'no daemon',
   servers: [
     { server: '10.2.1.2:8080', direct: 'open', fromElsewhere: { source: '192.0.2.5', result: 'open' } },
   ],
