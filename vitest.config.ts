@@ -6,6 +6,8 @@ export default defineConfig({
     pool: 'forks', // the addon and the namespace tests want a process of their own
     include: ['test/**/*.test.ts'],
     passWithNoTests: false,
-    testTimeout: 20_000,
+    // For what hangs. On a busy machine a command of a second takes ten, and a test of namespaces runs dozens.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

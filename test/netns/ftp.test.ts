@@ -44,7 +44,7 @@ for (const offload of ['on', 'off'] as const) {
           serving.push(server);
           await server.waitForOutput(/ready/);
         }
-      }, 30_000);
+      });
       afterAll(async () => {
         for (const server of serving) await server.stop('SIGKILL');
       });

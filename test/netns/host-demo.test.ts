@@ -18,7 +18,7 @@ if (!canRun) {
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const vsnat = `${root}bin/vsnat`;
-const deadlineMs = 15_000;
+const deadlineMs = 50_000;
 
 let child: ChildProcess | undefined;
 afterEach(async () => {

@@ -287,7 +287,7 @@ describe.skipIf(!canRun)('host plumbing in a real kernel', () => {
     );
     await host.close();
     expect(processes).toBeLessThan(40);
-    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(performance.now() - started).toBeLessThan(30_000);
     expect(await snapshot()).toBe(before);
   });
 });

@@ -2,7 +2,7 @@
 /** A director that starts with nothing and is run by bin/ipvsadm alone. */
 import path from 'node:path';
 
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { at, vip } from './support/lab.js';
 import { ports } from './support/load.js';
@@ -11,7 +11,6 @@ import { projectRoot } from './support/project-root.js';
 import { suite, useLab } from './support/suite.js';
 
 // Every command is a process, and a machine may be busy with other things.
-vi.setConfig({ testTimeout: 60_000 });
 
 suite('ipvsadm', () => {
   const lab = useLab({ config: { services: [] } });

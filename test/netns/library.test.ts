@@ -65,5 +65,5 @@ suite('the library', () => {
     const unprivileged = await run(namespace.command([...drop, ...argv]));
     expect(unprivileged.code).not.toBe(0);
     expect(unprivileged.stderr).toContain('VSNAT_NO_PERMISSION');
-  }, 60_000);
+  });
 });

@@ -16,7 +16,7 @@ suite('the life of a daemon', () => {
   afterEach(async () => {
     await installation.remove();
     await lab.close();
-  }, 30_000);
+  });
 
   /** A start that must be refused: the exit code, what it says, and nothing done to the host. */
   const refused = async (exitCode: number, ...sentences: RegExp[]): Promise<void> => {
@@ -36,7 +36,7 @@ suite('the life of a daemon', () => {
       await lab.stopDaemon(); // judges exit code and leftovers
       await stream.process.stop('SIGKILL');
     }
-  }, 60_000);
+  });
 
   test('an empty list of services is a valid start', async () => {
     await lab.startDaemon({ services: [] });

@@ -2,15 +2,13 @@
 /** A shop on two ports, as IPVS' manuals have it: one firewall mark for http and https, made by ipvsadm alone. */
 import path from 'node:path';
 
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { addressOf, at, families, type Family } from './support/lab.js';
 import { loadProgram, ports } from './support/load.js';
 import type { Background, Finished } from './support/process.js';
 import { projectRoot } from './support/project-root.js';
 import { suite, useLab } from './support/suite.js';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const vips = { v4: '10.9.0.7', v6: 'fd00:9::7' } as const;
 const clients = {

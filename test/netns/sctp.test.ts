@@ -51,7 +51,7 @@ for (const [placement, vips] of placements) {
     afterAll(async () => {
       for (const server of serving) await server.stop('SIGKILL');
       await lab.close();
-    }, 30_000);
+    });
 
     for (const family of families) {
       test(`a ${family} association opens, carries data and closes, every checksum right`, async () => {

@@ -134,8 +134,8 @@ suite('signals', () => {
         (await sum('vsnat_server_syn_repeated_total', gone)) +
           (await sum('vsnat_server_unreachable_total', gone)) >
         0;
-      await until('a sign of the server that is gone', wasNoticed, { timeoutMs: 10_000, everyMs: 200 });
+      await until('a sign of the server that is gone', wasNoticed, { everyMs: 200 });
       expect(await sum('vsnat_server_resets_total', { ...gone, phase: 'handshake' })).toBe(0);
     }
-  }, 60_000);
+  });
 });

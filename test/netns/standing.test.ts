@@ -96,7 +96,7 @@ suite('what checks find', () => {
     await weights(100, 0);
     say(1, well);
     const seen = new Set<number>();
-    await until('all of its weight', async () => seen.add(await weightOf(1)).has(100), { timeoutMs: 30_000 });
+    await until('all of its weight', async () => seen.add(await weightOf(1)).has(100));
     const steps = [...seen].filter((weight) => weight > 0);
     expect(steps).toEqual([...steps].sort((a, b) => a - b));
     expect(steps.length).toBeGreaterThan(3);

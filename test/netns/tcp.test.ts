@@ -27,7 +27,7 @@ suite('TCP through the director', () => {
       const to = at(vip[family], vip.stream);
       const result = await lab().load('stream', { to, bytes, streams: 4, direction: 'both', seed });
       expect(result).toMatchObject({ failed: 0, badBytes: 0, bytesUp: 4 * bytes, bytesDown: 4 * bytes });
-    }, 60_000);
+    });
 
     test(`wrr 5:3:1 shares ${family} connections exactly`, async () => {
       const to = at(vip[family], vip.http);

@@ -19,6 +19,9 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** For whoever is told to end; what hangs never does. */
+const stopMs = 30_000;
+
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -74,7 +77,7 @@ export class Background {
     this.#child.kill(name);
   }
 
-  async waitForOutput(pattern: RegExp, timeoutMs = 10_000): Promise<void> {
+  async waitForOutput(pattern: RegExp, timeoutMs = 30_000): Promise<void> {
     await until(
       `${this.#what} to say ${String(pattern)}`,
       () => {
@@ -100,9 +103,9 @@ export class Background {
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Finished> {
     if (this.alive) this.signal(signal);
-    const finished = await this.finish(10_000);
+    const finished = await this.finish(stopMs);
     if (finished.timedOut)
-      throw new Error(`${this.#what} did not end within 10 s of ${signal}:\n${this.output}`);
+      throw new Error(`${this.#what} did not end within ${stopMs} ms of ${signal}:\n${this.output}`);
     return finished;
   }
 }

@@ -66,6 +66,6 @@ export function useLab(options: LabOptions): () => Lab {
     const finished = lab;
     lab = undefined;
     await finished?.close();
-  }, 60_000);
+  });
   return get;
 }
