@@ -14,15 +14,20 @@ export function explanationLines(explanation: Explanation, tried: Tried | null):
     lines.push('counted:', ...explanation.counts.map((series) => `  ${series}`));
   if (tried !== null)
     lines.push(
-      `tried with the dataplane: ${tried.verdict}${tried.server === null ? '' : ` to ${tried.server}`}`,
+      `tried with the dataplane: ${triedAs(tried.verdict)}${tried.server === null ? '' : ` to ${tried.server}`}`,
     );
   return lines;
 }
+
+/** The dataplane's word for it, and what the word means where it is not plain. */
+const triedAs = (verdict: string): string =>
+  verdict === 'generated' ? 'answered by the director itself' : verdict;
 
 export function endOf({ verdict, server, basis, certain, reason }: Explanation): string {
   const surely = certain ? '' : ', perhaps';
   switch (verdict) {
     case 'forwarded':
+      if (basis === 'reply') return `forwarded to the client, from ${server ?? '?'}`;
       return `forwarded to ${server ?? '?'} (${basis ?? '?'}${surely})`;
     case 'passed':
       return 'passed: not balanced';
@@ -54,7 +59,7 @@ export function connectionLines({ file, packets, leftOut, others, connections }:
     explanation.service ?? '-',
     endOf(explanation),
     Object.entries(verdicts)
-      .map(([verdict, times]) => `${verdict} ${times}`)
+      .map(([verdict, times]) => `${triedAs(verdict)} ${times}`)
       .join(', '),
   ]);
   return [

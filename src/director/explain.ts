@@ -6,6 +6,7 @@
  */
 import type { FlowRow, ListenSpec, ServerSpec, ServiceSpec } from '../dataplane/dataplane.js';
 import { addressBytes, formatAddress, formatEndpoint, type IpAddress, type Listen } from '../model/index.js';
+import { isRepliedTo, isVip, nobodys, replied } from './explain-others.js';
 import { explainPick, type Loads } from './explain-pick.js';
 
 /** The first packet of a connection: for TCP a SYN. */
@@ -41,8 +42,8 @@ export interface Explanation {
   /** Of a drop: the label of vsnat_packets_dropped_total. */
   readonly reason: string | null;
   readonly service: string | null;
-  /** Whose the server is: a connection that is there, a remembered client, or the scheduler. */
-  readonly basis: 'connection' | 'persistence' | 'scheduler' | null;
+  /** Whose the server is: a connection that is there, one that it replies in, a remembered client, or the scheduler. */
+  readonly basis: 'connection' | 'reply' | 'persistence' | 'scheduler' | null;
   readonly server: string | null;
   /** false: dice decide, or what only the dataplane remembers. */
   readonly certain: boolean;
@@ -65,6 +66,7 @@ export function isAbout(
       row.clientAddress === client.address &&
       row.virtualPort === to.port &&
       row.virtualAddress === to.address) ||
+    isRepliedTo({ protocol, client, to }, row) ||
     (row.clientPort === 0 && row.serviceSlot === spec?.slot && row.clientAddress === network);
 }
 
@@ -86,7 +88,16 @@ export function explain(tuple: Tuple, situation: Situation): Explanation {
         : [`vsnat_packets_dropped_total{reason="${end.reason}"}`],
     ...end,
   });
+  if (isVip(client.address, situation.services))
+    return ends({
+      reason: 'vip_loop',
+      steps: [
+        `its source ${client.address} is a VIP: so a reply looks when it has left the director, where nothing like it comes in`,
+      ],
+    });
   const service = serviceOf(tuple, situation.services);
+  const reply = situation.rows.find((row) => isRepliedTo(tuple, row));
+  if (reply !== undefined && !isVip(to.address, situation.services)) return replied(reply, situation, ends);
   const flow = situation.rows.find(({ clientPort }) => clientPort === client.port && client.port !== 0);
   if (flow !== undefined && !isClosed(flow)) return existing(flow, situation, ends);
   if (service === undefined) return nobodys(tuple, situation.services, ends);
@@ -109,7 +120,8 @@ export function explain(tuple: Tuple, situation: Situation): Explanation {
   }
   const pick = explainPick(service, tuple, situation);
   steps.push(...pick.steps);
-  if (pick.server === null)
+  if (pick.server === null) {
+    steps.push('the client gets ICMP port unreachable');
     return ends({
       reason: 'no_server',
       service: service.name,
@@ -119,6 +131,7 @@ export function explain(tuple: Tuple, situation: Situation): Explanation {
         `vsnat_service_schedule_failures_total{service="${service.name}"}`,
       ],
     });
+  }
   if (pick.server.address === client.address) {
     steps.push(
       `${nameOf(pick.server)} is the client itself: another usable server is taken, in the order of the configuration`,
@@ -142,7 +155,7 @@ export function explain(tuple: Tuple, situation: Situation): Explanation {
   });
 }
 
-type Ends = (end: Partial<Explanation>) => Explanation;
+export type Ends = (end: Partial<Explanation>) => Explanation;
 
 interface Because {
   readonly basis: NonNullable<Explanation['basis']>;
@@ -207,23 +220,6 @@ function existing(flow: FlowRow, situation: Situation, ends: Ends): Explanation 
   });
 }
 
-function nobodys({ protocol, to }: Tuple, services: readonly ExplainedService[], ends: Ends): Explanation {
-  const isVip = services.some(({ spec }) => spec.listen.some(({ address }) => address === to.address));
-  const answer = { tcp: 'a RST', udp: 'ICMP port unreachable', sctp: 'ICMP protocol unreachable' }[protocol];
-  return isVip
-    ? ends({
-        reason: 'no_service',
-        steps: [
-          `${to.address} is a VIP, but no service listens on ${protocol} port ${to.port}: the client gets ${answer}`,
-        ],
-      })
-    : ends({
-        verdict: 'passed',
-        steps: [`${to.address} is no VIP: the packet is none of ours, and given back to the kernel as it is`],
-        counts: ['vsnat_queue_passed_total'],
-      });
-}
-
 function persistent(
   { spec }: ExplainedService,
   { rows, expireQuiescentTemplate }: Situation,
@@ -277,7 +273,7 @@ function networkOf({ persistence }: ServiceSpec, address: IpAddress): string | n
 /** As flow::is_closed: what a SYN may begin anew in the place of. */
 const isClosed = ({ state }: FlowRow): boolean => ['TIME_WAIT', 'CLOSE', 'CLOSED'].includes(state);
 
-const nameOf = ({ address, port }: ServerSpec): string =>
+export const nameOf = ({ address, port }: ServerSpec): string =>
   formatEndpoint({ address: address as IpAddress, port });
 
 const formatListen = ({ listen, mark }: ServiceSpec, { protocol, to }: Tuple): string => {

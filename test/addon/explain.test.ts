@@ -148,6 +148,31 @@ describe('an explanation', () => {
     await director.close();
   });
 
+  it('of a reply names the connection, and of one after its translation why it is none', async () => {
+    const director = Director.memory(config('rr'));
+    const { server } = send(director, tuple('192.0.2.7:40000', '10.9.0.1:80'));
+    const reply = tuple(server ?? '', '192.0.2.7:40000');
+    const said = await director.explain(reply);
+    expect(said).toMatchObject({ verdict: 'forwarded', basis: 'reply', service: 'web', server });
+    expect(said.steps.join()).toContain('its source becomes 10.9.0.1:80');
+    expect(said.counts[0]).toBe(
+      `vsnat_server_packets_total{service="web",server="${server}",direction="out"}`,
+    );
+    expect(send(director, reply)).toEqual({ verdict: 'forwarded', server: '192.0.2.7:40000' });
+
+    const left = tuple('10.9.0.1:80', '192.0.2.7:40000');
+    expect(await director.explain(left)).toMatchObject({ verdict: 'dropped', reason: 'vip_loop' });
+    expect(send(director, left).verdict).toBe('dropped');
+    expect(dropped(director, 'vip_loop')).toBe(1);
+
+    const stray = tuple(server ?? '', '192.0.2.8:40000');
+    const passed = await director.explain(stray);
+    expect(passed).toMatchObject({ verdict: 'passed' });
+    expect(passed.steps.join()).toContain('although it comes from a real server of web');
+    expect(send(director, stray).verdict).toBe('passed');
+    await director.close();
+  });
+
   it('of a service whose servers are all drained is a refusal that is counted twice', async () => {
     const director = Director.memory(
       'services: [{ name: web, listen: "tcp://10.9.0.1:80", servers: [{ address: 10.2.1.2:80, weight: 0, routed: true }] }]',

@@ -23,7 +23,7 @@ export const explainRoute = route({
     verdict: oneOf(['forwarded', 'passed', 'dropped']),
     reason: orNull(text),
     service: orNull(text),
-    basis: orNull(oneOf(['connection', 'persistence', 'scheduler'])),
+    basis: orNull(oneOf(['connection', 'reply', 'persistence', 'scheduler'])),
     server: orNull(text),
     certain: flag,
     steps: Type.Array(text),
