@@ -24,7 +24,7 @@ import { slotsNeeded } from '../src/director/slots.js';
 import { createMonitor } from '../src/health/index.js';
 import type { Checkers } from '../src/health/checker.js';
 import type { Clock } from '../src/health/clock.js';
-import { Pace } from '../src/director/pace.js';
+import { Pace } from '../src/pace.js';
 import { MetricsRegistry } from '../src/metrics/registry.js';
 import { realServer, virtualService, type Model } from '../src/model/index.js';
 import { tcpPacket } from '../src/packet/build.js';

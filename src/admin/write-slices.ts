@@ -6,7 +6,7 @@
  */
 import type { ServerResponse } from 'node:http';
 
-import { Pace } from '../director/pace.js';
+import { Pace } from '../pace.js';
 
 /** However little time it took to make them. */
 const sliceChars = 256 * 1024;

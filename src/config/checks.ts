@@ -3,6 +3,7 @@
 import { familyOf, scopeOf, type Family, type IpAddress } from '../model/address.js';
 import { formatListen, type Listen } from '../model/endpoint.js';
 import { schedulerNameOf } from '../model/service.js';
+import { atOnce } from '../pace.js';
 import { mostServersOfMh } from '../scheduler/index.js';
 import { checkDoors } from './checks/doors.js';
 import { checkHealth } from './checks/health.js';
@@ -18,12 +19,22 @@ import { checkMarks } from './marks.js';
 /** What the dataplane's slot numbers and memory are made for; docs/limits.md. */
 export const maxima = { services: 65_536, servers: 1_048_576 } as const;
 
-export function checkBetweenKeys({ root, services, marks, health, doors }: Draft): void {
+export const checkBetweenKeys = (drafted: Draft): void => atOnce(checkingBetweenKeys(drafted));
+
+/** The same in steps. */
+export function* checkingBetweenKeys({
+  root,
+  services,
+  marks,
+  health,
+  doors,
+}: Draft): Generator<void, void, undefined> {
   checkCounts(services);
   checkNames(services);
   checkListens(services);
   checkMarks(marks, services);
   checkGrouping(services);
+  yield;
   checkVips([...services, ...marks].flatMap(({ listen }) => listen));
   const vips = vipsOf(services);
   for (const service of services) {
@@ -33,8 +44,10 @@ export function checkBetweenKeys({ root, services, marks, health, doors }: Draft
     checkFlags(service);
     checkHelper(service);
     checkStanding(service);
+    yield;
   }
   checkHealth(health, services);
+  yield;
   checkDoors(root, doors, services);
   checkIpvs(root.get('ipvs'));
 }

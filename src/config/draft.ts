@@ -5,6 +5,7 @@
  * draft/ has the parts.
  */
 import type { Model } from '../model/model.js';
+import { atOnce } from '../pace.js';
 import { adminOf, draftDoors, metricsOf, type DoorsDraft } from './draft/doors.js';
 import { draftHealth, type CheckDraft } from './draft/health.js';
 import { draftService, serviceOf, type ServiceDraft } from './draft/service.js';
@@ -29,17 +30,27 @@ export interface Draft {
 
 /** `root` is the first file; `others` have services and marks alone. */
 export function draft(root: Field, others: readonly Field[], files: Files, find: FindScheduler): Draft {
+  return atOnce(drafting(root, others, files, find));
+}
+
+/** The same in steps. */
+export function* drafting(
+  root: Field,
+  others: readonly Field[],
+  files: Files,
+  find: FindScheduler,
+): Generator<void, Draft, undefined> {
   const all = [root, ...others];
   const marks = all.flatMap((file) => draftMarks(file.get('marks')));
   const health = draftHealth(root.get('health'), files);
+  const services: ServiceDraft[] = [];
+  for (const service of all.flatMap((file) => file.get('services').items())) {
+    services.push(draftService(service, { marks, health, files, find }));
+    yield;
+  }
   return {
     root,
-    services: all.flatMap((file) =>
-      file
-        .get('services')
-        .items()
-        .map((service) => draftService(service, { marks, health, files, find })),
-    ),
+    services,
     marks,
     health,
     flowCapacity: readCapacity(root.get('flows').get('capacity')),

@@ -10,9 +10,10 @@
 import { VsnatError } from '../errors.js';
 import type { Model } from '../model/model.js';
 import { serverId } from '../model/service.js';
-import { checkBetweenKeys } from './checks.js';
+import { atOnce, Pace, paced } from '../pace.js';
+import { checkingBetweenKeys } from './checks.js';
 import { checkSourceComplaints } from './check-sources.js';
-import { draft, modelOf, type Draft } from './draft.js';
+import { drafting, modelOf, type Draft } from './draft.js';
 import type { Environment } from './environment.js';
 import { filesOnDisk, readText } from './files.js';
 import { helperComplaints } from './helper-vips.js';
@@ -64,20 +65,32 @@ export function loadConfig(file: string, options: ConfigOptions = {}): Config {
   return parseConfig(textOf(file), { ...options, file });
 }
 
-/** The same for a configuration that may name scheduler modules, which `source` imports. */
+/** The same in slices, and for a configuration that may name scheduler modules, which `source` imports. */
 export function loadConfigWithModules(
   file: string,
   source: SchedulerSource,
   options: ConfigOptions = {},
 ): Promise<Config> {
-  return readWithModules(source, (schedulers) => loadConfig(file, { ...options, schedulers }));
+  return readWithModules(source, async (schedulers) => {
+    const steps = parsing(textOf(file), { ...options, file, schedulers });
+    return paced(steps, new Pace());
+  });
 }
 
 /** The same from text. `file` is the name in messages, and what it includes is relative to it. */
-export function parseConfig(text: string, options: ConfigOptions & { readonly file?: string } = {}): Config {
+export function parseConfig(text: string, options: ParseOptions = {}): Config {
+  return atOnce(parsing(text, options));
+}
+
+type ParseOptions = ConfigOptions & { readonly file?: string };
+
+/** In steps, so that a daemon that reloads can do something else between them. */
+function* parsing(text: string, options: ParseOptions): Generator<void, Config, undefined> {
   const sources = readSources(text, options.file ?? 'vsnat.yaml', options.environment ?? process.env);
-  const drafted = check(sources, options.schedulers ?? noModules);
+  yield;
+  const drafted = yield* checking(sources, options.schedulers ?? noModules);
   const notes = checkHost(drafted, options);
+  yield;
   throwIfAny(sources);
   return {
     model: modelOf(drafted),
@@ -87,7 +100,7 @@ export function parseConfig(text: string, options: ConfigOptions & { readonly fi
 }
 
 /** Throws what makes further checks pointless. */
-function check(sources: Sources, find: FindScheduler): Draft {
+function* checking(sources: Sources, find: FindScheduler): Generator<void, Draft, undefined> {
   const roots = sources.files.flatMap(({ root, schema, problems }) => {
     if (root === undefined) return [];
     checkShape(schema, root.value, problems);
@@ -95,8 +108,9 @@ function check(sources: Sources, find: FindScheduler): Draft {
   });
   const [first, ...others] = roots;
   if (first === undefined || sources.files[0]?.root === undefined) throw new ConfigError(problemsIn(sources));
-  const drafted = draft(first, others, filesOnDisk, find);
-  checkBetweenKeys(drafted);
+  yield;
+  const drafted = yield* drafting(first, others, filesOnDisk, find);
+  yield* checkingBetweenKeys(drafted);
   return drafted;
 }
 

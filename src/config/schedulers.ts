@@ -49,17 +49,16 @@ export function runningSchedulers({ services }: Model): FindScheduler {
 /** Reads twice: first to learn which modules there are, then with them. */
 export async function readWithModules<T>(
   source: SchedulerSource,
-  read: (find: FindScheduler) => T,
+  read: (find: FindScheduler) => Promise<T>,
 ): Promise<T> {
   const named = new Map<string, readonly [reference: string, base: string]>();
   const keyOf = (reference: string, base: string): string => `${base}\n${reference}`;
-  const outcome = attempt(() =>
-    read((reference, base) => {
-      named.set(keyOf(reference, base), [reference, base]);
-      return good(standIn);
-    }),
-  );
-  if (named.size === 0) return outcome();
+  const first = read((reference, base) => {
+    named.set(keyOf(reference, base), [reference, base]);
+    return good(standIn);
+  });
+  await first.catch(() => undefined); // its mistakes are told where nothing is named, and by the second reading
+  if (named.size === 0) return first;
   const loaded = new Map(
     await Promise.all([...named].map(async ([key, name]) => [key, await source.load(...name)] as const)),
   );
@@ -71,15 +70,3 @@ const standIn: LoadedScheduler = {
   version: '',
   isTrusted: true,
 };
-
-/** The result, or the exception, for whoever asks. */
-function attempt<T>(work: () => T): () => T {
-  try {
-    const value = work();
-    return () => value;
-  } catch (error) {
-    return () => {
-      throw error;
-    };
-  }
-}

@@ -12,7 +12,7 @@ import { CheckWays } from './check-ways.js';
 import type { Events } from './events.js';
 import { happenings } from './happenings.js';
 import type { Change } from './diff.js';
-import { Pace, paced } from './pace.js';
+import { Pace, paced } from '../pace.js';
 import { PassiveWatch } from './passive-watch.js';
 import { Reconciler, type Transition } from './reconciler.js';
 import { formerly, type Observed } from './standing.js';

@@ -23,7 +23,7 @@ import type { Model, Sysctls, VirtualService } from '../model/index.js';
 import { checkSources, schedulerNameOf, serverId } from '../model/index.js';
 import { countersBySlot } from './custom-plan.js';
 import { once } from './once.js';
-import { atOnce } from './pace.js';
+import { atOnce } from '../pace.js';
 import { policyOf, withExpiration } from './policy.js';
 import { noSlotPast, pastOf, type SlotPast } from './past.js';
 import type { PlacedService } from './report.js';

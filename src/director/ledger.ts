@@ -11,7 +11,7 @@
  */
 import { noFlow, type Flow } from '../ipvsadm/index.js';
 import { Accounts, type Numbers } from './accounts.js';
-import { atOnce } from './pace.js';
+import { atOnce } from '../pace.js';
 
 /** What one service and its servers have counted, as reconciler.ts reads it. */
 export interface ServiceTally {

@@ -27,7 +27,7 @@ import { diffing, withoutRestart, type Change } from './diff.js';
 import type { ExplainedService } from './explain.js';
 import type { ServiceTally } from './ledger.js';
 import type { Listing } from './listing.js';
-import { atOnce } from './pace.js';
+import { atOnce } from '../pace.js';
 import { leftOutOf } from './plan-service.js';
 import {
   connectionOf,

@@ -5,7 +5,7 @@
  * there is nothing to do. Of a service that differs, the same goes for its parts: its checks, its timeouts, each server.
  */
 import { serverId, type Model, type RealServer, type VirtualService } from '../model/index.js';
-import { atOnce } from './pace.js';
+import { atOnce } from '../pace.js';
 
 export function reuseServices(running: Model, wanted: Model): Model {
   return atOnce(reusingServices(running, wanted));

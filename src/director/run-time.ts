@@ -18,7 +18,7 @@ import { Ledger } from './ledger.js';
 import type { Listing } from './listing.js';
 import { numbersOf, type NumbersListing } from './numbers.js';
 import type { Operation } from './operation.js';
-import { Pace, paced } from './pace.js';
+import { Pace, paced } from '../pace.js';
 import type { ServiceListing } from './report.js';
 import { reusingServices } from './reuse.js';
 import { findService, noSuchService } from './service-key.js';

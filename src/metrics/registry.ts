@@ -9,7 +9,7 @@ import { deviceMetrics } from './device.js';
 import { flowMetrics } from './flows.js';
 import { healthMetrics } from './health.js';
 import { nodeIpvsMetrics } from './node-ipvs.js';
-import { atOnce, Pace, paced } from '../director/pace.js';
+import { atOnce, Pace, paced } from '../pace.js';
 import { ProcessMetrics, processSeries } from './process.js';
 import { queueMetrics } from './queues.js';
 import { serviceMetrics } from './services.js';

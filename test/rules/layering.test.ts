@@ -9,9 +9,10 @@ const root = join(import.meta.dirname, '../..');
 
 type Ranks = Readonly<Record<string, number>>;
 
-/** `errors` and `index` are files of src itself; everybody may use the one, nobody the other. */
+/** `errors`, `pace` and `index` are files of src itself; everybody may use the first two, nobody the last. */
 const sourceRanks: Ranks = {
   errors: 0,
+  pace: 0,
   model: 1,
   packet: 2, // bytes of packets and captures, for tools
   scheduler: 2,

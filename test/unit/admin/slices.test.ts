@@ -10,7 +10,7 @@ import { jsonPieces } from '../../../src/admin/json-pieces.js';
 import { ServerPage } from '../../../src/admin/server-page.js';
 import { writeSlices } from '../../../src/admin/write-slices.js';
 import { Listing } from '../../../src/director/listing.js';
-import { sliceMs } from '../../../src/director/pace.js';
+import { sliceMs } from '../../../src/pace.js';
 import type { ServerReport, ServiceListing } from '../../../src/director/report.js';
 
 const pieces = (value: unknown): string => [...jsonPieces(value)].join('');

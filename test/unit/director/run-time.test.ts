@@ -7,7 +7,7 @@ import { describeChange } from '../../../src/director/diff.js';
 import { Director, type HostPlumbing } from '../../../src/director/director.js';
 import type { Operation } from '../../../src/director/operation.js';
 import { Ledger, type ServiceTally } from '../../../src/director/ledger.js';
-import { atOnce } from '../../../src/director/pace.js';
+import { atOnce } from '../../../src/pace.js';
 import { RunTime, type Precondition } from '../../../src/director/run-time.js';
 import { wholeTable } from '../../../src/director/table.js';
 import type { TableService } from '../../../src/ipvsadm/index.js';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { details, sizing, viewing, type Detail } from '../../../src/metrics/detail.js';
 import type { Sample } from '../../../src/metrics/definition.js';
-import { atOnce, sliceMs } from '../../../src/director/pace.js';
+import { atOnce, sliceMs } from '../../../src/pace.js';
 import type { ServerReport } from '../../../src/director/report.js';
 import { noFailures } from '../../../src/health/tally.js';
 import { MetricsRegistry, tell, type DetailChange } from '../../../src/metrics/registry.js';
