@@ -100,6 +100,8 @@ export type {
   Past,
   Plan,
   PlanContext,
+  PlanFailureReason,
+  PlanFailures,
   SchedulerProgram,
   SchedulerServer,
   ServerIndex,

@@ -9,10 +9,14 @@ import { latencyBounds, noSignals, signalsSince, type Histogram } from '../datap
 import {
   noLatency,
   noLoad,
+  noPlanFailures,
+  PlanFailure,
+  planFailureReason,
   serverId,
   type Latency,
   type Past,
   type Plan,
+  type PlanFailures,
   type SchedulerProgram,
   type SchedulerServer,
   type ServerLoad,
@@ -31,7 +35,7 @@ export interface CustomState {
   /** What the servers had counted then, by name. */
   readonly readings: ReadonlyMap<string, Reading>;
   /** Plans that failed since the service was configured. */
-  readonly failures: number;
+  readonly failures: PlanFailures;
   /** Why the last plan failed; null when it did not. */
   readonly failure: string | null;
 }
@@ -56,7 +60,7 @@ export function planCustom(question: CustomQuestion): CustomAnswer {
   const { service, program, servers, past, counted, nowMs } = question;
   const { scheduler, options } = program;
   const state = question.state?.scheduler === scheduler ? question.state : undefined;
-  const failures = question.state?.failures ?? 0;
+  const failures = question.state?.failures ?? noPlanFailures;
   const memory = new Map(state?.memory);
   const loads = loadsOf(servers, counted, state, nowMs);
   const kept = { scheduler, plannedAt: nowMs, readings: readingsOf(servers, counted) };
@@ -70,12 +74,14 @@ export function planCustom(question: CustomQuestion): CustomAnswer {
       memory,
     });
     const problem = planProblem(plan, servers.length);
-    if (problem !== undefined) throw new Error(problem);
+    if (problem !== undefined) throw new PlanFailure('invalid', problem);
     return { plan, state: { ...kept, memory, failures, failure: null } };
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error);
+    const reason = planFailureReason(error);
+    const counted = { ...failures, [reason]: failures[reason] + 1 };
     const plan = standIn(servers, past);
-    return { plan, state: { ...kept, memory: state?.memory ?? new Map(), failures: failures + 1, failure } };
+    return { plan, state: { ...kept, memory: state?.memory ?? new Map(), failures: counted, failure } };
   }
 }
 

@@ -11,7 +11,7 @@ import type {
   ServiceCounters,
 } from '../dataplane/dataplane.js';
 import { noSignals, type ServerSignals } from '../dataplane/signals.js';
-import type { Persistence } from '../model/index.js';
+import type { Persistence, PlanFailures } from '../model/index.js';
 import { Listing } from './listing.js';
 import { serverSince, serviceSince, type SlotPast } from './past.js';
 import type { Health, Place, ServerStanding, ServiceStanding } from './standing.js';
@@ -64,7 +64,7 @@ export interface ServiceReport {
   readonly connections: number;
   readonly scheduleFailures: number;
   /** Plans of a custom scheduler that failed; the last good one stayed. null: the scheduler is one of the kernel's. */
-  readonly planFailures: number | null;
+  readonly planFailures: PlanFailures | null;
   /** lost: the sorry servers serve, where there are any. */
   readonly quorum: 'met' | 'lost';
   readonly servers: readonly ServerReport[];
@@ -89,7 +89,7 @@ export interface PlacedService {
 
 export interface ReportedService {
   readonly placed: PlacedService;
-  readonly planFailures: number | null;
+  readonly planFailures: PlanFailures | null;
   readonly standing: ServiceStanding | undefined;
 }
 

@@ -41,13 +41,18 @@ export const serviceMetrics: readonly MetricDefinition[] = [
     ofService,
     ({ scheduleFailures }) => scheduleFailures,
   ),
-  numberOf(
+  splitOf(
     'services',
     'vsnat_scheduler_failures_total',
-    'Plans that a custom scheduler failed to make; the last good plan stayed.',
+    'Plans that a custom scheduler failed to make, by why; the last good plan stayed. docs/schedulers.md explains each reason.',
     'counter',
-    ofService,
-    ({ planFailures }) => planFailures,
+    [...ofService, 'reason'],
+    {
+      threw: ({ planFailures }) => planFailures.threw,
+      invalid: ({ planFailures }) => planFailures.invalid,
+      timeout: ({ planFailures }) => planFailures.timeout,
+      ended: ({ planFailures }) => planFailures.ended,
+    },
   ),
   numberOf(
     'services',

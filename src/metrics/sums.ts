@@ -6,6 +6,7 @@
 import { latencyBounds, noSignals, type Histogram } from '../dataplane/signals.js';
 import type { ServerReport, ServiceReport } from '../director/report.js';
 import { durationBounds, type CheckDurations, type CheckTotals, type Transitions } from '../health/state.js';
+import { noPlanFailures, planFailureReasonNames, type PlanFailureReason } from '../model/index.js';
 
 /** A service without its servers. */
 export type ServiceFacts = Omit<ServiceReport, 'servers'>;
@@ -17,13 +18,14 @@ export interface Sum<Member> {
 export class ServiceSum implements Sum<ServiceFacts> {
   connections = 0;
   scheduleFailures = 0;
-  planFailures = 0;
+  readonly planFailures: Record<PlanFailureReason, number> = { ...noPlanFailures };
   quorumsLost = 0;
 
   add({ connections, scheduleFailures, planFailures, quorum }: ServiceFacts): void {
     this.connections += connections;
     this.scheduleFailures += scheduleFailures;
-    this.planFailures += planFailures ?? 0;
+    if (planFailures !== null)
+      for (const reason of planFailureReasonNames) this.planFailures[reason] += planFailures[reason];
     if (quorum === 'lost') this.quorumsLost += 1;
   }
 }

@@ -8,6 +8,7 @@ export * from './mark.js';
 export * from './model.js';
 export * from './parsed.js';
 export * from './persistence.js';
+export * from './plan-failure.js';
 export * from './plan.js';
 export * from './prefix.js';
 export * from './service.js';

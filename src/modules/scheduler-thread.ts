@@ -12,6 +12,7 @@ import { pathToFileURL } from 'node:url';
 
 import { VsnatError } from '../errors.js';
 import type { CustomScheduler, PlanContext, SchedulerServer, ServerLoad } from '../model/custom-scheduler.js';
+import { PlanFailure, type PlanFailureReason } from '../model/plan-failure.js';
 import type { Plan } from '../model/plan.js';
 import { needsTypeScript, typeScriptHooks } from './typescript.js';
 
@@ -42,7 +43,9 @@ interface Description {
 }
 
 type Opened = { readonly description: Description } | { readonly problem: string };
-type Answer = { readonly plan: Plan; readonly memory: Map<string, unknown> } | { readonly problem: string };
+type Answer =
+  | { readonly plan: Plan; readonly memory: Map<string, unknown> }
+  | { readonly problem: string; readonly reason: PlanFailureReason };
 
 /**
  * What the thread runs; as text, so that it is the same from src/ and from dist/. `flag` is 1 once an answer lies at
@@ -65,16 +68,16 @@ import(url).then(({ default: scheduler }) => {
   port.on('message', ([servers, loads, context]) => {
     let answer;
     try { answer = { plan: scheduler.plan(servers, loads, context), memory: context.memory }; }
-    catch (error) { answer = { problem: 'plan() failed: ' + said(error) }; }
+    catch (error) { answer = { reason: 'threw', problem: 'plan() failed: ' + said(error) }; }
     if (answer.plan instanceof Promise)
-      answer = { problem: 'plan: must be made at once, got a promise; plan() cannot be async' };
+      answer = { reason: 'invalid', problem: 'plan: must be made at once, got a promise; plan() cannot be async' };
     try {
       const bytes = serialize(context.memory).byteLength;
       if (bytes > ${mostRemembered} && !('problem' in answer))
-        answer = { problem: 'memory: must be at most ${mostRemembered} bytes, got ' + bytes + '; forget what is no longer needed, such as servers that are gone' };
+        answer = { reason: 'invalid', problem: 'memory: must be at most ${mostRemembered} bytes, got ' + bytes + '; forget what is no longer needed, such as servers that are gone' };
       port.postMessage(answer);
     }
-    catch (error) { port.postMessage({ problem: 'plan() returned what cannot be copied: ' + said(error) }); }
+    catch (error) { port.postMessage({ reason: 'invalid', problem: 'plan() returned what cannot be copied: ' + said(error) }); }
     Atomics.store(flag, 0, 1);
     Atomics.notify(flag, 0);
   });
@@ -142,18 +145,18 @@ export class SchedulerThread {
   }
 
   #plan(call: readonly [readonly SchedulerServer[], readonly ServerLoad[], PlanContext]): Plan {
-    if (this.#ended !== undefined) throw refused(`${this.#ended}; reload to start it again`);
+    if (this.#ended !== undefined) throw new PlanFailure('ended', `${this.#ended}; reload to start it again`);
     Atomics.store(this.#flag, 0, 0);
     this.#port.postMessage(call);
     const { planMs } = this.#limits;
     if (Atomics.wait(this.#flag, 0, 0, planMs) === 'timed-out') {
       const why = `was ended: plan() did not return within ${planMs} ms`;
       this.#end(why);
-      throw refused(`${why}; reload to start it again`);
+      throw new PlanFailure('timeout', `${why}; reload to start it again`);
     }
     const answer = receiveMessageOnPort(this.#port)?.message as Answer | undefined;
-    if (answer === undefined) throw refused('plan() was not answered');
-    if ('problem' in answer) throw refused(answer.problem);
+    if (answer === undefined) throw new PlanFailure('ended', 'plan() was not answered');
+    if ('problem' in answer) throw new PlanFailure(answer.reason, answer.problem);
     const [, , { memory }] = call;
     memory.clear();
     for (const [key, value] of answer.memory) memory.set(key, value);

@@ -68,7 +68,7 @@ export const serviceReport = Type.Object({
   onePacket: flag,
   connections: count,
   scheduleFailures: count,
-  planFailures: orNull(count),
+  planFailures: orNull(Type.Object({ threw: count, invalid: count, timeout: count, ended: count })),
   quorum: oneOf(['met', 'lost']),
   servers: Type.Array(serverReport),
 });

@@ -106,7 +106,10 @@ describe('a custom scheduler', () => {
     clock.turnTo(8000);
     told.next = () => ({ kind: 'cycle', lead: [], loop: [1] });
     clock.turnTo(9000);
-    expect(director.services()[0]).toMatchObject({ scheduler: 'told', planFailures: 3 });
+    expect(director.services()[0]).toMatchObject({
+      scheduler: 'told',
+      planFailures: { threw: 2, invalid: 1, timeout: 0, ended: 0 },
+    });
     const texts = director.events
       .after()
       .events.flatMap(({ kind, text }) => (kind === 'scheduler' ? [text] : []));
