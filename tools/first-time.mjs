@@ -97,8 +97,8 @@ try {
   step('git clone');
   sh('npm ci', { cwd: clone });
   step('npm ci (compiles the addon)');
-  sh('npm run build', { cwd: clone });
-  step('npm run build');
+  sh('npm run build:ts', { cwd: clone });
+  step('npm run build:ts');
   writeFileSync(path.join(clone, 'vsnat.yaml'), configuration);
   sh(`ip netns exec ${director} sysctl -qw net.ipv4.ip_forward=1`);
   process.stdout.write(sh(`ip netns exec ${director} bin/vsnat check vsnat.yaml`, { cwd: clone }));
