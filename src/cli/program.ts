@@ -73,6 +73,10 @@ function endOfParsing(error: CommanderError, program: Command, io: Io): number {
     io.complain(program.helpInformation().trimEnd());
     return exitCodes.usage;
   }
-  io.complain(`vsnat: ${error.message.replace(/^error: /, '').replaceAll('\n', ' ')}; see \`vsnat --help\``);
+  const problem = error.message
+    .replace(/^error: /, '')
+    .replace(/\.+$/, '')
+    .replaceAll('\n', ' ');
+  io.complain(`vsnat: ${problem}; see \`vsnat --help\``);
   return exitCodes.usage;
 }

@@ -61,9 +61,15 @@ async function kill(
 ): Promise<void> {
   if (filters['state'] !== undefined)
     throw new VsnatError('VSNAT_USAGE', 'flows: --kill must be without --state: it may be another by now');
+  const isUnfiltered = Object.keys(filters).length === 0;
+  if (isUnfiltered && all !== true)
+    throw new VsnatError(
+      'VSNAT_USAGE',
+      'flows: --kill must say which connections; name them with --client, --service and the like, or say --all',
+    );
   const query = new URLSearchParams({
     ...filters,
-    ...(all === true && Object.keys(filters).length === 0 && { all: '1' }),
+    ...(isUnfiltered && { all: '1' }),
     how: silently === true ? 'silence' : 'reset',
   });
   const answer = await session.remove<{ readonly ended: number }>(`/v1/flows?${query.toString()}`);

@@ -63,7 +63,7 @@ describe('words for a server', () => {
     [['events', '--kind', 'weather'], 2, /must be one of health/],
     [['stats', '--watch', '-1'], 2, /must be a duration/],
     [['flows', '--kill', '--state', 'ESTABLISHED'], 2, /without --state/],
-    [['flows', '--kill'], 2, /all=1 ends every one/],
+    [['flows', '--kill'], 2, /must say which connections; name them .*, or say --all/],
     [['explain', 'tcp', '10.1.0.2', '10.9.0.1:80'], 2, /client: must be address:port/],
     [['explain', 'icmp', '10.1.0.2:1', '10.9.0.1:80'], 2, /tcp, udp or sctp/],
     [['explain'], 2, /one packet, or a capture/],

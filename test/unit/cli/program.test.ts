@@ -37,6 +37,7 @@ describe('the command line', () => {
       /^vsnat: unknown command 'statsu' \(Did you mean one of stats, status\?\); see `vsnat --help`\n$/,
     ],
     [['status', '--jsno'], /^vsnat: unknown option '--jsno'/],
+    [['top', '--sort', 'z'], /must be one of c, a, p, b, n; see `vsnat --help`\n$/],
     [['run'], /required option '-c, --config <file>'/],
     [['check'], /^vsnat: check: must be told the file/],
     [['check', 'a', 'b'], /too many arguments/],
