@@ -79,6 +79,9 @@ const sliceFigures = {
   slice_p99_us: '99 of 100 within, µs',
   slice_p999_us: '999 of 1,000 within, µs',
   slice_max_us: 'longest, µs',
+  long_slices: 'slices above 100 µs',
+  control_max_us: 'longest control, µs',
+  long_controls: 'controls above 100 µs',
   ns: 'ns per flow',
 } as const;
 const memoryFigures = {
