@@ -78,7 +78,7 @@ export function loadConfigWithModules(
 }
 
 /** The same from text. `file` is the name in messages, and what it includes is relative to it. */
-export function parseConfig(text: string, options: ParseOptions = {}): Config {
+export function parseConfig(text: string, options: ConfigOptions & { readonly file?: string } = {}): Config {
   return atOnce(parsing(text, options));
 }
 
