@@ -3,7 +3,7 @@
 # it instrumented, `-Doptimize=-O1` the core and the fuzzer less optimized, `-Doptimize_tests=-O0` the tests. (bench/
 # compiles its programs itself; of the microbenchmarks the tests use what makes traffic.)
 {
-  'variables': { 'sanitize%': '', 'programs%': 0, 'optimize%': '-O2', 'optimize_tests%': '-O2' },
+  'variables': { 'sanitize%': '', 'programs%': 0, 'optimize%': '-O3', 'optimize_tests%': '-O2' },
   'targets': [
     {
       'target_name': 'vsnat_core',

@@ -96,7 +96,7 @@ async function vitest(place, name, places, extra = [], env = {}) {
  * what the sanitizers watch for, they watch for at every level, and at -O0 nothing they could find is optimized away.
  */
 const flavours = {
-  plain: { sanitize: '', core: '-O2', tests: '-O1' },
+  plain: { sanitize: '', core: '-O3', tests: '-O1' },
   asan: { sanitize: 'address,undefined', core: '-O1', tests: '-O0' },
   tsan: { sanitize: 'thread', core: '-O1', tests: '-O0' },
 };
