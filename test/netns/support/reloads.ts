@@ -16,6 +16,8 @@ export const reloadServers = 4;
 
 export interface ReloadPlan {
   readonly reloads: number;
+  /** No reload begins later than this. */
+  readonly patienceMs?: number;
   /** Over both address families. */
   readonly connections: number;
   /** Seconds between two messages of a connection. */
@@ -104,7 +106,8 @@ export async function reloadUnderTraffic(lab: Lab, plan: ReloadPlan): Promise<Re
 
   const fresh: HttpResult[] = [];
   const milliseconds: number[] = [];
-  for (let round = 1; round <= plan.reloads; round++) {
+  const giveUpAt = performance.now() + (plan.patienceMs ?? Infinity);
+  for (let round = 1; round <= plan.reloads && performance.now() < giveUpAt; round++) {
     await daemon.installation.write(variation(lab, round));
     const visitors =
       round % 5 === 0
@@ -125,7 +128,7 @@ export async function reloadUnderTraffic(lab: Lab, plan: ReloadPlan): Promise<Re
   const sum = <T>(of: readonly T[], value: (one: T) => number): number =>
     of.reduce((total, one) => total + value(one), 0);
   return {
-    reloads: plan.reloads,
+    reloads: milliseconds.length,
     milliseconds,
     connections: sum(talked, ({ opened }) => opened),
     connectionsLost: sum(talked, ({ lost }) => lost),
