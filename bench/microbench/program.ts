@@ -80,7 +80,7 @@ interface GoogleBenchmark {
 }
 
 /** Counters the cases add of their own. */
-const isOwnCounter = (name: string): boolean => /^slice|_bytes_per_flow$/.test(name);
+const isOwnCounter = (name: string): boolean => /^(slice|control|long)|_bytes_per_flow$/.test(name);
 
 /** Samples of what the program printed as JSON. */
 export function samplesOf(json: string, round: number): MicroSample[] {

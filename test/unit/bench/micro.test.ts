@@ -92,7 +92,12 @@ describe('what was found', () => {
     const json = JSON.stringify({
       benchmarks: [
         { name: 'step/open/ipv4/1k/manual_time', iterations: 10, items_per_second: 4e6, real_time: 1 },
-        { name: 'expiry/all/1k/iterations:1/manual_time', items_per_second: 2e7, slice_max_us: 33 },
+        {
+          name: 'expiry/all/1k/iterations:1/manual_time',
+          items_per_second: 2e7,
+          slice_max_us: 33,
+          long_slices: 1,
+        },
         { name: 'memory/vsnat-ipv4/1k/iterations:1', resident_bytes_per_flow: 80 },
       ],
     });
@@ -100,6 +105,7 @@ describe('what was found', () => {
       { round: 2, name: 'step/open/ipv4/1k', figure: 'ns', value: 250 },
       { round: 2, name: 'expiry/all/1k', figure: 'ns', value: 50 },
       { round: 2, name: 'expiry/all/1k', figure: 'slice_max_us', value: 33 },
+      { round: 2, name: 'expiry/all/1k', figure: 'long_slices', value: 1 },
       { round: 2, name: 'memory/vsnat-ipv4/1k', figure: 'resident_bytes_per_flow', value: 80 },
     ]);
   });
