@@ -28,9 +28,13 @@ describe('the microbenchmarks', () => {
     expect(names.length).toBeGreaterThan(100);
     const samples = runsOf(names, asked).flatMap((argv) => time(argv, asked, 1));
     for (const name of names) {
-      const values = samples.filter((one) => one.name === name).map(({ value }) => value);
-      expect(values.length, name).toBeGreaterThan(0);
-      for (const value of values) expect(value, name).toBeGreaterThan(0);
+      const own = samples.filter((one) => one.name === name);
+      expect(own.length, name).toBeGreaterThan(0);
+      for (const { figure, value } of own) {
+        // How often something took long: never is the best there is.
+        if (figure.startsWith('long_')) expect(value, name).toBeGreaterThanOrEqual(0);
+        else expect(value, `${name} ${figure}`).toBeGreaterThan(0);
+      }
     }
   });
 
