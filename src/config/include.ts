@@ -81,8 +81,8 @@ class Reading implements Sources {
   }
 
   #pathsOf(item: Field, pattern: string): readonly string[] {
-    const { file } = item.problems.positions;
-    const path = isAbsolute(pattern) ? pattern : join(dirname(file), pattern);
+    const folder = dirname(item.problems.positions.file);
+    const path = isAbsolute(pattern) ? pattern : join(folder, pattern);
     if (pattern.includes('\0')) {
       item.refuse({ must: 'have no NUL' });
       return [];
@@ -93,7 +93,7 @@ class Reading implements Sources {
       return [];
     }
     try {
-      const found = expand(path);
+      const found = expand(pattern, folder);
       if (found.length === 0)
         this.notes.push(printable(`${item.place}: ${item.label}: ${show(pattern)} names no file yet`));
       return found;

@@ -218,7 +218,7 @@ describe('a mistake', () => {
 
 describe('a glob', () => {
   const found = (pattern: string): readonly string[] =>
-    expand(join(folder, pattern)).map((path) => path.slice(folder.length + 1));
+    expand(pattern, folder).map((path) => path.slice(folder.length + 1));
 
   it.each([
     ['*', ['a', 'ab', 'b.yaml', 'c+d']],
@@ -226,6 +226,9 @@ describe('a glob', () => {
     ['?', ['a']],
     ['[ab]*', ['a', 'ab', 'b.yaml']],
     ['[!a]*', ['b.yaml', 'c+d']],
+    ['[^a]*', ['b.yaml', 'c+d']],
+    ['[]a]*', ['a', 'ab']],
+    ['[z-a]*', []],
     ['[a-b]', ['a']],
     ['c+d', ['c+d']],
     ['.*', ['.h']],
@@ -236,5 +239,10 @@ describe('a glob', () => {
   ])('%s', (pattern, expected) => {
     write({ 'a/x': '', 'ab/x': '', 'b.yaml': '', 'c+d': '', '.h': '' });
     expect(found(pattern)).toEqual(expected);
+  });
+
+  it('begins in a folder whatever that is called', () => {
+    write({ '[a]*/x': '', 'a/x': '', 'ab/x': '' });
+    expect(expand('*', join(folder, '[a]*'))).toEqual([join(folder, '[a]*/x')]);
   });
 });
