@@ -5,7 +5,6 @@
  * counters will do, the clock is sampled. A sample counts for the innermost frame that belongs to a stage: what a stage
  * calls is its own until the next stage begins.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -21,7 +20,8 @@ import type { Load, Site } from './loads/load.js';
 import { stageShares, systemCalls } from './perf.js';
 import { cpuSeconds } from './processes.js';
 import { provenance } from './provenance.js';
-import { profileTable, profileText, type ProfileResults, type ProfileSample } from './report/profile.js';
+import { writeNew } from './report/files.js';
+import { profileTable, type ProfileResults, type ProfileSample } from './report/profile.js';
 import { siteOf } from './session.js';
 
 const { values } = parseArgs({
@@ -68,11 +68,8 @@ async function profile(
 }
 
 function write(results: ProfileResults): string {
-  const folder = path.join(projectRoot, 'bench/results/profile');
-  mkdirSync(folder, { recursive: true });
-  const file = path.join(folder, `${results.date.slice(0, 16).replace(':', '')}-${results.commit}.json`);
-  writeFileSync(file, profileText(results), { flag: 'wx' });
-  return path.relative(projectRoot, file);
+  const name = `${results.date.slice(0, 16).replace(':', '')}-${results.commit}`;
+  return path.relative(projectRoot, writeNew(path.join(projectRoot, 'bench/results/profile'), name, results));
 }
 
 const load = loads.find(({ name }) => name.includes(values.load));

@@ -26,17 +26,6 @@ export interface ProfileResults extends Provenance {
   readonly samples: readonly ProfileSample[];
 }
 
-export function profileText({ samples, ...head }: ProfileResults): string {
-  const fields = Object.entries(head).map(
-    ([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)}`,
-  );
-  const lines = samples.map((sample) => `    ${JSON.stringify(sample)}`);
-  return `{\n${fields.join(',\n')},\n  "samples": [\n${lines.join(',\n')}\n  ]\n}\n`;
-}
-
-export const isProfile = (file: string): boolean =>
-  (JSON.parse(readFileSync(file, 'utf8')) as { readonly kind?: unknown }).kind === 'profile';
-
 export const readProfile = (file: string): ProfileResults =>
   JSON.parse(readFileSync(file, 'utf8')) as ProfileResults;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The samples of a run and where they come from, as a file that is never rewritten. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
+import { readFileSync } from 'node:fs';
+import { writeNew } from './files.js';
 
 export interface Sample {
   readonly round: number;
@@ -48,27 +48,9 @@ export interface Results {
   readonly samples: readonly Sample[];
 }
 
-/** One line a sample: a diff, or a person, can read it. */
-export function resultsText(results: Results): string {
-  const { samples, figures, contenders, ...head } = results;
-  const lines = (name: string, values: readonly object[]): string =>
-    `  ${JSON.stringify(name)}: [\n${values.map((value) => `    ${JSON.stringify(value)}`).join(',\n')}\n  ]`;
-  const fields = Object.entries(head).map(
-    ([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)}`,
-  );
-  const lists = [lines('contenders', contenders), lines('figures', figures), lines('samples', samples)];
-  return `{\n${[...fields, ...lists].join(',\n')}\n}\n`;
-}
-
-/** <folder>/<date>-<commit>.json; a second run of the day gets a number, nothing is overwritten. */
-export function writeResults(folder: string, results: Results): string {
-  mkdirSync(folder, { recursive: true });
-  const base = path.join(folder, `${results.date.slice(0, 10)}-${results.commit}`);
-  let file = `${base}.json`;
-  for (let n = 2; existsSync(file); n++) file = `${base}-${n}.json`;
-  writeFileSync(file, resultsText(results));
-  return file;
-}
+/** <folder>/<date>-<commit>.json */
+export const writeResults = (folder: string, results: Results): string =>
+  writeNew(folder, `${results.date.slice(0, 10)}-${results.commit}`, results);
 
 export class ResultsError extends Error {}
 

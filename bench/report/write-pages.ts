@@ -7,10 +7,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { projectRoot } from '../../test/netns/support/project-root.js';
-import { isMicro, readMicroResults } from '../microbench/results.js';
+import { readMicroResults } from '../microbench/results.js';
 import { microParts } from '../microbench/tables.js';
+import { kindOf } from './files.js';
 import { fill, fillParts, PageError, partsOf } from './pages.js';
-import { isProfile, profileTable, readProfile } from './profile.js';
+import { profileTable, readProfile } from './profile.js';
 import { readResults, ResultsError } from './results.js';
 
 const docs = path.join(projectRoot, 'docs');
@@ -44,8 +45,9 @@ function writeMicroPage(file: string): string {
 }
 
 function written(first: string, others: readonly string[]): string {
-  if (others.length === 0 && isMicro(first)) return writeMicroPage(first);
-  if (others.length === 0 && isProfile(first)) return writeProfile(first);
+  const kind = others.length === 0 ? kindOf(first) : undefined;
+  if (kind === 'micro') return writeMicroPage(first);
+  if (kind === 'profile') return writeProfile(first);
   return writePage(first, others);
 }
 

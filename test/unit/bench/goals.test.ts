@@ -4,6 +4,7 @@ import { goalsOf, goalTable, verdict } from '../../../bench/report/goals.js';
 import type { Ratio } from '../../../bench/report/pairs.js';
 import type { Results, Sample } from '../../../bench/report/results.js';
 import { apart, pooled, runsTable } from '../../../bench/report/runs.js';
+import { someRun } from './some-run.js';
 
 const bulk = 'bulk TCP, 1 stream';
 const one = 'vsnat, 1 queue, direct';
@@ -14,16 +15,10 @@ function run(commit: string, pairs: readonly (readonly [number, number])[]): Res
     return { round, contender, load: bulk, figure: 'rate', value };
   };
   return {
+    ...someRun,
     commit,
-    dirty: false,
-    date: '2026-01-02T03:04:05.000Z',
-    cpu: '2 x some CPU',
-    kernel: '6.1',
-    node: 'v20.19.0',
-    command: 'npm run bench --',
     rounds: pairs.length,
     seconds: 0.8,
-    loadAverage: 0.1,
     stolenShare: 0,
     tookSeconds: 900,
     contenders: [

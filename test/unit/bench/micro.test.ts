@@ -6,14 +6,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { countsOf } from '../../../bench/microbench/counts.js';
 import { microOptions } from '../../../bench/microbench/options.js';
 import { runsOf, samplesOf } from '../../../bench/microbench/program.js';
-import {
-  microText,
-  readMicroResults,
-  writeMicroResults,
-  type MicroResults,
-} from '../../../bench/microbench/results.js';
+import { readMicroResults, writeMicroResults, type MicroResults } from '../../../bench/microbench/results.js';
 import { everyMicroTable, figures, microParts, pivot } from '../../../bench/microbench/tables.js';
 import { fillParts, PageError } from '../../../bench/report/pages.js';
+import { resultsText } from '../../../bench/report/files.js';
+import { someRun } from './some-run.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'vsnat-micro-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -24,14 +21,8 @@ const ns = (name: string, ...values: number[]) =>
 const results: MicroResults = {
   kind: 'micro',
   what: 'time',
-  commit: 'abc1234',
-  dirty: false,
-  date: '2026-01-02T03:04:05.000Z',
-  cpu: '2 x some CPU',
-  kernel: '6.1',
-  node: 'v20.19.0',
+  ...someRun,
   command: 'npm run bench:micro --',
-  loadAverage: 0.1,
   rounds: 3,
   tookSeconds: 100,
   notes: ['absl::flat_hash_map is not compared: apt-get install libabsl-dev'],
@@ -130,9 +121,9 @@ describe('what was found', () => {
     expect(path.basename(file)).toBe('2026-01-02-abc1234-time.json');
     expect(readMicroResults(file)).toEqual(results);
     expect(path.basename(writeMicroResults(folder, results))).toBe('2026-01-02-abc1234-time-2.json');
-    expect(readFileSync(file, 'utf8')).toBe(microText(results));
+    expect(readFileSync(file, 'utf8')).toBe(resultsText(results));
     expect(
-      microText(results)
+      resultsText(results)
         .split('\n')
         .filter((line) => line.includes('"round"')),
     ).toHaveLength(9);

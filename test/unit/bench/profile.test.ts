@@ -3,14 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import {
-  isProfile,
-  profileTable,
-  profileText,
-  readProfile,
-  type ProfileResults,
-} from '../../../bench/report/profile.js';
+import { profileTable, readProfile, type ProfileResults } from '../../../bench/report/profile.js';
 import { countedBetween } from '../../../bench/session.js';
+import { kindOf, resultsText } from '../../../bench/report/files.js';
+import { someRun } from './some-run.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'vsnat-profile-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -25,14 +21,8 @@ const sample = (round: number, contender: string, perUnit: number, waiting: numb
 
 const results: ProfileResults = {
   kind: 'profile',
-  commit: 'abc1234',
-  dirty: false,
-  date: '2026-01-02T03:04:05.000Z',
-  cpu: '2 x some CPU',
-  kernel: '6.1',
-  node: 'v20.19.0',
+  ...someRun,
   command: 'npm run bench -- profile',
-  loadAverage: 0.1,
   load: '64-byte UDP, 1,000 flows',
   unit: 'million packets',
   seconds: 2,
@@ -67,11 +57,11 @@ describe('where the time goes', () => {
 
   it('is kept in a file that says what it is', () => {
     const file = path.join(folder, 'profile.json');
-    writeFileSync(file, profileText(results));
-    expect(isProfile(file)).toBe(true);
+    writeFileSync(file, resultsText(results));
+    expect(kindOf(file)).toBe('profile');
     expect(readProfile(file)).toEqual(results);
     writeFileSync(file, '{"commit":"abc"}');
-    expect(isProfile(file)).toBe(false);
+    expect(kindOf(file)).toBeUndefined();
   });
 });
 

@@ -8,14 +8,10 @@ import { groups } from '../../../bench/report/groups.js';
 import { everyTable, groupTable, machineTable } from '../../../bench/report/markdown.js';
 import { fill, groupChart, partsOf } from '../../../bench/report/pages.js';
 import { ownCostTable } from '../../../bench/report/ratios.js';
-import {
-  readResults,
-  resultsText,
-  writeResults,
-  type Results,
-  type Sample,
-} from '../../../bench/report/results.js';
+import { readResults, writeResults, type Results, type Sample } from '../../../bench/report/results.js';
 import { median, short, spread } from '../../../bench/report/statistics.js';
+import { resultsText } from '../../../bench/report/files.js';
+import { someRun } from './some-run.js';
 
 const bulk = 'bulk TCP, 1 stream';
 const sample = (
@@ -34,16 +30,9 @@ const sample = (
 });
 
 const results: Results = {
-  commit: 'abc1234',
-  dirty: false,
-  date: '2026-01-02T03:04:05.000Z',
-  cpu: '2 x some CPU',
-  kernel: '6.1',
-  node: 'v20.19.0',
-  command: 'npm run bench --',
+  ...someRun,
   rounds: 3,
   seconds: 0.8,
-  loadAverage: 0.1,
   stolenShare: 0.012,
   tookSeconds: 900,
   contenders: [
