@@ -23,49 +23,22 @@ import { loadConfig } from '../src/config/index.js';
 import { limitsFor, loadAddon, TunDataplane } from '../src/dataplane/native.js';
 import { Director } from '../src/director/director.js';
 import { slotsNeeded } from '../src/director/slots.js';
-import type { CheckedState, HealthMonitor } from '../src/health/index.js';
-import { noFailures } from '../src/health/tally.js';
 import { serverId, type VirtualService } from '../src/model/index.js';
+import { PlayedMonitor } from '../test/unit/director/played.js';
 import { brokenLimits } from './scale-limits.js';
 import { address, modelOf, withFile } from './scale-models.js';
 
 const self = fileURLToPath(import.meta.url);
-/** Says what it is told to say. */
-class Played implements HealthMonitor {
-  readonly #states = new Map<string, CheckedState>();
-  constructor(readonly onChange: (states: readonly CheckedState[]) => void) {}
-  say(service: VirtualService, index: number, verdict: 'up' | 'down'): void {
-    const server = service.servers[index];
-    if (server === undefined) throw new Error('no such server');
-    const state: CheckedState = {
-      service: service.name,
-      server: serverId(server),
-      verdict,
-      weightPercent: null,
-      drainAsked: false,
-      suspect: false,
-      since: 0,
-      checks: [],
-    };
-    this.#states.set(`${state.service} ${state.server}`, state);
-    this.onChange([state]);
-  }
-  update = (): void => undefined;
-  states = (): readonly CheckedState[] => [...this.#states.values()];
-  checked = (): ReturnType<HealthMonitor['checked']> => [];
-  state = (service: string, server: string): CheckedState | undefined =>
-    this.#states.get(`${service} ${server}`);
-  facts = (): ReturnType<HealthMonitor['facts']> => ({
-    probes: 0,
-    running: 0,
-    queued: 0,
-    failures: noFailures(),
-    totals: [],
-    durations: [],
-    transitions: [],
-  });
-  suspect = (): void => undefined;
-  close = (): Promise<void> => Promise.resolve();
+/** Says what it is told to say, and keeps no model alive. */
+class Played extends PlayedMonitor {
+  override update = (): void => undefined;
+}
+
+function says(monitor: Played, service: VirtualService, index: number, verdict: 'up' | 'down'): void {
+  const server = service.servers[index];
+  if (server === undefined) throw new Error('no such server');
+  const quiet = { weightPercent: null, drainAsked: false, suspect: false, since: 0, checks: [] };
+  monitor.tell([{ service: service.name, server: serverId(server), verdict, ...quiet }]);
 }
 
 /** Sends to the first service until it is told to stop, and says how many it were. */
@@ -179,8 +152,8 @@ async function measure(services: number, servers: number, rounds: number): Promi
   if (first === undefined || other === undefined) throw new Error('at least two services');
   const swap = (): number => dataplane.swapSeconds() * 1000;
   for (let round = 1; round <= rounds; round++) {
-    await timed('a server goes down', () => checks.say(other, 0, 'down'), swap);
-    await timed('it comes up: first step of its slow start', () => checks.say(other, 0, 'up'), swap);
+    await timed('a server goes down', () => says(checks, other, 0, 'down'), swap);
+    await timed('it comes up: first step of its slow start', () => says(checks, other, 0, 'up'), swap);
     const same = modelOf(services, servers, round - 1);
     const none = await timed('reload, nothing changed', () => running.apply(same));
     if (round === 1 && none.length > 0)

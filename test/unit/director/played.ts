@@ -76,6 +76,10 @@ export class PlayedMonitor implements HealthMonitor {
         },
       ],
     }));
+    this.tell(states);
+  }
+
+  tell(states: readonly CheckedState[]): void {
     for (const state of states) this.#states.set(`${state.service} ${state.server}`, state);
     this.onChange(states);
   }
