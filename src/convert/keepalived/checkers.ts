@@ -165,12 +165,8 @@ function urls(type: 'http' | 'https', checker: Block, around: Around): readonly 
 /** keepalived looks at no certificate. */
 function tlsOf(checker: Block, { ssl, notes }: Around, host: string | undefined) {
   const name = checker.text('sni_name') ?? (checker.last('enable_sni') === undefined ? undefined : host);
-  const password = ssl?.last('password');
-  if (password !== undefined)
-    notes.add(password.place, 'password', 'the key of a check has none; take it off with openssl rsa');
-  const ca = ssl?.last('ca');
-  if (ca !== undefined)
-    notes.add(ca.place, 'ca', 'keepalived looks at no certificate; "verify: true" and "ca" would');
+  ssl?.tell('password', 'the key of a check has none; take it off with openssl rsa', notes);
+  ssl?.tell('ca', 'keepalived looks at no certificate; "verify: true" and "ca" would', notes);
   const [certificate, key] = [ssl?.text('certificate'), ssl?.text('key')];
   return {
     ...(name === undefined ? {} : { server_name: name }),
@@ -223,13 +219,11 @@ const hexOf = (statement: Statement | undefined): string =>
     .toLowerCase();
 
 function misc(checker: Block, { notes, address }: Around, place: Place): readonly CheckDocument[] {
-  const dynamic = checker.last('misc_dynamic');
-  if (dynamic !== undefined)
-    notes.add(
-      dynamic.place,
-      'misc_dynamic',
-      'weight comes from what the command prints, not from its exit code: let it print "weight=50%"',
-    );
+  checker.tell(
+    'misc_dynamic',
+    'weight comes from what the command prints, not from its exit code: let it print "weight=50%"',
+    notes,
+  );
   const [program = '', ...words] = checker.escaped('misc_path') ?? [];
   // Quoted as a whole it has the words of its arguments within.
   const command = [...wordsOfCommand(program), ...words];

@@ -142,6 +142,12 @@ export class Block {
     return this.all(...names).at(-1);
   }
 
+  /** Has `sentence` said of it, if it is there. */
+  tell(name: string, sentence: string, notes: Notes): void {
+    const found = this.last(name);
+    if (found !== undefined) notes.add(found.place, name, sentence);
+  }
+
   /** The words behind the name, of a keyword that knows escapes. */
   escaped(name: string): readonly string[] | undefined {
     const found = this.last(name);
