@@ -165,9 +165,9 @@ export class Reconciler {
       changes.push(change);
       yield;
     }
-    if (changes.length === 0 && sameServices(before.model, model)) return changes;
-    const isInstalled = yield* this.#installing(model, before);
-    return isInstalled ? changes : yield* this.applying(wanted);
+    const isNothing = changes.length === 0 && sameServices(before.model, model);
+    const isDone = isNothing ? this.#running === before : yield* this.#installing(model, before);
+    return isDone ? changes : yield* this.applying(wanted);
   }
 
   /** False, and nothing is changed, when something else has been installed meanwhile. */
@@ -185,7 +185,7 @@ export class Reconciler {
       model.services,
       (service) => this.#isBusy(service),
     );
-    return yield* this.#publishing(model, standings, departed);
+    return yield* this.#publishing(model, standings, departed, before);
   }
 
   /** Services that are no longer in the model, but have connections that go on. */
@@ -251,7 +251,7 @@ export class Reconciler {
     standings: ReadonlyMap<string, ServiceStanding>,
     departed: readonly VirtualService[],
   ): void {
-    atOnce(this.#publishing(model, standings, departed));
+    atOnce(this.#publishing(model, standings, departed, this.#running));
   }
 
   /** As #installing(). */
@@ -259,8 +259,9 @@ export class Reconciler {
     model: Model,
     standings: ReadonlyMap<string, ServiceStanding>,
     departed: readonly VirtualService[],
+    before: Running | undefined,
   ): Generator<void, boolean, undefined> {
-    const before = this.#running;
+    if (this.#running !== before) return false;
     const wanted = wantedOf(model, standings, departed);
     const isNeeded =
       before === undefined ||

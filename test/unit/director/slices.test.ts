@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 import { FakeDataplane } from '../../../src/dataplane/fake.js';
 import { Director } from '../../../src/director/director.js';
+import { describeChange } from '../../../src/director/diff.js';
 import { Reconciler } from '../../../src/director/reconciler.js';
 import { realServer, type Model, type VirtualServiceOptions } from '../../../src/model/index.js';
 import { idOf, modelWith, web } from './models.js';
@@ -95,15 +96,33 @@ describe('a change of many services', () => {
     await director.close();
   });
 
-  it('is worked out again when something else was published before its last step', () => {
+  /** Another change comes in after so many steps; undefined when there are not so many before it is published. */
+  function changeAfter(steps: number, wanted: Model) {
     const dataplane = new FakeDataplane({ limits: { serverSlots: 256, serviceSlots: 16 } });
     const reconciler = new Reconciler(dataplane);
     reconciler.begin(modelWith(web('a b')));
-    const steps = reconciler.applying(modelWith(web('a:2 b:2')));
-    steps.next();
+    const work = reconciler.applying(wanted);
+    for (let step = 0; step < steps; step++) if (work.next().done === true) return undefined;
+    if (dataplane.updates.length > 0) return undefined;
     reconciler.apply(modelWith(web('a b'), web('c', { name: 'new', listen: 'tcp://10.9.0.9:80' })));
-    while (steps.next().done !== true);
-    expect(reconciler.model.services.map(({ name }) => name)).toEqual(['web']);
-    expect(dataplane.updates.at(-1)?.removed).toHaveLength(1);
+    for (;;) {
+      const { done, value } = work.next();
+      if (done === true) return { dataplane, reconciler, changes: value.map(describeChange) };
+    }
+  }
+
+  it.each([
+    ['that changes something', 'a:2 b:2'],
+    ['that changed nothing', 'a b'],
+  ])('%s is worked out again when something else was published before its last step', (_, servers) => {
+    const wanted = modelWith(web(servers));
+    let steps = 1;
+    for (let it = changeAfter(steps, wanted); it !== undefined; it = changeAfter((steps += 1), wanted)) {
+      const { dataplane, reconciler, changes } = it;
+      expect(reconciler.model.services.map(({ name }) => name)).toEqual(['web']);
+      expect(dataplane.updates.at(-1)?.removed).toHaveLength(1);
+      expect(changes).toContain('- service new');
+    }
+    expect(steps).toBeGreaterThan(1);
   });
 });
