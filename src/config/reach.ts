@@ -8,6 +8,7 @@
  * On a reload only servers that are new can make that mistake. One that is configured already was in a subnet once: its
  * interface is down, and refusing the file would forbid draining it just then.
  */
+import { scopeOf } from '../model/address.js';
 import { parsePrefix, prefixContains } from '../model/prefix.js';
 import { serverId, type RealServer } from '../model/service.js';
 import type { ServerDraft } from './draft/server.js';
@@ -47,7 +48,9 @@ export function* reachComplaints(
     host.defaultRoute === true ? 'it would go out by the default route' : 'no interface leads there';
   for (const { servers, sorryServers } of services) {
     for (const server of [...servers, ...sorryServers]) {
-      if (server.value.routed || isNear(server.value)) continue;
+      // An address that can be no server's is told by the checks between keys.
+      const isUnicast = scopeOf(server.value.address) === 'unicast';
+      if (server.value.routed || !isUnicast || isNear(server.value)) continue;
       yield {
         server,
         at: server.at,

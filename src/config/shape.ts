@@ -98,6 +98,9 @@ function explain(error: ErrorObject, path: Path, problems: Problems): void {
   }
 }
 
+/** Merge keys are of YAML 1.1; what they bring would have no place of its own to complain of. */
+const noMerge = 'YAML 1.2 has no merge keys: write the keys out, and share single values (servers: *name)';
+
 function explainUnknownKey(error: ErrorObject, path: Path, schema: SchemaNode, problems: Problems): void {
   const key = (error.params as { additionalProperty: string }).additionalProperty;
   const known = Object.keys(schema.properties ?? {});
@@ -113,7 +116,7 @@ function explainUnknownKey(error: ErrorObject, path: Path, schema: SchemaNode, p
     problems.add(child, { must: 'be left out of an included file', got: show(key), hint }, 'key');
     return;
   }
-  const hint = didYouMean(key, known) ?? `known here: ${known.join(', ')}`;
+  const hint = key === '<<' ? noMerge : (didYouMean(key, known) ?? `known here: ${known.join(', ')}`);
   problems.add(child, { must: 'be a known key', got: show(key), hint }, 'key');
 }
 

@@ -9,9 +9,7 @@ import { emptyMap } from './defaults.js';
 import { readPlainYaml } from './plain-yaml.js';
 import { nowhere, Positions, type Path, type Spots } from './positions.js';
 import { Problems, show } from './problem.js';
-
-/** The configuration is 6 levels deep. */
-const deepest = 32;
+import { deepest, findExcess, tooDeep } from './yaml-bounds.js';
 
 /** Values that aliases may add to what is written out. */
 const mostFromAliases = 100_000;
@@ -39,6 +37,11 @@ export function readAnyYaml(text: string, problems: Problems): Spots {
 }
 
 function parse(text: string, problems: Problems): Document | undefined {
+  const excess = findExcess(text);
+  if (excess !== undefined) {
+    problems.addAtOffset(excess.offset, excess.complaint);
+    return undefined;
+  }
   try {
     const document = parseDocument(text, { prettyErrors: false, uniqueKeys: false });
     const told = new Set<string>();
@@ -50,7 +53,6 @@ function parse(text: string, problems: Problems): Document | undefined {
     }
     return document.errors.length === 0 ? document : undefined;
   } catch (error) {
-    // The library recurses into nested collections and may run out of stack.
     problems.addAtOffset(0, {
       must: 'be valid YAML',
       got: error instanceof Error ? error.message : 'a failure',
@@ -59,11 +61,14 @@ function parse(text: string, problems: Problems): Document | undefined {
   }
 }
 
+/** The likeliest slips are at the start of their line; some are one line of megabytes. */
+const longestLine = 1000;
+
 /** Unquoted "[2001:db8::2]:8080" is a list with something behind it, ${NAME} in brackets a map: the likeliest slips. */
 function hintAt(text: string, offset: number): string | undefined {
   const start = text.lastIndexOf('\n', offset - 1) + 1;
   const end = text.indexOf('\n', offset);
-  const line = text.slice(start, end === -1 ? undefined : end);
+  const line = text.slice(start, Math.min(end === -1 ? text.length : end, start + longestLine));
   const endpoint = /(?:^|[\s,])(\[[0-9a-f:.]*:[0-9a-f:.]*\]:\d+)/i.exec(line)?.[1];
   if (endpoint !== undefined) return `write IPv6 in quotes: "${endpoint}"`;
   return /[[{].*\$\{/.test(line) ? 'within [ ] and { }, write what has ${…} in it in quotes' : undefined;
@@ -98,7 +103,7 @@ class Walk {
     if (node === null) return read(null);
     if (isScalar(node)) return read(node.value);
     if (isAlias(node)) return this.#alias(node.resolve(this.#document), offset, path, depth, key);
-    if (depth === deepest) return this.#refuse(offset, path, 'be nested at most 32 deep', 'more');
+    if (depth === deepest) return this.#refuse(offset, path, tooDeep.must, 'more');
     this.#open.add(node);
     try {
       if (isSeq(node)) return read(this.#list(node.items as readonly (Node | null)[], path, depth));

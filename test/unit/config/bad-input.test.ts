@@ -68,6 +68,26 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       `2:1: frontends: must be a known key, got "frontends"; known here: ${topKeys}`,
     ),
     row(
+      'a merge key',
+      'services:\n  - &a { name: a, listen: tcp://10.9.0.1:80, servers: [] }\n  - { <<: *a, name: b, listen: tcp://10.9.0.1:81, servers: [] }\n',
+      '3:7: services[1]["<<"]: must be a known key, got "<<"; YAML 1.2 has no merge keys: write the keys out, and share single values (servers: *name)',
+    ),
+    row(
+      'brackets that nobody closes',
+      `services: ${'['.repeat(100_000)}`,
+      '1:43: must be nested at most 32 deep, got more',
+    ),
+    row(
+      'a list in a list in a list, and so on, in one line',
+      `services:\n  ${'- '.repeat(100_000)}`,
+      '2:65: must be nested at most 32 deep, got more',
+    ),
+    row(
+      'indentation that goes on and on',
+      `services:\n${Array.from({ length: 2000 }, (_, depth) => `${' '.repeat(depth)}-\n`).join('')}`,
+      '34:33: must be nested at most 32 deep, got more',
+    ),
+    row(
       'a key with a dot',
       withTop('a.b: 1'),
       `2:1: ["a.b"]: must be a known key, got "a.b"; known here: ${topKeys}`,

@@ -425,6 +425,13 @@ describe('reach', () => {
     );
   });
 
+  test("an address that can be no server's is told once", () => {
+    const wanted = text().replace('10.7.0.2', '127.0.0.1');
+    expect(() => parseConfig(wanted, { host, file: 'f' })).toThrow(
+      /^f:4:39: services\[0\]\.servers\[1\]\.address: must be a unicast address, .*$/,
+    );
+  });
+
   test('unless the file says that it is routed', () => {
     const { model, notes } = parseConfig(text(', routed: true'), { host });
     expect(model.services[0]?.servers.map(({ routed }) => routed)).toEqual([false, true]);
@@ -603,7 +610,9 @@ ipvs: { drop_entry: 1 }
   });
 
   test.each([
-    ['brackets without end', '['.repeat(20_000)],
+    ['ten million brackets without end', '['.repeat(10_000_000)],
+    ['a line of half a megabyte that is no YAML', `services: [a${' {x'.repeat(180_000)}`],
+    ['more than the parser may be given', '\n'.repeat(17 * 2 ** 20)],
     ['maps without end', '{a: '.repeat(2000)],
     ['nesting deeper than any configuration', `services: ${'['.repeat(60)}${']'.repeat(60)}`],
     [
