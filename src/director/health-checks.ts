@@ -16,7 +16,7 @@ export const healthChecks =
     createMonitor({
       onChange,
       ...(connectThrough !== undefined && { connectThrough }),
-      checkers: makeCheckers({ icmp: icmpSockets() }),
+      checkers: makeCheckers({ icmp: icmpSockets(), tell: (sentence) => log.warn(sentence) }),
       onNotice: ({ what, service, server, kind, text }) => {
         if (what === 'skipped') log.warn(`${kind} check of server ${server} of ${service}: ${text}`);
       },

@@ -52,6 +52,10 @@ export type Finish = (answer: Answer) => void;
 /** Asks questions of one kind. */
 export interface Checker<Q extends Question = Question> {
   ask(question: Q, target: Target, finish: Finish): Asking;
+  /** Where something is kept for a question: one more server is asked it again and again from now on. */
+  admit?(question: Q): void;
+  /** One server less is. */
+  dismiss?(question: Q): void;
   /** Of what outlives a single question: shared sockets, children that were killed. */
   close?(): Promise<void>;
 }

@@ -10,8 +10,14 @@ import { moduleChecker } from './module.js';
 import { tcpChecker } from './tcp.js';
 import { udpChecker } from './udp.js';
 
-/** `icmp` null: checks of that kind are skipped. */
-export function makeCheckers({ icmp }: { readonly icmp: IcmpTransport | null }): Checkers {
+export interface CheckerParts {
+  /** null: checks of that kind are skipped. */
+  readonly icmp: IcmpTransport | null;
+  /** What becomes of users' modules, in sentences for a log. */
+  readonly tell?: (sentence: string) => void;
+}
+
+export function makeCheckers({ icmp, tell }: CheckerParts): Checkers {
   return {
     tcp: tcpChecker,
     http: httpChecker,
@@ -21,6 +27,6 @@ export function makeCheckers({ icmp }: { readonly icmp: IcmpTransport | null }):
     icmp: icmpChecker(icmp),
     exec: execChecker(),
     agent: agentChecker,
-    module: moduleChecker(),
+    module: moduleChecker(tell),
   };
 }

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * module: a check in JavaScript, an ES module of the user's with `export default { check(target, signal) }`. It runs inside
- * the daemon: what it throws, returns or never answers is a bad answer and nothing worse, but a loop without end in it
- * stops everything. A changed file is taken up at the next check; a version that cannot be loaded is a bad answer.
+ * module: a check in JavaScript, an ES module of the user's with `export default { check(target, signal) }`, in a thread of
+ * its own. What it throws, returns or never answers is a bad answer and nothing worse. A changed file is taken up at the
+ * next check; a version that cannot be loaded is a bad answer.
  */
-import { stat } from 'node:fs/promises';
-import { pathToFileURL } from 'node:url';
-
-import { readTypeScript } from '../modules/typescript.js';
-import { bad, good, type Answer, type Checker, type QuestionOf } from './checker.js';
-import { codeOf } from './message.js';
+import { CheckModules } from '../modules/check-modules.js';
+import type { CheckLimits, Outcome } from '../modules/check-thread.js';
+import { bad, good, skipped, type Answer, type Checker, type QuestionOf } from './checker.js';
 
 /** What a module's `check` gets. */
 export interface CheckTarget {
@@ -39,57 +36,52 @@ export interface CustomCheck {
   check(target: CheckTarget, signal: AbortSignal): CheckReport | boolean | Promise<CheckReport | boolean>;
 }
 
-interface Loaded {
-  readonly mtimeMs: number;
-  readonly check: Promise<CustomCheck>;
-}
-
-/** `load` imports a file; the second argument tells versions of it apart. */
-export function moduleChecker(load: typeof importVersion = importVersion): Checker<QuestionOf<'module'>> {
-  const modules = new Map<string, Loaded>();
-
-  const current = async (file: string): Promise<CustomCheck> => {
-    const { mtimeMs } = await stat(file);
-    let known = modules.get(file);
-    if (known?.mtimeMs !== mtimeMs) {
-      known = { mtimeMs, check: load(file, String(mtimeMs)).then((loaded) => customCheckOf(loaded, file)) };
-      modules.set(file, known);
-    }
-    return known.check;
-  };
-
+/** `limits` of its threads, where they are not the usual ones. `tell` hears of threads that ended, in a sentence. */
+export function moduleChecker(
+  tell: (sentence: string) => void = () => undefined,
+  limits?: CheckLimits,
+): Checker<QuestionOf<'module'>> {
+  const modules = new CheckModules(tell, limits);
+  /** How many servers are asked by each file. */
+  const users = new Map<string, number>();
   return {
     ask({ file, options }, { address, port, source, service, server, timeoutMs }, finish) {
-      const abort = new AbortController();
-      let stage = 'the module is being loaded';
-      const run = async (): Promise<Answer> => {
-        const custom = await current(file);
-        stage = 'check() has not returned';
-        const target: CheckTarget = { address, port, source, service, server, timeoutMs, options };
-        return answerOf(await custom.check(target, abort.signal));
+      const target: CheckTarget = { address, port, source, service, server, timeoutMs, options };
+      const call = modules.call(file, target, (outcome) => finish(answerOf(outcome)));
+      return {
+        progress: () => 'check() has not returned',
+        stop: () => call.stop(),
+        // A server that nobody has come to ask is not to blame.
+        silence: () =>
+          call.hasBegun
+            ? undefined
+            : skipped(
+                'held_up',
+                `${file}: not begun within ${timeoutMs} ms: it is being loaded, or is held up by other checks`,
+              ),
       };
-      run().then(
-        (answer) => finish(answer),
-        (error: unknown) => finish(bad('module', complaint(error, file))),
-      );
-      return { progress: () => stage, stop: () => abort.abort() };
     },
+    admit({ file }) {
+      users.set(file, (users.get(file) ?? 0) + 1);
+    },
+    dismiss({ file }) {
+      const left = (users.get(file) ?? 1) - 1;
+      if (left > 0) users.set(file, left);
+      else {
+        users.delete(file);
+        modules.forget(file);
+      }
+    },
+    close: () => modules.close(),
   };
 }
 
-/** Node keeps every version it has imported; a file that changes every minute for months is a leak. */
-function importVersion(file: string, version: string): Promise<unknown> {
-  readTypeScript(file);
-  return import(`${pathToFileURL(file).href}?version=${version}`) as Promise<unknown>;
+function answerOf(outcome: Outcome): Answer {
+  if ('neverBegun' in outcome) return skipped('held_up', `the module's thread ${outcome.neverBegun}`);
+  return 'problem' in outcome ? bad('module', outcome.problem) : verdictOf(outcome.report);
 }
 
-function customCheckOf(loaded: unknown, file: string): CustomCheck {
-  const custom = isRecord(loaded) ? loaded['default'] : undefined;
-  if (isRecord(custom) && typeof custom['check'] === 'function') return custom as unknown as CustomCheck;
-  throw new Error(`${file}: must have a default export with a function check(target, signal)`);
-}
-
-function answerOf(report: unknown): Answer {
+function verdictOf(report: unknown): Answer {
   if (typeof report === 'boolean') return report ? good('good') : bad('declared', 'bad');
   if (!isRecord(report) || typeof report['good'] !== 'boolean') {
     return bad('module', 'check() must return true, false or { good, message?, weightPercent?, drain? }');
@@ -105,15 +97,6 @@ function answerOf(report: unknown): Answer {
     ...(percent === undefined ? {} : { weightPercent: percent }),
     ...(typeof drain === 'boolean' ? { drain } : {}),
   });
-}
-
-function complaint(error: unknown, file: string): string {
-  if (codeOf(error) === 'ENOENT') return `${file}: no such file`;
-  try {
-    return error instanceof Error ? `${error.name}: ${error.message}` : `threw ${String(error)}`;
-  } catch {
-    return 'threw something that cannot be shown';
-  }
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -65,7 +65,11 @@ class Monitor implements HealthMonitor {
   update(model: Model): void {
     if (this.#closing !== undefined) return;
     const { begun, ended, left, judged } = this.#roster.follow(model, this.#clock.wall());
-    for (const probe of ended) this.#end(probe);
+    for (const probe of begun) this.#checkerOf(probe).admit?.(probe.wanted.check.question);
+    for (const probe of ended) {
+      this.#end(probe);
+      this.#checkerOf(probe).dismiss?.(probe.wanted.check.question);
+    }
     for (const server of judged) this.#changed.add(server);
     for (const server of left) this.#changed.delete(server);
     this.#durations.keepOnly(new Set(model.services.map(({ name }) => name)));
@@ -148,12 +152,15 @@ class Monitor implements HealthMonitor {
     }
   }
 
+  #checkerOf({ wanted }: Probe): Checker {
+    return this.#parts.checkers[wanted.check.question.kind];
+  }
+
   #ask(probe: Probe, now: number): void {
     const { check } = probe.wanted;
     probe.startedAt = now;
     this.#running += 1;
-    const checker = this.#parts.checkers[check.question.kind] as Checker;
-    const [target, asker] = this.#prepare(probe, checker);
+    const [target, asker] = this.#prepare(probe, this.#checkerOf(probe));
     probe.running = attempt(asker, check.question, target, this.#clock, (result) =>
       this.#answered(probe, result),
     );

@@ -17,7 +17,7 @@ const ofServer = {
   content: 'the body, the reply or the record is not the expected one',
   declared: 'the agent or check() says so',
   program: 'the program could not be run, was ended by a signal, or wrote too much',
-  module: 'the module could not be loaded, threw, or returned something else',
+  module: 'the module could not be loaded, threw, returned something else, or ended its thread',
   other: 'anything else; the sentence has it',
 } as const;
 
@@ -28,6 +28,7 @@ const ofHost = {
   no_source: 'its source address is not here, or no port of it is left',
   slow_pattern: 'matching the pattern takes too long',
   busy: 'too many programs of checks are running',
+  held_up: 'the module was being loaded, or busy with other checks, and check() was not called',
   unsupported: 'this build cannot make such checks',
   no_way: 'there is no way through the VIP just now',
 } as const;

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A user's scheduler module in a thread of its own. What it can do wrong stays there: it cannot stop the daemon by never
- * returning, by eating all memory or by process.exit(), and a module that is loaded again is really loaded again, with
- * everything it imports, because a new thread has a new module cache. (It is no sandbox: it runs with the daemon's rights.)
+ * A user's scheduler module in a thread of its own.
  *
  * plan() is called from code that cannot wait for a promise, so the caller sleeps until the thread has answered, a second
  * at most. Packets move meanwhile: they are other threads' business.
  */
-import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
-import { pathToFileURL } from 'node:url';
+import { MessageChannel, receiveMessageOnPort, type MessagePort, type Worker } from 'node:worker_threads';
 
 import { VsnatError } from '../errors.js';
 import type { CustomScheduler, PlanContext, SchedulerServer, ServerLoad } from '../model/custom-scheduler.js';
 import { PlanFailure, type PlanFailureReason } from '../model/plan-failure.js';
 import type { Plan } from '../model/plan.js';
-import { needsTypeScript, typeScriptHooks } from './typescript.js';
+import { openThread, said } from './module-thread.js';
 
 /** How long a scheduler module may take. */
 export interface ThreadLimits {
@@ -26,12 +23,6 @@ export interface ThreadLimits {
 
 export const defaultLimits: ThreadLimits = { importMs: 5000, planMs: 1000 };
 
-/** What an import may take longer where the package typescript has to be loaded first: a slow disk and ten megabytes. */
-const compilerMs = 25_000;
-
-/** Of the thread's heap: a table for a thousand servers is a few of them. */
-const mostMegabytes = 256;
-
 /** Of what a scheduler remembers: it is the daemon that keeps it, so a module that never forgets must not fill the daemon. */
 const mostRemembered = 2 ** 20;
 
@@ -42,7 +33,6 @@ interface Description {
   readonly options: unknown;
 }
 
-type Opened = { readonly description: Description } | { readonly problem: string };
 type Answer =
   | { readonly plan: Plan; readonly memory: Map<string, unknown> }
   | { readonly problem: string; readonly reason: PlanFailureReason };
@@ -52,14 +42,8 @@ type Answer =
  * the port.
  */
 const threadCode = `
-const { parentPort, workerData } = require('node:worker_threads');
 const { serialize } = require('node:v8');
-const { url, port, flag, hooks } = workerData;
-if (hooks !== null) require('node:module').register(hooks);
-const said = (error) => {
-  try { return error instanceof Error ? error.name + ': ' + error.message : 'threw ' + String(error); }
-  catch { return 'threw something that cannot be told'; }
-};
+const flag = shared;
 import(url).then(({ default: scheduler }) => {
   if (scheduler === null || typeof scheduler !== 'object')
     return { problem: 'must have a default export with name and plan, got ' + (scheduler === undefined ? 'none' : typeof scheduler) };
@@ -115,27 +99,16 @@ export class SchedulerThread {
   static async open(file: string, limits: ThreadLimits = defaultLimits): Promise<SchedulerThread> {
     const { port1, port2 } = new MessageChannel();
     const flag = new Int32Array(new SharedArrayBuffer(4));
-    const hooks = needsTypeScript(file) ? typeScriptHooks : null;
-    const worker = new Worker(threadCode, {
-      eval: true,
-      workerData: {
-        url: pathToFileURL(file).href,
-        port: port2,
-        flag,
-        hooks,
-      },
-      transferList: [port2],
-      resourceLimits: { maxOldGenerationSizeMb: mostMegabytes },
-    });
+    let worker: Worker | undefined;
     try {
-      const opened = await firstAnswer(worker, limits.importMs + (hooks === null ? 0 : compilerMs));
-      if ('problem' in opened) throw refused(opened.problem);
-      worker.unref(); // after the answer: it must keep the process awake until then
+      const parts = { port: port2, shared: flag };
+      const opened = await openThread<Description>(file, threadCode, parts, limits.importMs, refused);
+      ({ worker } = opened);
       port1.unref();
       return new SchedulerThread(worker, port1, flag, opened.description, limits);
     } catch (error) {
       port1.close();
-      void worker.terminate();
+      void worker?.terminate();
       throw error;
     }
   }
@@ -171,24 +144,6 @@ export class SchedulerThread {
   }
 }
 
-function firstAnswer(worker: Worker, importMs: number): Promise<Opened> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(
-      () => resolve({ problem: `cannot be imported: it did not finish within ${importMs} ms` }),
-      importMs,
-    );
-    const settle = (opened: Opened): void => {
-      clearTimeout(timer);
-      resolve(opened);
-    };
-    worker.once('message', settle);
-    worker.once('error', (error: unknown) => settle({ problem: `cannot be imported: ${said(error)}` }));
-    worker.once('exit', (code) =>
-      settle({ problem: `ended the thread it was imported in, with code ${code}` }),
-    );
-  });
-}
-
 /** 31 are what fits a listing; the kernel's names have 15 at most. */
 const namePattern = /^[a-z][a-z0-9_-]{0,30}$/;
 const shortestPauseMs = 100;
@@ -215,5 +170,3 @@ function schedulerOf(
 }
 
 const refused = (problem: string): VsnatError => new VsnatError('VSNAT_CONFIG_INVALID', problem);
-
-const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -3,7 +3,6 @@
  * Modules of users in TypeScript. Node reads them itself from 22.18 on; for an older one they are stripped of their types by the
  * package `typescript`, where the user has it: beside the module, or anywhere Node finds it from there.
  */
-import { register } from 'node:module';
 
 /** Whether this Node has to be helped with the file. */
 export const needsTypeScript = (file: string): boolean =>
@@ -28,12 +27,3 @@ export async function load(url, context, next) {
 
 /** What register() takes in the thread that imports the file; as text, so that it is the same from src/ and dist/. */
 export const typeScriptHooks = `data:text/javascript,${encodeURIComponent(hooks)}`;
-
-let isReading = false;
-
-/** Has the thread that calls this read TypeScript from now on, if the file needs that. */
-export function readTypeScript(file: string): void {
-  if (isReading || !needsTypeScript(file)) return;
-  register(typeScriptHooks);
-  isReading = true;
-}

@@ -64,6 +64,15 @@ describe('the monitor', () => {
     expect(monitor.state('web', '10.2.1.99:8080')).toBeUndefined();
   });
 
+  it('tells its checkers how many servers are asked, at each reload', () => {
+    const { checker, monitor } = setUp();
+    const counts = ['a b', 'a b', 'a c d', ''].map((servers) => {
+      monitor.update(modelWith(checked(servers)));
+      return checker.admitted;
+    });
+    expect(counts).toEqual([2, 2, 3, 0]);
+  });
+
   it('says all changes of one turn at once, and each only once', () => {
     const { clock, changes, monitor } = setUp();
     monitor.update(modelWith(checked('a b c d')));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Each name of a failure is given to something that happens, most of it for real, and the documents say so. */
-import { fail } from 'node:assert';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
@@ -26,6 +28,17 @@ const answering = async (response: string): Promise<number> =>
 const overHttp = async (response: string, more: Partial<QuestionOf<'http'>> = {}, timeoutMs = 2000) =>
   ask(httpChecker, http(more), target(await answering(response), { timeoutMs }));
 const run = (...command: string[]) => ask(execChecker(), { kind: 'exec', command }, target(8080));
+const runModule = async (source: string, timeoutMs = 10_000) => {
+  const file = join(mkdtempSync(join(tmpdir(), 'vsnat-reason-')), 'check.mjs');
+  writeFileSync(file, source);
+  const checker = moduleChecker();
+  try {
+    return await ask(checker, { kind: 'module', file, options: {} }, target(8080, { timeoutMs }));
+  } finally {
+    void checker.close?.();
+    rmSync(dirname(file), { recursive: true });
+  }
+};
 const systemError = (code: string): Answer => failure(Object.assign(new Error(code), { code }));
 const tls = { serverName: null, verify: true, ca: null, certificate: null, key: null };
 
@@ -52,12 +65,7 @@ const given: Readonly<Record<FailureReason, () => Answer | Promise<Answer>>> = {
   content: () => overHttp(page, { body: 'alive' }),
   declared: () => readAgentLine(Buffer.from('down # for repair')),
   program: () => run('/nonexistent'),
-  module: () =>
-    ask(
-      moduleChecker(() => Promise.resolve({ default: { check: () => fail('no') } })),
-      { kind: 'module', file: import.meta.filename, options: {} },
-      target(8080),
-    ),
+  module: () => runModule('export default { check() { throw new Error("no"); } }'),
   other: () => overHttp(page, { body: '(' }),
   no_resources: () => systemError('EMFILE'),
   not_permitted: () => systemError('EPERM'),
@@ -68,6 +76,7 @@ const given: Readonly<Record<FailureReason, () => Answer | Promise<Answer>>> = {
     return ask(udpChecker, question, target(peer.port));
   },
   busy: () => failure(new CannotAsk('busy', '64 programs of checks are running')),
+  held_up: () => runModule('await new Promise((done) => setTimeout(done, 60_000))', 50),
   unsupported: () => ask(icmpChecker(null), { kind: 'icmp' }, target(0)),
   no_way: () => failure(new CannotAsk('no_way', 'there is no way through the VIP just now')),
 };

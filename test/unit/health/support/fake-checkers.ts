@@ -22,6 +22,8 @@ export class FakeChecker implements Checker {
   mostRunning = 0;
   stopped = 0;
   closed = 0;
+  /** Servers that are asked again and again. */
+  admitted = 0;
   /** undefined: no answer ever. */
   answer: (target: Target) => Answer | undefined = () => good('fine');
   takesMs = 1;
@@ -46,6 +48,14 @@ export class FakeChecker implements Checker {
         this.stopped += 1;
       },
     };
+  }
+
+  admit(): void {
+    this.admitted += 1;
+  }
+
+  dismiss(): void {
+    this.admitted -= 1;
   }
 
   close(): Promise<void> {
