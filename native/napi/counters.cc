@@ -59,16 +59,17 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
 /** Connections of health checks through a VIP, which are in no server's numbers. */
 Napi::Object encode_checks(Napi::Env env, engine::Engine& engine) {
   const uint32_t slot = engine.limits().check_slot();
-  const auto of = [&](Counter nat::ServerTally::*which) {
-    uint64_t all = 0;
-    for (size_t q = 0; q < engine.queue_count(); ++q)
-      all += (engine.lane(q).tally.server(slot).*which).read();
-    return number(env, all);
-  };
+  uint64_t connections = 0, in_packets = 0, out_packets = 0;
+  for (size_t q = 0; q < engine.queue_count(); ++q) {
+    const nat::Tally& tally = engine.lane(q).tally;
+    connections += tally.connections(slot).read();
+    in_packets += tally.server(slot).in_packets.read();
+    out_packets += tally.server(slot).out_packets.read();
+  }
   Napi::Object out = Napi::Object::New(env);
-  out.Set("connections", of(&nat::ServerTally::connections));
-  out.Set("inPackets", of(&nat::ServerTally::in_packets));
-  out.Set("outPackets", of(&nat::ServerTally::out_packets));
+  out.Set("connections", number(env, connections));
+  out.Set("inPackets", number(env, in_packets));
+  out.Set("outPackets", number(env, out_packets));
   out.Set("flows", number(env, engine.load(slot).total()));
   return out;
 }
@@ -158,7 +159,7 @@ void append_server(Rows& rows, Rows* signals, engine::Engine& engine, uint32_t s
       double(load.inactive.load(std::memory_order_relaxed)),
       persistent,
       double(load.overloaded.load(std::memory_order_relaxed)),
-      of(&Tally::connections),
+      sum(engine, [&](const nat::Tally& t) -> const Counter& { return t.connections(slot); }),
       in_packets,
       of(&Tally::in_bytes),
       out_packets,

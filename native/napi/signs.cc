@@ -20,8 +20,8 @@ uint64_t samples(const nat::Histogram& histogram) {
 struct Signs {
   uint64_t connections = 0, answers = 0, repeated = 0, refused = 0, resets = 0, unreachable = 0;
 
-  void add(const nat::ServerTally& tally, const nat::ServerSignals& signals) {
-    connections += tally.connections.read();
+  void add(const Counter& given, const nat::ServerSignals& signals) {
+    connections += given.read();
     answers += samples(signals.handshake) + signals.handshakes_ambiguous.read();
     answers += samples(signals.first_byte) + signals.first_bytes_ambiguous.read();
     repeated += signals.syn_repeated.read();
@@ -51,7 +51,7 @@ Napi::Value read_signs(Napi::Env env, engine::Engine& engine, Napi::Uint32Array 
     Signs signs;
     for (size_t q = 0; q < engine.queue_count(); ++q) {
       const nat::Tally& tally = engine.lane(q).tally;
-      signs.add(tally.server(slot), tally.signals(slot));
+      signs.add(tally.connections(slot), tally.signals(slot));
     }
     const std::array<double, kSignColumns> row = {
         double(i),

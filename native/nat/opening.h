@@ -38,7 +38,7 @@ flow::Flow<Addr>* make_flow(Context& c, const service::Listener& at, const servi
   flow->parent = parent;
   flow->queue = c.core.queue;
   c.core.loads[server.slot].bound(server.upper_threshold);
-  c.core.tally.server(server.slot).connections.add(1);
+  c.core.tally.connections(server.slot).add(1);
   return flow;
 }
 
@@ -56,7 +56,7 @@ inline void count_once(Core& core, const service::Listener& at, const service::S
   service::ServerLoad& load = core.loads[server.slot];
   load.bound(server.upper_threshold);
   load.unbound(false, server.upper_threshold, server.lower_threshold);
-  core.tally.server(server.slot).connections.add(1);
+  core.tally.connections(server.slot).add(1);
   core.tally.service(at.service->slot).connections.add(1);
 }
 

@@ -2,9 +2,10 @@
 //
 // What one worker counts per service and per real server. Single writer; the control thread sums the workers.
 //
-// A server's numbers are in two places: those every packet changes share a cache line, the signals that few packets
-// give lie elsewhere. Slots are many more than servers, so their memory is only promised: a page comes into being when
-// one of its slots first counts something.
+// A server's numbers are in three places. Those every packet changes are half a cache line and nothing else, since with
+// many services they are what a packet of a known flow waits for (docs/decisions/0009-prefetching-in-groups.md); its
+// connections, and the signals that few packets give, lie elsewhere. Slots are many more than servers, so their memory is
+// only promised: a page comes into being when one of its slots first counts something.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +19,10 @@
 
 namespace vsnat::nat {
 
-struct alignas(64) ServerTally {
-  Counter connections, in_packets, in_bytes, out_packets, out_bytes;
+struct alignas(32) ServerTally {
+  Counter in_packets, in_bytes, out_packets, out_bytes;
 };
+static_assert(sizeof(ServerTally) == 32);
 
 struct ServiceTally {
   Counter connections, schedule_failures;
@@ -49,11 +51,15 @@ class Tally {
  public:
   Tally(uint32_t server_slots, uint32_t service_slots)
       : servers_(server_slots, "the servers' counters"),
+        connections_(server_slots, "the servers' connections"),
         signals_(server_slots, "the servers' signals"),
         services_(std::make_unique<ServiceTally[]>(service_slots)) {}
 
   ServerTally& server(uint32_t slot) { return servers_[slot]; }
   const ServerTally& server(uint32_t slot) const { return servers_[slot]; }
+  /** How many connections a server was given. */
+  Counter& connections(uint32_t slot) { return connections_[slot]; }
+  const Counter& connections(uint32_t slot) const { return connections_[slot]; }
   ServerSignals& signals(uint32_t slot) { return signals_[slot]; }
   const ServerSignals& signals(uint32_t slot) const { return signals_[slot]; }
   ServiceTally& service(uint32_t slot) { return services_[slot]; }
@@ -73,6 +79,7 @@ class Tally {
 
  private:
   Slots<ServerTally> servers_;
+  Slots<Counter> connections_;
   Slots<ServerSignals> signals_;
   std::unique_ptr<ServiceTally[]> services_;
 };

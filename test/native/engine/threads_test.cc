@@ -130,7 +130,7 @@ void books_agree(engine::IoChoice io) {
   for (size_t q = 0; q < kQueues; ++q) {
     engine::Lane& lane = w.engine->lane(q);
     CHECK_EQ(accounted(lane.counters), lane.counters.rx_packets.read());
-    for (uint32_t slot = 0; slot < 3; ++slot) connections += lane.tally.server(slot).connections.read();
+    for (uint32_t slot = 0; slot < 3; ++slot) connections += lane.tally.connections(slot).read();
   }
   uint64_t load = 0;
   for (uint32_t slot = 0; slot < 3; ++slot) load += w.engine->load(slot).total();

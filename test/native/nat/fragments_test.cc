@@ -396,7 +396,7 @@ TEST("an INIT in pieces opens one association, when its last piece is there") {
   if (!CHECK_EQ(last.released.size(), size_t{3})) return;
   for (const Result& piece : last.released) CHECK(piece.forwarded());
   CHECK_EQ(lab.flows(), uint64_t{1});
-  CHECK_EQ(lab.tally.server(12).connections.read(), uint64_t{1});
+  CHECK_EQ(lab.tally.connections(12).read(), uint64_t{1});
   CHECK_EQ(lab.state(4, kSctp), std::string("INIT1"));
 }
 

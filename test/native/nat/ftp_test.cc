@@ -435,11 +435,11 @@ TEST("the load of data connections is their server's, but they are no connection
   FtpLab ftp;
   ftp.open();
   const uint32_t slot = uint32_t(ftp.server);
-  const uint64_t scheduled = ftp.lab.tally.server(slot).connections.read();
+  const uint64_t scheduled = ftp.lab.tally.connections(slot).read();
   ftp.ask(eprt(4, 50000));
   CHECK(ftp.lab.send(tcp(4).from(ftp.real(8079)).to(ftp.client(50000)).flags(kSyn)).forwarded());
   CHECK_EQ(ftp.lab.active(slot) + ftp.lab.inactive(slot), 2u);
-  CHECK_EQ(ftp.lab.tally.server(slot).connections.read(), scheduled);
+  CHECK_EQ(ftp.lab.tally.connections(slot).read(), scheduled);
 }
 
 TEST("a reset in the client's numbers is believed after text has grown") {

@@ -81,10 +81,10 @@ TEST("it counts under a slot of its own, and the clients' turns go on as if it h
     }
     CHECK_EQ(Handshake::open(lab, f, {client_endpoint(f).address, 1002}, virtual_endpoint(f)), 1);
     for (uint32_t n = 0; n < 3; ++n)
-      CHECK_EQ(lab.tally.server(CheckLab::web_slot(f, n)).connections.read(), uint64_t{n < 2});
+      CHECK_EQ(lab.tally.connections(CheckLab::web_slot(f, n)).read(), uint64_t{n < 2});
     CHECK_EQ(lab.tally.service(f == 4 ? 0 : 4).connections.read(), uint64_t{2});
     CHECK_EQ(lab.active(CheckLab::web_slot(f, 2)) + lab.inactive(CheckLab::web_slot(f, 2)), 0u);
-    CHECK_EQ(lab.tally.server(check_slot).connections.read(), uint64_t{4});
+    CHECK_EQ(lab.tally.connections(check_slot).read(), uint64_t{4});
     CHECK_EQ(lab.active(check_slot) + lab.inactive(check_slot), 4u);
     CHECK_EQ(lab.tally.signals(CheckLab::web_slot(f, 2)).syn_repeated.read(), uint64_t{0});
   }

@@ -261,7 +261,7 @@ TEST("a client port used again while its connection keeps its place is not measu
   }
   CHECK_EQ(samples(s.signals().handshake), uint64_t{1});
   CHECK_EQ(s.signals().resets.read(), uint64_t{3});
-  CHECK_EQ(s.lab.tally.server(0).connections.read(), uint64_t{1});
+  CHECK_EQ(s.lab.tally.connections(0).read(), uint64_t{1});
 }
 
 TEST("a connection taken up in the middle is not measured, but its retransmissions are") {

@@ -247,7 +247,7 @@ void NatLab::check_books() {
     uint64_t handshakes = signals.handshakes_ambiguous.read() + signals.handshakes_refused.read() +
                           signals.syn_unanswered.read();
     for (const Counter& count : signals.handshake.counts) handshakes += count.read();
-    CHECK(handshakes <= tally.server(slot).connections.read());
+    CHECK(handshakes <= tally.connections(slot).read());
   }
   CHECK_EQ(for_servers, forwarded);  // each belongs to one server, or to a check
   uint64_t remembered = 0;

@@ -34,7 +34,7 @@ TEST(
     }
     CHECK_EQ(lab.flows(), uint64_t{0});
     const uint32_t base = f == 4 ? 4 : 20;
-    CHECK_EQ(lab.tally.server(base).connections.read(), uint64_t{3});
+    CHECK_EQ(lab.tally.connections(base).read(), uint64_t{3});
     CHECK_EQ(lab.tally.server(base).in_packets.read(), uint64_t{3});
     CHECK_EQ(lab.tally.service(f == 4 ? 1 : 5).connections.read(), uint64_t{7});
     CHECK_EQ(lab.inactive(base), 0u);

@@ -54,7 +54,7 @@ TEST("a client's connections all go to the server of its first, other clients' i
     const uint32_t base = f == 4 ? 0 : 16;
     CHECK_EQ(lab.persistent(base), 1u);
     CHECK_EQ(lab.template_of(base), std::string("NONE 360 10"));
-    CHECK_EQ(lab.tally.server(base).connections.read(), uint64_t{10});
+    CHECK_EQ(lab.tally.connections(base).read(), uint64_t{10});
     CHECK_EQ(lab.tally.service(f == 4 ? 0 : 4).connections.read(), uint64_t{21});
   }
 }
@@ -237,7 +237,7 @@ TEST(
     CHECK(lab.send(tcp(f).flags(kSyn).seq(77'000)).forwarded());
     CHECK_EQ(lab.state(f), std::string("SYN_RECV"));
     CHECK_EQ(lab.flows(), uint64_t{1});
-    CHECK_EQ(lab.tally.server(f == 4 ? 0 : 16).connections.read(), uint64_t{1});
+    CHECK_EQ(lab.tally.connections(f == 4 ? 0 : 16).read(), uint64_t{1});
     lab.send(from_server(f, kSyn | kAck).seq(88'000).ack(77'001));
     lab.send(tcp(f).flags(kAck).seq(77'001).ack(88'001));
     lab.send(tcp(f).flags(kRst).seq(kC));  // of the connection before

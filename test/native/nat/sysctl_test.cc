@@ -204,7 +204,7 @@ TEST("with schedule_icmp an error about an unknown connection makes one, for thr
       CHECK(inner.source == (is_tcp ? web_server(family, server) : dns_server(family, server)).address);
       const uint32_t slot = (family == 4 ? 0u : 16u) + (is_tcp ? 0 : 4);
       CHECK_EQ(lab.inactive(slot), 1u);
-      CHECK_EQ(lab.tally.server(slot).connections.read(), uint64_t{1});
+      CHECK_EQ(lab.tally.connections(slot).read(), uint64_t{1});
 
       lab.advance_seconds(2);
       lab.expire();
