@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The daemon's log, on stderr: JSON for machines, or one line of text per event for people. Written synchronously, so
- * that the last line before an end is there, and never from the packet path.
+ * The daemon's log, on stderr: JSON for machines, or one line of text per event for people. Never written from the packet path.
  */
 import { pino, type DestinationStream, type Logger } from 'pino';
 
 import type { Model } from '../model/index.js';
 import { printable } from './io.js';
+import { LogSink } from './log-sink.js';
 
 export type { Logger };
 
 export function createLogger(
   { level, format }: Model['log'],
-  sink: DestinationStream = pino.destination({ dest: 2, sync: true }),
+  sink: DestinationStream = new LogSink(),
 ): Logger {
   const stream = format === 'json' ? sink : { write: (line: string) => sink.write(textLine(line)) };
-  return pino(
+  const log = pino(
     {
       level,
       base: null,
@@ -24,6 +24,13 @@ export function createLogger(
     },
     stream,
   );
+  if (sink instanceof LogSink) {
+    sink.onRecovered = (lost) => log.warn({ lost }, 'lines of this log are missing: stderr did not take them');
+    process.once('exit', () => {
+      sink.flush();
+    });
+  }
+  return log;
 }
 
 /** pino's JSON as "2026-11-22T16:00:01.123Z info  ready device=vsnat0 queues=2". */
