@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Explanations of packets that begin nothing: a real server's replies, and what no service listens for. */
+/** Explanations of packets that begin nothing: what no router forwards, a real server's replies, and what no service listens for. */
 import type { FlowRow } from '../dataplane/dataplane.js';
-import { formatEndpoint, type IpAddress } from '../model/index.js';
+import { VsnatError } from '../errors.js';
+import { familyOf, formatEndpoint, scopeOf, type IpAddress } from '../model/index.js';
 import {
   nameOf,
   type Ends,
@@ -10,6 +11,30 @@ import {
   type Situation,
   type Tuple,
 } from './explain.js';
+
+/** What the dataplane looks at first: addresses that are not one host's, and a packet that says it comes from where it goes. */
+export function unforwardable({ client, to }: Tuple, ends: Ends): Explanation | undefined {
+  if (familyOf(client.address) !== familyOf(to.address))
+    throw new VsnatError(
+      'VSNAT_USAGE',
+      `explain: the two addresses must be of one family, got ${client.address} and ${to.address}`,
+    );
+  const martian = [client.address, to.address].find(isMartian);
+  if (martian !== undefined)
+    return ends({
+      reason: 'martian',
+      steps: [`${martian} is no address that a packet may come from or go to here`],
+    });
+  if (client.address !== to.address) return undefined;
+  return ends({ reason: 'land', steps: ['it says that it comes from the address it goes to'] });
+}
+
+/** RFC 1812 section 5.3.7. Link-local is forwarded in IPv4, as the kernel does, and 240.0.0.0/4 is not. */
+function isMartian(address: IpAddress): boolean {
+  if (familyOf(address) === 'ipv6') return scopeOf(address) !== 'unicast';
+  const first = Number.parseInt(address, 10);
+  return first === 0 || first === 127 || first >= 224;
+}
 
 /** Whether the packet is one of the server's to the client of this connection. */
 export const isRepliedTo = ({ protocol, client: from, to }: Tuple, row: FlowRow): boolean =>

@@ -6,7 +6,7 @@
  */
 import type { FlowRow, ListenSpec, ServerSpec, ServiceSpec } from '../dataplane/dataplane.js';
 import { addressBytes, formatAddress, formatEndpoint, type IpAddress, type Listen } from '../model/index.js';
-import { isRepliedTo, isVip, nobodys, replied } from './explain-others.js';
+import { isRepliedTo, isVip, nobodys, replied, unforwardable } from './explain-others.js';
 import { explainPick, type Loads } from './explain-pick.js';
 
 /** The first packet of a connection: for TCP a SYN. */
@@ -88,6 +88,8 @@ export function explain(tuple: Tuple, situation: Situation): Explanation {
         : [`vsnat_packets_dropped_total{reason="${end.reason}"}`],
     ...end,
   });
+  const refused = unforwardable(tuple, ends);
+  if (refused !== undefined) return refused;
   if (isVip(client.address, situation.services))
     return ends({
       reason: 'vip_loop',

@@ -137,6 +137,34 @@ describe('an explanation', () => {
       { verdict: 'forwarded' },
       'forwarded',
     ],
+    ...['0.0.0.7', '127.0.0.1', '224.0.0.5', '240.0.0.1', '255.255.255.255'].map(
+      (client): [string, Tuple, Partial<Explanation>, string] => [
+        `a client ${client}`,
+        tuple(`${client}:1024`, '10.9.0.1:80'),
+        { verdict: 'dropped', reason: 'martian' },
+        'dropped',
+      ],
+    ),
+    ...['::', '::1', 'fe80::1', 'ff02::1', '::ffff:192.0.2.7'].map(
+      (client): [string, Tuple, Partial<Explanation>, string] => [
+        `a client ${client}`,
+        tuple(`[${client}]:1024`, '[fd00:9::1]:53', 'udp'),
+        { verdict: 'dropped', reason: 'martian' },
+        'dropped',
+      ],
+    ),
+    [
+      'an IPv4 client with a link-local address',
+      tuple('169.254.0.7:1024', '10.9.0.1:80'),
+      { verdict: 'forwarded' },
+      'forwarded',
+    ],
+    [
+      'a packet from where it goes',
+      tuple('10.9.0.1:1024', '10.9.0.1:80'),
+      { verdict: 'dropped', reason: 'land' },
+      'dropped',
+    ],
   ])('of %s agrees with the dataplane', async (_, of, expected, verdict) => {
     const director = Director.memory(config('rr'));
     const said = await director.explain(of);
@@ -145,6 +173,14 @@ describe('an explanation', () => {
     expect(done.verdict).toBe(verdict);
     if (said.server !== null) expect(done.server).toBe(said.server);
     if (said.reason !== null) expect(dropped(director, said.reason)).toBe(1);
+    await director.close();
+  });
+
+  it('is not given of a packet of two families', async () => {
+    const director = Director.memory(config('rr'));
+    await expect(director.explain(tuple('[2001:db8::7]:1024', '10.9.0.1:80'))).rejects.toThrow(
+      'explain: the two addresses must be of one family, got 2001:db8::7 and 10.9.0.1',
+    );
     await director.close();
   });
 
