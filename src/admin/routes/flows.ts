@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Type } from '@sinclair/typebox';
 
+import { refuseUnknown } from '../flow-names.js';
 import { defaultRows, flowFilters, maxRows, walkFlows, type FlowFilter } from '../flow-query.js';
 import { route } from '../route.js';
 import { count, oneOf, orNull, port, text } from '../schemas/words.js';
@@ -57,6 +58,9 @@ export const flowsRoute = route({
   answer: Type.Object({ rows: Type.Array(row), next: orNull(count) }),
   handle: ({ actions, query: { cursor = 0, limit = defaultRows, ...filters } }) => {
     const able = actions();
-    return { body: walkFlows({ cursor, limit, filters }, (from, most) => able.connections(from, most)) };
+    const query = { cursor, limit, filters };
+    const body = walkFlows(query, (from, most) => able.connections(from, most));
+    refuseUnknown(query, body, () => able.services());
+    return { body };
   },
 });

@@ -285,6 +285,34 @@ describe('commands to a daemon', () => {
     expect(all.rows).toHaveLength(2);
   });
 
+  it.each([
+    [['--service', 'wbe'], 'service: must be one of web, got "wbe"'],
+    [['--service', 'web', '--server', '10.2.1.9'], 'server: must be one of 10.2.1.2:8080, got "10.2.1.9"'],
+    [['--server', '10.2.1.2:80'], 'server: must be one of 10.2.1.2:8080, got "10.2.1.2:80"'],
+    [['--server', 'ten'], 'server: must be an address, or address:port ([v6]:port), got "ten"'],
+  ])('flows %j is refused, since nothing is called so', async (words, sentence) => {
+    machine.dataplane.rows = [{ ...row(40_000), serviceSlot: 0, serverSlot: 0 }];
+    const { code, out, err } = await ask('flows', ...words);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(sentence);
+    expect((await ask('flows', ...words, '--follow')).code).toBe(2);
+  });
+
+  it('flows of what is there and has no connections are none', async () => {
+    machine.dataplane.rows = [];
+    for (const words of [
+      ['--service', 'web'],
+      ['--server', '10.2.1.2'],
+      ['--server', '10.2.1.2:8080'],
+    ])
+      expect(await ask('flows', ...words)).toMatchObject({ code: 0, err: '' });
+  });
+
+  it('flows to a server that has left its service are shown', async () => {
+    machine.dataplane.rows = [{ ...row(40_000), realAddress: '10.2.1.9', serviceSlot: 0, serverSlot: 0 }];
+    expect((await ask('flows', '--server', '10.2.1.9')).out).toContain('10.2.1.9:8080');
+  });
+
   it('reload prints each change, and the mistakes of a bad file with exit 3', async () => {
     machine.text = webConfig(4);
     expect(await ask('reload')).toMatchObject({ code: 0, out: '~ server web 10.2.1.2:8080 weight 1 -> 4\n' });
