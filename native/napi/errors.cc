@@ -43,6 +43,8 @@ void throw_system_error(Napi::Env env, const SysError& error) {
     mend =
         "; the device exists already: stop the process that has it, remove it if nobody has it "
         "(ip tuntap del dev NAME mode tun multi_queue), or choose another tun.name";
+  } else if (error.error == ENOMEM && error.operation.starts_with("mmap of")) {
+    mend = "; lower flows.capacity, or let the process have more memory (ulimit -v, LimitAS=)";
   }
   Napi::Error thrown = Napi::Error::New(env, error.operation + ": " + std::strerror(error.error) + mend);
   thrown.Set("code", Napi::String::New(env, code));

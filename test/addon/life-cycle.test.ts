@@ -11,6 +11,25 @@ import { runChild } from './support.js';
 const fine = { code: 0, signal: null };
 
 describe('the addon', () => {
+  it('says how to mend it when there is no memory for the flows', async () => {
+    const result = await runChild(`
+      const { execFileSync } = require('node:child_process');
+      const { readFileSync } = require('node:fs');
+      const kib = Number(/^VmSize:\\s*(\\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+      execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + (kib * 1024 + 2 ** 30)]);
+      try {
+        new addon.Engine({ ...memoryOptions, flowCapacity: 64 * 2 ** 20 });
+      } catch (error) {
+        console.log(error.code, error.message);
+      }`);
+    expect(result).toEqual({
+      ...fine,
+      output:
+        'VSNAT_DATAPLANE mmap of the IPv4 flow table: Cannot allocate memory; ' +
+        'lower flows.capacity, or let the process have more memory (ulimit -v, LimitAS=)\n',
+    });
+  });
+
   it('loads twice in one process', async () => {
     const result = await runChild(`
       delete require.cache[addonFile];
