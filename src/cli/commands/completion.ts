@@ -67,7 +67,7 @@ const byPlace: Readonly<Record<string, Expected>> = {
 
 function optionWords({ long, short, flags, description }: Option): OptionWords {
   const name = long ?? flags;
-  const takesValue = /[<[]/.test(flags);
+  const takesValue = flags.includes('<'); // [interval] may be left out: what follows is completed as if it were
   const expected = byOption[name] ?? (/<file>/.test(flags) ? 'file' : 'anything');
   return {
     long: name,

@@ -94,6 +94,8 @@ describe('completion', () => {
     ['vsnat weight web 10.2.1.2:8080 ', ['file']],
     ['vsnat events --kind he', ['health']],
     ['vsnat flows --service d', ['dns']],
+    ['vsnat flows --follow --service d', ['dns']],
+    ['vsnat events -f --kind he', ['health']],
     ['vsnat capture --server 10.2.1.3:80', ['8080']],
     ['vsnat capture -w vsnat.z', ['vsnat.zsh']],
     ['vsnat check vsnat.f', ['vsnat.fish']],
@@ -108,6 +110,7 @@ describe('completion', () => {
     ['vsnat dra', ['drain']],
     ['vsnat flows --service d', ['dns']],
     ['vsnat events --kind he', ['health']],
+    ['vsnat flows --follow --serv', ['--server', '--service']],
     ['vsnat completion z', ['zsh']],
   ])('fish offers behind %j', (line, offered) => {
     expect(inFish(line)).toEqual(offered);
