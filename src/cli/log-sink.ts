@@ -34,7 +34,8 @@ export class LogSink {
 
   write(line: string): void {
     const bytes = Buffer.from(line);
-    if (this.#waitingBytes + bytes.length > mostWaiting) {
+    // One line alone may be longer: what a reload of all servers has changed is megabytes.
+    if (this.#waiting.length > 0 && this.#waitingBytes + bytes.length > mostWaiting) {
       this.#lost += 1;
       return;
     }

@@ -63,6 +63,17 @@ describe('the log', () => {
     expect([pipe.taken.length, told]).toEqual([256 * 1024, [44]]);
   });
 
+  it('takes a line that is longer than what may wait', () => {
+    const pipe = new Pipe(1e9);
+    const line = `${'x'.repeat(5e6)}\n`;
+    pipe.sink.write(line);
+    pipe.room = 10;
+    pipe.sink.write(line);
+    pipe.sink.write('lost\n');
+    pipe.again(1e9);
+    expect(pipe.taken.length).toBe(2 * line.length);
+  });
+
   it('survives a full disk, and goes on when there is space', () => {
     const pipe = new Pipe(0);
     const told: number[] = [];
