@@ -17,7 +17,7 @@ import type { MemoryWatch } from '../director/defence.js';
 import { describeEgress } from '../director/egress.js';
 import type { MakeMonitor } from '../director/caretaker.js';
 import { Director, tunOptions, type HostPlumbing } from '../director/director.js';
-import { Reloader, type ReloadOutcome } from '../director/reload.js';
+import { firstMistakes, Reloader, type ReloadOutcome } from '../director/reload.js';
 import { VsnatError } from '../errors.js';
 import { realClock } from '../health/clock.js';
 import { openMetrics } from '../metrics/server.js';
@@ -289,13 +289,13 @@ function logOutcome(log: Logger, director: Director, outcome: ReloadOutcome, by:
     log.info(outcome.error.message);
   } else if ('error' in outcome) {
     log.error(
-      { by, problems: outcome.error.message.split('\n') },
+      { by, problems: firstMistakes(outcome.error.message, 1000).split('\n') },
       `reload ${outcome.result}; the old configuration runs on`,
     );
     const detail = { by, result: outcome.result };
     director.events.record({
       kind: 'reload',
-      text: `reload ${outcome.result}: ${outcome.error.message}`,
+      text: `reload ${outcome.result}: ${firstMistakes(outcome.error.message, 3)}`,
       detail,
     });
   } else {

@@ -23,6 +23,16 @@ export type ReloadOutcome =
   /** Whoever asked wanted to replace another configuration than the one that runs. Not an attempt, so not counted. */
   | { readonly result: 'outdated'; readonly error: Error };
 
+/** Of a message with a mistake a line, the first. A file with one slip in each of ten thousand services has megabytes of them. */
+export function firstMistakes(message: string, most: number): string {
+  const lines = message.split('\n');
+  if (lines.length <= most) return message;
+  return [...lines.slice(0, most), `and ${lines.length - most} more; vsnat check lists them all`].join('\n');
+}
+
+/** Of what the status says. */
+const mistakesRemembered = 100;
+
 export interface ReloadFacts {
   readonly counts: Readonly<Record<ReloadResult, number>>;
   readonly lastSuccessful: boolean;
@@ -108,7 +118,7 @@ export class Reloader {
     if (outcome.result === 'outdated') return outcome;
     this.#durations.add((monotonic() - began) / 1000);
     this.#counts[outcome.result] += 1;
-    this.#lastError = 'error' in outcome ? outcome.error.message : null;
+    this.#lastError = 'error' in outcome ? firstMistakes(outcome.error.message, mistakesRemembered) : null;
     if (!('error' in outcome)) this.#lastSuccessAt = this.#parts.now();
     return outcome;
   }

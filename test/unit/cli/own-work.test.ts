@@ -51,9 +51,9 @@ const asked = (method: string, path: string, body?: unknown): Promise<Heard> =>
 const setWeight = (weight: number): Promise<Heard> =>
   asked('POST', '/v1/weight', { service: 'web', server: '10.2.1.2:8080', weight });
 
-async function reloadMistake(): Promise<void> {
+async function reloadMistake(mistake = 'services: 7'): Promise<void> {
   const { text } = machine;
-  machine.text = 'services: 7';
+  machine.text = mistake;
   await asked('POST', '/v1/reload');
   machine.text = text;
 }
@@ -112,5 +112,12 @@ describe('what the daemon does itself', () => {
     expect(await beginnings('change')).toEqual(['changed at run time']);
     machine.dataplane.broken = 'the device is gone';
     await expect.poll(() => beginnings('device')).toContain('packets can no longer be moved');
+  });
+
+  it('is kept in few words, however many mistakes a file has', async () => {
+    await reloadMistake(`services: [${'7, '.repeat(20_000)}]`);
+    const [event] = await eventsOf('reload');
+    expect(event?.text.split('\n')).toHaveLength(4);
+    expect(event?.text).toContain('and 19997 more; vsnat check lists them all');
   });
 });

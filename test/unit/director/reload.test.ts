@@ -53,6 +53,20 @@ describe('a reload', () => {
     expect(subject.facts).toMatchObject({ lastSuccessful: true, lastError: null });
   });
 
+  it('remembers the first hundred of very many mistakes, and how many more there are', async () => {
+    const lines = Array.from({ length: 400_000 }, (_, i) => `f:${i}:1: bad`);
+    const error = new VsnatError('VSNAT_CONFIG_INVALID', lines.join('\n'));
+    const subject = reloader(() => {
+      throw error;
+    });
+    expect(await subject.reload()).toEqual({ result: 'rejected', error });
+    const { lastError } = subject.facts;
+    expect(lastError?.split('\n')).toEqual([
+      ...lines.slice(0, 100),
+      'and 399900 more; vsnat check lists them all',
+    ]);
+  });
+
   it('waits for the one under way, and everyone who asks meanwhile shares one', async () => {
     const loads: (() => void)[] = [];
     const subject = reloader(() => new Promise<Model>((resolve) => loads.push(() => resolve(emptyModel))));
