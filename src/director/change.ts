@@ -290,7 +290,7 @@ function knownScheduler(text: string): VirtualService['scheduler'] {
 
 /** Addresses the kernel would not take for a server either. Those that are merely unwise are told about in words. */
 const isNobody = (address: RealServer['address']): boolean =>
-  ['unspecified', 'multicast', 'broadcast'].includes(scopeOf(address));
+  ['unspecified', 'multicast', 'broadcast', 'reserved'].includes(scopeOf(address));
 
 const withSet = (timeouts: Timeouts, { tcp, tcpFin, udp }: SetTimeouts): Timeouts => ({
   ...timeouts,

@@ -29,11 +29,10 @@ export function unforwardable({ client, to }: Tuple, ends: Ends): Explanation | 
   return ends({ reason: 'land', steps: ['it says that it comes from the address it goes to'] });
 }
 
-/** RFC 1812 section 5.3.7. Link-local is forwarded in IPv4, as the kernel does, and 240.0.0.0/4 is not. */
+/** RFC 1812 section 5.3.7. Link-local addresses are forwarded in IPv4, as the kernel does. */
 function isMartian(address: IpAddress): boolean {
-  if (familyOf(address) === 'ipv6') return scopeOf(address) !== 'unicast';
-  const first = Number.parseInt(address, 10);
-  return first === 0 || first === 127 || first >= 224;
+  const scope = scopeOf(address);
+  return scope !== 'unicast' && !(scope === 'link-local' && familyOf(address) === 'ipv4');
 }
 
 /** Whether the packet is one of the server's to the client of this connection. */

@@ -15,7 +15,14 @@ export type IpAddress = string & { readonly __unit: 'IpAddress' };
 
 /** What an address is for. Only 'unicast' can be a VIP or a RIP. */
 export type AddressScope =
-  'unicast' | 'unspecified' | 'loopback' | 'link-local' | 'multicast' | 'broadcast' | 'IPv4-mapped';
+  | 'unicast'
+  | 'unspecified'
+  | 'loopback'
+  | 'link-local'
+  | 'multicast'
+  | 'broadcast'
+  | 'reserved'
+  | 'IPv4-mapped';
 
 export function parseAddress(text: string): Parsed<IpAddress> {
   if (!text.includes(':')) {
@@ -80,7 +87,8 @@ function ipv4Scope(number: number): AddressScope {
   if (first === 127) return 'loopback';
   if (number >>> 16 === 0xa9fe) return 'link-local';
   if (first >= 224 && first < 240) return 'multicast';
-  return number === 0xffffffff ? 'broadcast' : 'unicast';
+  if (number === 0xffffffff) return 'broadcast';
+  return first >= 240 ? 'reserved' : 'unicast'; // RFC 1112 §4; the dataplane forwards none of it
 }
 
 function readIpv4(text: string): Uint8Array | undefined {

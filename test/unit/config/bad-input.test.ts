@@ -367,6 +367,11 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       '1:31: services[0].listen: must be a unicast address, got "tcp://[::1]:80"; a loopback address cannot be a VIP',
     ),
     row(
+      'class E, which the dataplane does not forward',
+      'services: [{ name: a, listen: tcp://240.0.0.5:80, servers: [] }]',
+      '1:31: services[0].listen: must be a unicast address, got "tcp://240.0.0.5:80"; a reserved address cannot be a VIP',
+    ),
+    row(
       'multicast',
       'services: [{ name: a, listen: udp://224.0.0.5:80, servers: [] }]',
       '1:31: services[0].listen: must be a unicast address, got "udp://224.0.0.5:80"; a multicast address cannot be a VIP',

@@ -115,7 +115,8 @@ test.each([
 
 test.each([
   ['10.1.2.3', 'unicast'],
-  ['240.0.0.1', 'unicast'],
+  ['240.0.0.1', 'reserved'],
+  ['255.255.255.254', 'reserved'],
   ['0.1.2.3', 'unspecified'],
   ['127.9.9.9', 'loopback'],
   ['169.254.1.1', 'link-local'],
