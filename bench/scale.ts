@@ -120,6 +120,7 @@ async function measure(services: number, servers: number, rounds: number): Promi
       offload: 'auto',
       flowCapacity: 65_536,
       steering: 'auto',
+      ingress: false,
       egress: false,
       io: 'auto',
       limits: limitsFor(slotsNeeded(model)),

@@ -10,7 +10,7 @@ export { Director, MemoryDirector } from './director/director.js';
 export type { Configuration, MemoryDirectorOptions, TunDirectorOptions } from './director/director.js';
 export { describeChange, diffModels, type Change } from './director/diff.js';
 export type { DefenceName, DefenceState } from './director/defence.js';
-export type { EgressState } from './director/egress.js';
+export type { EgressState, IngressState } from './director/ways.js';
 export type {
   DirectorEvent,
   EventKind,
@@ -52,7 +52,6 @@ export type {
   ClientNetwork,
   DnsRecordType,
   DrainPolicy,
-  EgressSetting,
   Endpoint,
   HealthCheck,
   HelperName,
@@ -84,6 +83,7 @@ export type {
   TunSettings,
   VirtualService,
   VirtualServiceOptions,
+  WaySetting,
   Weight,
 } from './model/index.js';
 

@@ -14,16 +14,16 @@ import {
 
 export interface VsnatOptions {
   readonly queues: number;
-  /** docs/egress.md. Undefined: not said, for versions that do not know the word. */
-  readonly egress?: 'route' | 'direct';
+  /** How packets come in and leave (docs/ways.md). Undefined: not said, for versions that do not know the words. */
+  readonly way?: 'route' | 'direct';
   /** How packets cross the device (docs/decisions/0007-io-uring.md): `poll` is a read and a write for each, as the floor's. */
   readonly io?: 'poll';
   /** Of the checkout whose bin/vsnat runs; this one when undefined. */
   readonly root?: string;
 }
 
-export const vsnatName = ({ queues, egress, io }: VsnatOptions): string =>
-  [`vsnat, ${queues} queue${queues === 1 ? '' : 's'}`, egress, io].filter(Boolean).join(', ');
+export const vsnatName = ({ queues, way, io }: VsnatOptions): string =>
+  [`vsnat, ${queues} queue${queues === 1 ? '' : 's'}`, way, io].filter(Boolean).join(', ');
 
 async function countsOf(daemon: Daemon): Promise<QueueCounts> {
   const metrics = await daemon.metrics();
@@ -41,11 +41,15 @@ export const vsnat = (options: VsnatOptions, name = vsnatName(options)): Contend
   kind: 'vsnat',
   declines: takesAll,
   async start(topology) {
-    const { queues, egress, io, root } = options;
+    const { queues, way, io, root } = options;
     const daemon = await Daemon.start(
       topology.director.namespace,
       {
-        tun: { queues, ...(egress !== undefined && { egress }), ...(io !== undefined && { io }) },
+        tun: {
+          queues,
+          ...(way !== undefined && { ingress: way, egress: way }),
+          ...(io !== undefined && { io }),
+        },
         services: families.flatMap((family) =>
           serviceNames.map((service) => ({
             name: `${service}-${family}`,

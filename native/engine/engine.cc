@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <string_view>
 
 #include "base/check.h"
 
@@ -15,34 +14,6 @@ namespace {
 
 /** Hosts whose next hop is kept, 4 MiB of them; those of more clients at once take the ordinary way by turns. */
 constexpr uint32_t kHostsRemembered = 65536;
-
-std::array<uint8_t, 16> vip_key(const service::IpAddress& address) {
-  std::array<uint8_t, 16> key{};
-  if (address.family == 6) {
-    std::memcpy(key.data(), &address.v6, 16);
-  } else {
-    key[10] = key[11] = 0xff;
-    std::memcpy(key.data() + 12, &address.v4, 4);
-  }
-  return key;
-}
-
-io::VipKey map_key(const std::array<uint8_t, 16>& bytes) {
-  io::VipKey key;
-  std::memcpy(key.bytes, bytes.data(), 16);
-  return key;
-}
-
-std::vector<std::array<uint8_t, 16>> vips_of(const service::Snapshot& snapshot) {
-  std::vector<std::array<uint8_t, 16>> vips;
-  for (const auto& service : snapshot.services) {
-    for (const auto& listen : service->listen) vips.push_back(vip_key(listen.address));
-  }
-  for (const service::IpAddress& vip : snapshot.lingering_vips()) vips.push_back(vip_key(vip));
-  std::sort(vips.begin(), vips.end());
-  vips.erase(std::unique(vips.begin(), vips.end()), vips.end());
-  return vips;
-}
 
 uint64_t monotonic_ns() {
   timespec t;
@@ -157,6 +128,7 @@ Result<std::unique_ptr<Engine>> Engine::open_tun(const EngineOptions& options, c
   auto engine = open_queues(options, std::move(opened.value()), tun.io);
   if (!engine) return engine;
   engine.value()->steer(tun);
+  if (tun.ingress) engine.value()->open_ingress();
   if (tun.egress) {
     if (const auto ready = engine.value()->open_egress(); !ready) {
       engine.value()->direct_refusal_ = sentence(ready.error());
@@ -177,6 +149,22 @@ Result<bool> Engine::open_egress() {
     }
   }
   return true;
+}
+
+void Engine::open_ingress() {
+  const service::Limits& limits = options_.limits;
+  auto ingress =
+      io::DirectIngress::open(unsigned(facts_.index), 2 * (limits.server_slots + limits.service_slots));
+  if (ingress) {
+    kernel_maps_.use(std::move(ingress.value()));
+  } else {
+    ingress_refusal_ = sentence(ingress.error());
+  }
+}
+
+size_t Engine::take_directly(std::span<const unsigned> interfaces) {
+  io::DirectIngress* const ingress = kernel_maps_.ingress();
+  return ingress == nullptr ? interfaces.size() : ingress->attach(interfaces);
 }
 
 void Engine::set_direct(bool on) {
@@ -235,27 +223,8 @@ void Engine::steer(const TunOptions& tun) {
   Result<io::Steering> steering = random ? io::Steering::random() : io::Steering::by_client_endpoint();
   if (!steering) return;  // bpf() refused: any queue sees any packet, which the shared table allows
   if (workers_[0]->queue().set_steering(steering.value().program()) != 0) return;
-  steering_.emplace(std::move(steering.value()));
+  kernel_maps_.use(std::move(steering.value()));
   steering_in_use_ = random ? SteeringInUse::random : SteeringInUse::client_endpoint;
-}
-
-void Engine::update_vips(const std::vector<VipBytes>& wanted) {
-  std::vector<VipBytes> added;
-  for (const auto& vip : wanted) {
-    if (std::binary_search(steered_vips_.begin(), steered_vips_.end(), vip)) continue;
-    // A VIP the map refuses is steered as if its packets were replies: slower, still correct, tried again next time.
-    if (steering_->add_vip(map_key(vip)) == 0) added.push_back(vip);
-  }
-  steered_vips_.insert(steered_vips_.end(), added.begin(), added.end());
-  std::sort(steered_vips_.begin(), steered_vips_.end());
-}
-
-void Engine::forget_vips_but(const std::vector<VipBytes>& wanted) {
-  std::erase_if(steered_vips_, [&](const auto& vip) {
-    if (std::binary_search(wanted.begin(), wanted.end(), vip)) return false;
-    steering_->remove_vip(map_key(vip));
-    return true;
-  });
 }
 
 bool Engine::all_adopted(uint64_t generation) const {
@@ -285,10 +254,9 @@ std::string Engine::adopt(service::Snapshot::Built built) {
   }
   if (current_) next->inherit(*current_);
   next->watch(loads_.get(), current_.get());
-  // Those the map refused are tried again with the next change of places.
-  const bool vips_stay = current_ && next->shares_directory(*current_);
-  std::vector<VipBytes> vips;
-  if (steering_ && steering_->has_vips() && !vips_stay) update_vips(vips = vips_of(*next));
+  // What a map refused is tried again with the next change of places.
+  const bool places_stay = current_ && next->shares_directory(*current_);
+  if (!places_stay) kernel_maps_.learn(*next);
   const uint64_t told_ns = monotonic_ns();
   for (auto& worker : workers_) worker->offer(next.get());
   if (current_) retired_.push_back(std::move(current_));
@@ -299,7 +267,7 @@ std::string Engine::adopt(service::Snapshot::Built built) {
   }
   swap_ns_ = monotonic_ns() - told_ns;
   if (all_adopted(current_->generation)) retired_.clear();
-  if (steering_ && steering_->has_vips() && !vips_stay) forget_vips_but(vips);
+  if (!places_stay) kernel_maps_.forget();
   if (memory_lane_ && current_->policy.expire_nodest) {
     memory_culler_.look_for_orphans();
     while (memory_culler_.end_orphans(memory_lane_->core, *current_, memory_now_.tick())) {
@@ -343,6 +311,7 @@ Result<bool> Engine::start() {
 }
 
 void Engine::stop() {
+  take_directly({});  // from now on the kernel has what nobody reads any more
   for (auto& worker : workers_) worker->request_stop();
   for (auto& worker : workers_) worker->join();
   if (resolver_) resolver_->stop();
@@ -400,67 +369,6 @@ flow::TableStats Engine::table_stats() const {
 
 uint64_t Engine::template_count() const {
   return tables_.templates4.table().stats().flows + tables_.templates6.table().stats().flows;
-}
-
-namespace {
-
-void set_address(service::IpAddress& to, const wire::Addr4& from) {
-  to.family = 4;
-  to.v4 = from;
-}
-void set_address(service::IpAddress& to, const wire::Addr6& from) {
-  to.family = 6;
-  to.v6 = from;
-}
-
-void set_call_id(FlowRow& row, std::string_view call_id) {
-  row.call_id_length = uint8_t(call_id.size());
-  std::copy(call_id.begin(), call_id.end(), row.call_id.begin());
-}
-
-template <class Addr>
-FlowRow row_of(const flow::Flow<Addr>& flow, Now now, bool is_template) {
-  FlowRow row{};
-  row.protocol = flow.protocol;
-  row.state = flow.state;
-  row.is_template = is_template;
-  row.is_assured = is_template && flow::Templates<Addr>::is_assured(flow);
-  row.expires_in_ticks = std::max(0, flow.expires_at.since(now.tick()));
-  set_address(row.client, flow.client);
-  set_address(row.virt, flow.virt);
-  set_address(row.real, flow.real);
-  row.client_port = is_template ? 0 : flow.client_port.host();
-  row.virtual_port = flow.virtual_port.host();
-  row.real_port = flow.real_port.host();
-  row.service_slot = flow.service_slot;
-  row.server_slot = flow.server_slot;
-  row.queue = flow.queue;
-  return row;
-}
-
-}  // namespace
-
-uint64_t Engine::walk(uint64_t cursor, uint32_t limit, Now now, std::vector<FlowRow>& rows) {
-  rows.reserve(rows.size() + limit);  // not while a shard is locked
-  // The upper half of a cursor numbers the table, the lower the record.
-  const uint64_t table = cursor >> 32;
-  const auto walk_flows = [&](auto& records) {
-    return records.walk(uint32_t(cursor), limit,
-                        [&](const auto& flow) { rows.push_back(row_of(flow, now, false)); });
-  };
-  const auto walk_templates = [&](auto& templates) {
-    return templates.table().walk(uint32_t(cursor), limit, [&](const auto& record) {
-      rows.push_back(row_of(record, now, true));
-      set_call_id(rows.back(), templates.word_of(record));
-    });
-  };
-  uint32_t next = flow::kNoFlow;
-  if (table == 0) next = walk_flows(tables_.v4);
-  if (table == 1) next = walk_flows(tables_.v6);
-  if (table == 2) next = walk_templates(tables_.templates4);
-  if (table == 3) next = walk_templates(tables_.templates6);
-  if (next != flow::kNoFlow) return table << 32 | next;
-  return table < 3 ? (table + 1) << 32 : kWalkEnd;
 }
 
 }  // namespace vsnat::engine

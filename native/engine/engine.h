@@ -12,12 +12,14 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "engine/flow_rows.h"
+#include "engine/kernel_maps.h"
 #include "engine/worker.h"
-#include "io/steering.h"
 #include "nat/health_check.h"
 
 namespace vsnat::engine {
@@ -40,6 +42,8 @@ struct TunOptions {
   SteeringChoice steering = SteeringChoice::automatic;
   /** Make ready for set_direct(). Where the kernel refuses, direct_refusal() says why, and all else works. */
   bool egress = false;
+  /** Make ready for take_directly(); ingress_refusal() says why not. */
+  bool ingress = false;
   IoChoice io = IoChoice::automatic;
 };
 
@@ -47,22 +51,6 @@ struct TunOptions {
 struct MemoryPacket {
   std::vector<uint8_t> bytes;
   wire::vnet_hdr vnet;
-};
-
-/** One row of the connection table, for people. */
-struct FlowRow {
-  uint8_t protocol;  // kAnyProtocol of flow/templates.h: a mark's template
-  flow::State state;
-  /** A persistence template, which has no state but this. */
-  bool is_template, is_assured;
-  int32_t expires_in_ticks;
-  service::IpAddress client, virt, real;
-  uint16_t client_port, virtual_port, real_port;
-  uint32_t service_slot, server_slot;
-  uint8_t queue;
-  /** A template's Call-ID, as far as call_id_length. Not a string: rows are filled in while a shard is locked. */
-  uint8_t call_id_length;
-  std::array<char, 255> call_id;
 };
 
 class Engine {
@@ -87,6 +75,12 @@ class Engine {
   bool can_direct() const { return resolver_ != nullptr; }
   /** Why frames cannot be sent, or empty. */
   const std::string& direct_refusal() const { return direct_refusal_; }
+  /** Takes packets straight from these interfaces (io/ingress.h) and from no others; how many refused. */
+  size_t take_directly(std::span<const unsigned> interfaces);
+  bool can_take_directly() { return kernel_maps_.ingress() != nullptr; }
+  const std::string& ingress_refusal() const { return ingress_refusal_; }
+  /** Packets that were taken so. */
+  uint64_t taken_directly() { return can_take_directly() ? kernel_maps_.ingress()->taken() : 0; }
   /** Whether packets cross by io_uring; if not, why: empty when nobody wanted it. */
   bool uses_uring() const { return uses_uring_; }
   const std::string& uring_refusal() const { return uring_refusal_; }
@@ -143,8 +137,9 @@ class Engine {
   uint64_t template_count() const;
 
   /** Rows from `cursor` on, looking at up to `limit` records; returns the next cursor or kWalkEnd. */
-  static constexpr uint64_t kWalkEnd = ~uint64_t{0};
-  uint64_t walk(uint64_t cursor, uint32_t limit, Now now, std::vector<FlowRow>& rows);
+  uint64_t walk(uint64_t cursor, uint32_t limit, Now now, std::vector<FlowRow>& rows) {
+    return walk_flows(tables_, cursor, limit, now, rows);
+  }
 
   static Now monotonic_now();
 
@@ -156,18 +151,15 @@ class Engine {
   void add_lane(Lane& lane);
   void steer(const TunOptions& tun);
   Result<bool> open_egress();
-  using VipBytes = std::array<uint8_t, 16>;
+  void open_ingress();
   std::string adopt(service::Snapshot::Built built);
-  void update_vips(const std::vector<VipBytes>& wanted);
-  void forget_vips_but(const std::vector<VipBytes>& wanted);
   bool all_adopted(uint64_t generation) const;
 
   EngineOptions options_;
   HashKey key_;
   io::TunFacts facts_;
   SteeringInUse steering_in_use_ = SteeringInUse::none;
-  std::optional<io::Steering> steering_;
-  std::vector<VipBytes> steered_vips_;
+  KernelMaps kernel_maps_;
 
   // Before the workers, so that it goes after them.
   Mapping memory4_, memory6_, template_memory4_, template_memory6_, fragment_memory_, ftp_memory_;
@@ -192,7 +184,7 @@ class Engine {
   std::vector<MemoryPacket> memory_goodbyes_;
   Now memory_now_;  // of the last call
   std::unique_ptr<Resolver> resolver_;
-  std::string direct_refusal_;
+  std::string direct_refusal_, ingress_refusal_;
   bool uses_uring_ = false;
   std::string uring_refusal_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -9,23 +9,27 @@
 // wrong beyond (38 % of 12,000 flows found their queue). The program also spares the kernel that learning on
 // every write.
 //
-// The program is assembled here by hand: no compiler or ELF loader at run time. IPv4 fragments and IPv6
+// IPv4 fragments and IPv6
 // packets with extension headers hash by address alone, so they may come to another queue than their flow's;
 // ICMP errors likewise. That is allowed: the flow table is shared and locked by shard, steering only keeps
 // the locks uncontended. Where bpf() is refused everything works the same, more slowly.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <span>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "io/bpf.h"
 
 namespace vsnat::io {
 
 /** An address as the map keys it: IPv6, or IPv4 mapped into ::ffff:0:0/96. */
 struct VipKey {
   uint8_t bytes[16];
+
+  auto operator<=>(const VipKey&) const = default;
 };
 
 class Steering {
@@ -37,16 +41,16 @@ class Steering {
   static Result<Steering> random();
 
   int program() const { return program_.get(); }
-  bool has_vips() const { return bool(map_); }
+  bool has_vips() const { return bool(vips_); }
 
   /** 0 or errno. */
-  int add_vip(const VipKey& vip);
-  int remove_vip(const VipKey& vip);
+  int add_vip(const VipKey& vip) { return vips_.add(&vip); }
+  int remove_vip(const VipKey& vip) { return vips_.remove(&vip); }
 
  private:
-  Steering(UniqueFd map, UniqueFd program) : map_(std::move(map)), program_(std::move(program)) {}
+  Steering(BpfHash vips, UniqueFd program) : vips_(std::move(vips)), program_(std::move(program)) {}
 
-  UniqueFd map_;
+  BpfHash vips_;
   UniqueFd program_;
 };
 

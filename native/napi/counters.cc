@@ -211,6 +211,7 @@ Napi::Object encode_counters(Napi::Env env, engine::Engine& engine, CountersPart
   out.Set("services", encode_rows(env, services));
   out.Set("flowTable", encode_table(env, engine));
   out.Set("checks", encode_checks(env, engine));
+  out.Set("ingressPackets", number(env, engine.taken_directly()));
   return out;
 }
 

@@ -86,6 +86,7 @@ Napi::Function EngineBinding::define(Napi::Env env) {
                          InstanceMethod<&EngineBinding::end_check>("endCheck"),
                          InstanceMethod<&EngineBinding::defend>("defend"),
                          InstanceMethod<&EngineBinding::direct>("direct"),
+                         InstanceMethod<&EngineBinding::take_directly>("takeDirectly"),
                          InstanceMethod<&EngineBinding::counters>("counters"),
                          InstanceMethod<&EngineBinding::flows>("flows"),
                          InstanceMethod<&EngineBinding::start>("start"),
@@ -152,6 +153,9 @@ Napi::Value EngineBinding::facts(const Napi::CallbackInfo& info) {
   const std::string& why = engine_->uring_refusal();
   out.Set("uringRefusal", why.empty() ? env.Null() : Napi::String::New(env, why));
   out.Set("directRefusal", refusal.empty() ? env.Null() : Napi::String::New(env, refusal));
+  const std::string& no_ingress = engine_->ingress_refusal();
+  out.Set("directIngress", Napi::Boolean::New(env, engine_->can_take_directly()));
+  out.Set("ingressRefusal", no_ingress.empty() ? env.Null() : Napi::String::New(env, no_ingress));
   return out;
 }
 
@@ -302,6 +306,24 @@ Napi::Value EngineBinding::direct(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+Napi::Value EngineBinding::take_directly(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!open(env)) return {};
+  const bool is_list = info[0].IsArray();
+  std::vector<unsigned> interfaces;
+  if (is_list) {
+    const auto list = info[0].As<Napi::Array>();
+    for (uint32_t i = 0; i < list.Length(); ++i)
+      if (const Napi::Value index = list[i]; index.IsNumber())
+        interfaces.push_back(index.As<Napi::Number>().Uint32Value());
+  }
+  if (!is_list || interfaces.size() != info[0].As<Napi::Array>().Length()) {
+    throw_error(env, "VSNAT_DATAPLANE", "takeDirectly: needs a list of interface indexes");
+    return {};
+  }
+  return number(env, engine_->take_directly(interfaces));
+}
+
 Napi::Value EngineBinding::counters(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!open(env)) return {};
@@ -326,13 +348,12 @@ Napi::Value EngineBinding::flows(const Napi::CallbackInfo& info) {
   const Now now = tun_ ? engine::Engine::monotonic_now() : memory_now_;
   uint64_t next = uint64_t(cursor);
   // Free records are looked at, too: go on until the page has rows or the table ends.
-  while (rows.empty() && next != engine::Engine::kWalkEnd)
-    next = engine_->walk(next, uint32_t(limit), now, rows);
+  while (rows.empty() && next != engine::kWalkEnd) next = engine_->walk(next, uint32_t(limit), now, rows);
   Napi::Object page = Napi::Object::New(env);
   Napi::Array out = Napi::Array::New(env, rows.size());
   for (uint32_t i = 0; i < rows.size(); ++i) out.Set(i, encode_row(env, rows[i]));
   page.Set("rows", out);
-  page.Set("next", next == engine::Engine::kWalkEnd ? env.Null() : number(env, next));
+  page.Set("next", next == engine::kWalkEnd ? env.Null() : number(env, next));
   return page;
 }
 

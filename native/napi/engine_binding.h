@@ -39,6 +39,7 @@ class EngineBinding : public Napi::ObjectWrap<EngineBinding> {
   Napi::Value end_check(const Napi::CallbackInfo& info);
   Napi::Value defend(const Napi::CallbackInfo& info);
   Napi::Value direct(const Napi::CallbackInfo& info);
+  Napi::Value take_directly(const Napi::CallbackInfo& info);
   Napi::Value counters(const Napi::CallbackInfo& info);
   Napi::Value flows(const Napi::CallbackInfo& info);
   Napi::Value start(const Napi::CallbackInfo& info);

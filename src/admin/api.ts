@@ -9,7 +9,7 @@ import type { ConnectionSelection } from '../director/connection-selection.js';
 import type { Change } from '../director/diff.js';
 import type { DirectorEvent } from '../director/events.js';
 import type { Explanation, Tuple } from '../director/explain.js';
-import type { EgressState } from '../director/egress.js';
+import type { EgressState, IngressState } from '../director/ways.js';
 import type { Operation } from '../director/operation.js';
 import type { Listing } from '../director/listing.js';
 import type { ConnectionRow, ServerReport, ServiceListing, ServiceReport } from '../director/report.js';
@@ -43,6 +43,7 @@ export interface DirectorStatus {
   readonly servers: number;
   readonly device: DeviceFacts;
   /** null where there is no device. */
+  readonly ingress: IngressState | null;
   readonly egress: EgressState | null;
   readonly flowTable: FlowTableCounters;
   readonly packets: {

@@ -14,7 +14,7 @@ import type { AdminActions, DirectorStatus } from '../admin/api.js';
 import type { Dataplane, DeviceFacts, TunOptions } from '../dataplane/dataplane.js';
 import { describeChange } from '../director/diff.js';
 import type { MemoryWatch } from '../director/defence.js';
-import { describeEgress } from '../director/egress.js';
+import { describeEgress, describeIngress, type LookAtWays } from '../director/ways.js';
 import type { MakeMonitor } from '../director/caretaker.js';
 import { Director, tunOptions, type HostPlumbing } from '../director/director.js';
 import { firstMistakes, Reloader, type ReloadOutcome } from '../director/reload.js';
@@ -46,7 +46,7 @@ export interface DaemonParts<D extends Dataplane> {
   /** What the defences look at in their automatic modes. */
   readonly memory: MemoryWatch;
   /** What keeps packets of the device from leaving as frames. */
-  readonly egress: (device: string) => Promise<readonly string[]>;
+  readonly ways: (device: string) => ReturnType<LookAtWays>;
   /** Makes what checks the servers; nobody does without it. */
   readonly health?: (log: Logger) => MakeMonitor;
   readonly createLogger: (settings: Model['log']) => Logger;
@@ -129,7 +129,7 @@ export async function startDaemon<D extends Dataplane>(
         start: parts.startDataplane,
         prepareHost: (running, facts) => parts.prepareHost(running, facts, hostLog),
         memory: parts.memory,
-        egress: () => parts.egress(model.tun.name),
+        ways: () => parts.ways(model.tun.name),
         ...(parts.health !== undefined && { health: parts.health(log) }),
       },
       model,
@@ -317,6 +317,7 @@ function readyFields(director: Director, socket: string, metricsPort: number | n
     device: facts.name,
     queues: facts.queues,
     steering: facts.steering,
+    ingress: director.ingress === null ? 'route' : describeIngress(director.ingress),
     egress: director.egress === null ? 'route' : describeEgress(director.egress),
     services: model.services.length,
     admin: socket,

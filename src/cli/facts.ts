@@ -11,7 +11,16 @@ import { formatEndpoint } from '../model/index.js';
 
 type AnyDirector = Pick<
   Director,
-  'counters' | 'defence' | 'egress' | 'facts' | 'generation' | 'model' | 'monitor' | 'publishes' | 'listing'
+  | 'counters'
+  | 'defence'
+  | 'egress'
+  | 'ingress'
+  | 'facts'
+  | 'generation'
+  | 'model'
+  | 'monitor'
+  | 'publishes'
+  | 'listing'
 >;
 
 /** Whether every queue works with the snapshot published last. */
@@ -61,6 +70,7 @@ export function directorStatus(director: AnyDirector, reloader: Reloader): Direc
     services: model.services.length,
     servers: model.services.reduce((total, service) => total + service.servers.length, 0),
     device: director.facts,
+    ingress: director.ingress,
     egress: director.egress,
     flowTable: counters.flowTable,
     packets: {

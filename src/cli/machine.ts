@@ -9,7 +9,7 @@ import {
   preflight,
   prepareHost,
   realSystem,
-  egressHindrances,
+  lookAtWays,
 } from '../host/index.js';
 import { healthChecks } from '../director/health-checks.js';
 import { hostMemory } from '../director/director.js';
@@ -63,7 +63,7 @@ export function realParts(configFile: string): DaemonParts<TunDataplane> {
       return host === null ? [] : unreachable(servers, host);
     },
     memory: hostMemory,
-    egress: (device) => egressHindrances(realSystem, device),
+    ways: (device) => lookAtWays(realSystem, device),
     health: healthChecks,
     createLogger,
     notifier: (onFailure) => createNotifier(process.env['NOTIFY_SOCKET'], sender(), onFailure),

@@ -2,7 +2,7 @@
 /** `vsnat status` and `vsnat services` as text. Pure: an answer and a clock in, lines out. */
 import type { ServicesAnswer, StatusAnswer } from '../admin/api.js';
 import type { DeviceFacts } from '../dataplane/dataplane.js';
-import { describeEgress } from '../director/egress.js';
+import { describeEgress, describeIngress } from '../director/ways.js';
 import { familyOf, formatListen, formatNetmask, isWholeClient, type Listen } from '../model/index.js';
 import { formatBytes, formatDuration, plural, table, type Column } from './table.js';
 
@@ -27,6 +27,7 @@ export function statusLines(status: StatusAnswer, now: number): string[] {
     field('device', `${device.name}, ${plural(device.queues, 'queue')}, steering ${device.steering}`),
     field('', `offload ${offloads(device)}`),
     field('', packetsCross(device)),
+    ...(director.ingress === null ? [] : [field('ingress', describeIngress(director.ingress))]),
     ...(director.egress === null ? [] : [field('egress', describeEgress(director.egress))]),
     field(
       'flows',

@@ -72,6 +72,7 @@ export function modelOf({ root, services, marks, flowCapacity, doors }: Draft): 
       mtu: tun.get('mtu').integer(1280, 65535) ?? 0,
       steering: tun.get('steering').word('auto', 'off', 'random') ?? 'auto',
       io: tun.get('io').word('auto', 'uring', 'poll') ?? 'auto',
+      ingress: tun.get('ingress').word('auto', 'route', 'direct') ?? 'auto',
       egress: tun.get('egress').word('auto', 'route', 'direct') ?? 'auto',
       persist: false,
     },

@@ -7,7 +7,7 @@
 import type { Counters, ServerCounters, ServerTotals, ServiceCounters } from './dataplane.js';
 import { latencyBounds, noSignals, type Histogram, type ServerSignals } from './signals.js';
 
-export interface RawCounters extends Pick<Counters, 'queues' | 'flowTable' | 'checks'> {
+export interface RawCounters extends Pick<Counters, 'queues' | 'flowTable' | 'checks' | 'ingressPackets'> {
   /** Rows of `serverColumns`. */
   readonly servers: Float64Array;
   /** Rows of `signalColumns`, which the last column of servers points into; -1 there is none. */
@@ -30,13 +30,15 @@ class DecodedCounters implements Counters {
   readonly queues: Counters['queues'];
   readonly flowTable: Counters['flowTable'];
   readonly checks: Counters['checks'];
+  readonly ingressPackets: number;
   readonly #servers: Rows<ServerCounters>;
   readonly #services: Rows<ServiceCounters>;
 
-  constructor({ queues, flowTable, checks, servers, signals, services }: RawCounters) {
+  constructor({ queues, flowTable, checks, ingressPackets, servers, signals, services }: RawCounters) {
     this.queues = queues;
     this.flowTable = flowTable;
     this.checks = checks;
+    this.ingressPackets = ingressPackets;
     this.#servers = new Rows(servers, serverColumns, (at) => serverAt(servers, signals, at));
     this.#services = new Rows(services, serviceColumns, (at) => serviceAt(services, at));
   }

@@ -285,6 +285,8 @@ export interface Counters {
   /** Of all servers, those that are gone included. */
   readonly totals: ServerTotals;
   readonly checks: CheckCounters;
+  /** Packets that were taken straight from an interface (takeDirectly). */
+  readonly ingressPackets: number;
   /** Of one slot, for whoever does not want all of them as objects; undefined: nothing was ever counted there. */
   serverAt(slot: number): ServerCounters | undefined;
   serviceAt(slot: number): ServiceCounters | undefined;
@@ -333,6 +335,10 @@ export interface DeviceFacts {
   readonly directEgress: boolean;
   /** Why it was asked for and cannot be had; else null. */
   readonly directRefusal: string | null;
+  /** Whether takeDirectly() has an effect. */
+  readonly directIngress: boolean;
+  /** Why not; null also when nobody wanted it. */
+  readonly ingressRefusal: string | null;
   /** Whether packets cross the device by io_uring, a burst with one system call. */
   readonly uring: boolean;
   /** Why not; null when nobody asked for it, or it does. */
@@ -395,6 +401,11 @@ export interface Dataplane {
   defend(defence: DefenceSpec): void;
   /** Whether translated packets may leave as frames, past the kernel's second routing; from the next packet on. */
   direct(on: boolean): void;
+  /**
+   * Takes packets of virtual services straight from these interfaces, by index, and from no others (docs/ways.md). Returns
+   * how many of them refused.
+   */
+  takeDirectly(interfaces: readonly number[]): number;
   counters(part?: CountersPart): Counters;
   /** Walk the flow table, then the templates, a page at a time; rows are copied shard by shard, so the walk never stops traffic. */
   flows(cursor: number, limit: number): FlowPage;
@@ -412,6 +423,8 @@ export interface TunOptions {
   readonly flowCapacity: number;
   /** 'auto': eBPF where bpf() allows. 'off' and 'random' exist for machines without it and for tests. */
   readonly steering: 'auto' | 'off' | 'random';
+  /** Whether packets may be taken straight from interfaces, once takeDirectly() says so. */
+  readonly ingress: boolean;
   /** Whether packets may leave as frames, once direct() says so. */
   readonly egress: boolean;
   /** How packets cross the device. 'uring' fails where the kernel refuses; 'auto' reads and writes there. */

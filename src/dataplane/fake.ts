@@ -50,6 +50,9 @@ export class FakeDataplane implements Dataplane {
   /** Every order to the defences, oldest first. */
   readonly defended: DefenceSpec[] = [];
   isDirect = false;
+  /** Interfaces that packets are taken from. */
+  taken: readonly number[] = [];
+  ingressPackets = 0;
   checkLeads: CheckLeads | null = null;
   /** What counters() tells of checks through a VIP. */
   checks: CheckCounters = { connections: 0, inPackets: 0, outPackets: 0, flows: 0 };
@@ -88,6 +91,8 @@ export class FakeDataplane implements Dataplane {
       steering: 'none',
       directEgress: true,
       directRefusal: null,
+      directIngress: true,
+      ingressRefusal: null,
       uring: false,
       uringRefusal: null,
     };
@@ -164,6 +169,12 @@ export class FakeDataplane implements Dataplane {
     this.isDirect = on;
   }
 
+  takeDirectly(interfaces: readonly number[]): number {
+    this.#assertOpen();
+    this.taken = interfaces;
+    return 0;
+  }
+
   defend(defence: DefenceSpec): void {
     this.#assertOpen();
     this.defended.push(defence);
@@ -180,6 +191,7 @@ export class FakeDataplane implements Dataplane {
       flowTable: this.#flowTable,
       totals: totalsOf([...servers.values()]),
       checks: this.checks,
+      ingressPackets: this.ingressPackets,
       serverAt: (slot) => servers.get(slot),
       serviceAt: (slot) => services.get(slot),
     };

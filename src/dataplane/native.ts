@@ -41,6 +41,7 @@ interface EngineOptions {
   readonly queues: number;
   readonly offload: 'auto' | 'off';
   readonly steering: 'auto' | 'off' | 'random';
+  readonly ingress?: boolean;
   readonly egress?: boolean;
   readonly io?: 'auto' | 'uring' | 'poll';
   readonly flowCapacity: number;
@@ -65,6 +66,7 @@ export interface Engine {
   endCheck(ends: CheckEnds): void;
   defend(defence: DefenceSpec): void;
   direct(on: boolean): void;
+  takeDirectly(interfaces: readonly number[]): number;
   counters(part?: CountersPart): RawCounters;
   flows(cursor: number, limit: number): FlowPage;
   start(): void;
@@ -238,6 +240,10 @@ class NativeDataplane implements Dataplane {
 
   direct(on: boolean): void {
     translated(() => this.engine.direct(on));
+  }
+
+  takeDirectly(interfaces: readonly number[]): number {
+    return translated(() => this.engine.takeDirectly(interfaces));
   }
 
   counters(part: CountersPart = 'all'): Counters {

@@ -58,6 +58,7 @@ const settings: readonly (readonly [
   ['tun.offload', 'restart', ({ tun }) => tun.offload],
   ['tun.mtu', 'restart', ({ tun }) => String(tun.mtu)],
   ['tun.steering', 'restart', ({ tun }) => tun.steering],
+  ['tun.ingress', 'restart', ({ tun }) => tun.ingress],
   ['tun.egress', 'restart', ({ tun }) => tun.egress],
   ['tun.io', 'restart', ({ tun }) => tun.io],
   ['flows.capacity', 'restart', ({ flows }) => String(flows.capacity)],

@@ -28,7 +28,7 @@ import {
 } from '../dataplane/packet-stream.js';
 import {
   availablePages,
-  egressHindrances,
+  lookAtWays,
   everySecond,
   hostWatchMs,
   preflight,
@@ -44,7 +44,7 @@ import { healthChecks } from './health-checks.js';
 import { selectionOf, type ConnectionSelection } from './connection-selection.js';
 import { Defender, watchMemory, type DefenceState, type MemoryWatch } from './defence.js';
 import type { Change } from './diff.js';
-import { describeEgress, EgressChooser, type EgressLook, type EgressState } from './egress.js';
+import { WayChooser, type EgressState, type IngressState, type LookAtWays } from './ways.js';
 import { Events } from './events.js';
 import { explainRunning } from './explain-running.js';
 import type { Explanation, Tuple } from './explain.js';
@@ -108,7 +108,7 @@ export interface DirectorParts<D extends Dataplane> {
   /** What the automatic modes of the defences look at; without it memory counts as plenty. */
   readonly memory?: MemoryWatch;
   /** Finds what keeps packets from leaving as frames; without it the kernel routes them. */
-  readonly egress?: EgressLook;
+  readonly ways?: LookAtWays;
   /** Makes what checks the servers, and calls `onChange` with what it finds; without it all of them count as up. */
   readonly health?: MakeMonitor;
   readonly clock?: Clock;
@@ -128,7 +128,7 @@ export class Director {
   readonly #defender: Defender;
   #stopWatching: () => void = () => undefined;
   #host: HostPlumbing | undefined;
-  #egress: EgressChooser | undefined;
+  #ways: WayChooser | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -164,7 +164,7 @@ export class Director {
         start: (dataplane) => dataplane.start(),
         prepareHost: (running, facts) => prepareHost(running, facts, { log, watchMs: hostWatchMs }),
         memory: hostMemory,
-        egress: () => egressHindrances(realSystem, model.tun.name),
+        ways: () => lookAtWays(realSystem, model.tun.name),
         ...(health === 'on' && { health: healthChecks(log) }),
       },
       model,
@@ -204,7 +204,7 @@ export class Director {
       const director = new Director(dataplane, model, parts.clock);
       parts.start?.(dataplane);
       director.#host = await parts.prepareHost?.(model, dataplane.facts);
-      if (parts.egress !== undefined) await director.#chooseEgress(parts.egress);
+      if (parts.ways !== undefined) await director.#chooseWays(parts.ways);
       if (parts.health !== undefined) director.#caretaker.employ(parts.health);
       if (parts.memory !== undefined) director.#stopWatching = watchMemory(director.#defender, parts.memory);
       return director;
@@ -214,11 +214,11 @@ export class Director {
     }
   }
 
-  async #chooseEgress(look: EgressLook): Promise<void> {
-    const chooser = new EgressChooser(this.#dataplane, this.model.tun.egress, look, (state) => {
-      this.events.record({ kind: 'device', text: `egress is ${describeEgress(state)}` });
+  async #chooseWays(look: LookAtWays): Promise<void> {
+    const chooser = new WayChooser(this.#dataplane, this.model.tun, look, (text) => {
+      this.events.record({ kind: 'device', text });
     });
-    this.#egress = chooser;
+    this.#ways = chooser;
     await chooser.choose();
     chooser.watch();
   }
@@ -267,7 +267,7 @@ export class Director {
     }
     await this.#caretaker.attend();
     this.#defender.configure(this.model.ipvs.sysctls);
-    await this.#egress?.choose();
+    await this.#ways?.choose();
     return changes;
   }
 
@@ -345,7 +345,12 @@ export class Director {
 
   /** How translated packets leave, and why; null where there is no device. */
   get egress(): EgressState | null {
-    return this.#egress?.state ?? null;
+    return this.#ways?.egress ?? null;
+  }
+
+  /** How packets come into the device; null of a director without one. */
+  get ingress(): IngressState | null {
+    return this.#ways?.ingress ?? null;
   }
 
   /** Why packets are no longer moved, or null while all is well. There is no way back but a new director. */
@@ -397,7 +402,7 @@ export class Director {
   close(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
     this.#stopWatching();
-    this.#egress?.close();
+    this.#ways?.close();
     this.#closing = this.#turn.then(async () => {
       try {
         await this.#caretaker.close();
@@ -462,6 +467,7 @@ export function tunOptions(model: Model, cpus: number = availableParallelism()):
     offload: tun.offload,
     flowCapacity: flows.capacity,
     steering: tun.steering,
+    ingress: tun.ingress !== 'route',
     egress: tun.egress !== 'route',
     io: tun.io,
     limits: limitsFor(slotsNeeded(model)),

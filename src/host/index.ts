@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The host's plumbing: what must be so, what is set, and how it is undone. docs/host.md is the story. */
-export { egressHindrances } from './egress.js';
 export { Host, hostWatchMs, prepareHost, type HostOptions } from './host.js';
 export { availablePages, everySecond } from './memory.js';
 export { planHost } from './plan.js';
@@ -9,4 +8,5 @@ export { preflight, type HostLog } from './preflight.js';
 export { hostAddresses } from './own-addresses.js';
 export { hostPrefixes, type OnLinkPrefix } from './prefixes.js';
 export { describeAction, type Action, type Step } from './step.js';
+export { lookAtWays, type WaysLook } from './ways.js';
 export { realSystem, type CommandResult, type System } from './system.js';

@@ -31,4 +31,11 @@ export const deviceMetrics: readonly MetricDefinition[] = [
         value: facts[key] ? 1 : 0,
       })),
   },
+  {
+    name: 'vsnat_device_direct_ingress_packets_total',
+    help: 'Packets taken straight from the interface they came in by, before the kernel routed them.',
+    type: 'counter',
+    labels: ['device'],
+    series: ({ counters, facts }) => [{ labels: { device: facts.name }, value: counters.ingressPackets }],
+  },
 ];

@@ -8,8 +8,8 @@ import type { IpvsSettings } from './sysctls.js';
 /** `log.level` of the configuration. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
-/** How translated packets leave: by the kernel's routing, as frames, or as frames where that makes no difference. */
-export type EgressSetting = 'auto' | 'route' | 'direct';
+/** How packets come in, or leave: by the kernel's routing, past it, or past it where that makes no difference. */
+export type WaySetting = 'auto' | 'route' | 'direct';
 
 /** `tun:` of the configuration; of no meaning to a director in memory. */
 export interface TunSettings {
@@ -19,7 +19,8 @@ export interface TunSettings {
   readonly offload: 'auto' | 'off';
   readonly mtu: number;
   readonly steering: 'auto' | 'off' | 'random';
-  readonly egress: EgressSetting;
+  readonly ingress: WaySetting;
+  readonly egress: WaySetting;
   readonly io: 'auto' | 'uring' | 'poll';
   /** The device does not outlive the daemon in this version. */
   readonly persist: false;

@@ -40,7 +40,7 @@ suite('the benchmark', () => {
       kernelDnat,
       floor({ queues: 1, offload: 'on' }),
       floor({ queues: 1, offload: 'off' }),
-      vsnat({ queues: 1, egress: 'direct' }),
+      vsnat({ queues: 1, way: 'direct' }),
     ];
     const { samples, notes } = await measureAll({ ...short, contenders, loads }, quiet);
     expect(samples.filter(({ value }) => value === null)).toEqual([]);

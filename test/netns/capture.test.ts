@@ -15,9 +15,9 @@ const requests = 10;
 const endsOf = (text: string): string[] =>
   [...text.matchAll(/ IP6? (\S+) > (\S+):/g)].map(([, from = '', to = '']) => `${from} ${to}`);
 
-for (const egress of ['route', 'direct'] as const) {
-  suite(`vsnat capture, egress ${egress}`, () => {
-    const lab = useLab({ servers: 2, config: { tun: { egress } } });
+for (const way of ['route', 'direct'] as const) {
+  suite(`vsnat capture, ways in and out ${way}`, () => {
+    const lab = useLab({ servers: 2, config: { tun: { ingress: way, egress: way } } });
     const director = () => lab().topology.director.namespace;
     const start = async (...words: string[]): Promise<Background> => {
       const { socket } = lab().daemon.installation;

@@ -12,9 +12,9 @@ const crossing = { uring: /packets cross by io_uring$/m, poll: /packets cross by
 
 suite('The way across the device', () => {
   for (const io of ['uring', 'poll'] as const) {
-    for (const egress of ['route', 'direct'] as const) {
-      describe(`io: ${io}, egress: ${egress}`, () => {
-        const lab = useLab({ config: { tun: { io, egress, queues: 2 } } });
+    for (const way of ['route', 'direct'] as const) {
+      describe(`io: ${io}, ways in and out: ${way}`, () => {
+        const lab = useLab({ config: { tun: { io, ingress: way, egress: way, queues: 2 } } });
 
         test('is what status says', async () => {
           expect((await lab().daemon.installation.vsnat('status')).stdout).toMatch(crossing[io]);

@@ -84,6 +84,7 @@ function answersOf(
         services: 1,
         servers: 1,
         device: { name: evil, queues: 1, steering: evil, uring: false, uringRefusal: evil },
+        ingress: null,
         egress: null,
         flowTable: { flows: 1, capacity: 2, expired: 0, evicted: 0 },
         packets: { received: 1, forwarded: 1, passed: 0, generated: 0, dropped: { [evil]: 1 } },

@@ -18,6 +18,8 @@ const device = Type.Object({
   steering: oneOf(['client-endpoint', 'random', 'none']),
   directEgress: flag,
   directRefusal: orNull(text),
+  directIngress: flag,
+  ingressRefusal: orNull(text),
   uring: flag,
   uringRefusal: orNull(text),
 });
@@ -28,12 +30,15 @@ const egress = Type.Object({
   reasons: Type.Array(text),
 });
 
+const ingress = Type.Object({ ...egress.properties, interfaces: Type.Array(text) });
+
 const director = Type.Object({
   generation: count,
   adopted: flag,
   services: count,
   servers: count,
   device,
+  ingress: orNull(ingress),
   egress: orNull(egress),
   flowTable: Type.Object({
     capacity: count,

@@ -3,7 +3,7 @@
  * What the tap shows, as packets of connections: each once, in order, a moment late. Pure: the time is that of the packets.
  *
  * A translated packet is seen where the director writes it, and again wherever it leaves this host after that: a bridge and its
- * port, or the way through the kernel while others leave as frames (docs/egress.md). The first interface that showed it counts. A
+ * port, or the way through the kernel while others leave as frames (docs/ways.md). The first interface that showed it counts. A
  * retransmission comes by that one again, and is another packet.
  */
 import type { TappedPacket } from '../../dataplane/packet-tap.js';

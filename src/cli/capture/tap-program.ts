@@ -10,7 +10,7 @@ export interface TapWanted {
   readonly device: number;
   /**
    * device: all that is translated goes back into it. everywhere: it may also leave by another interface, as a frame
-   * (docs/egress.md).
+   * (docs/ways.md).
    */
   readonly leaves: 'device' | 'everywhere';
   /** One of them is the source or the destination. null: any. ICMP always passes: what it quotes is looked at later. */

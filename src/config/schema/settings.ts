@@ -56,10 +56,17 @@ export const tunSchema = Type.Optional(
           default: 'auto',
         }),
       ),
+      ingress: Type.Optional(
+        oneOf(['auto', 'route', 'direct'], {
+          description:
+            "How packets get into the device. `route`: the kernel routes them there. `direct`: straight from the interface they come in by, faster, and past this host's PREROUTING and FORWARD rules (Linux 6.6). `auto`: direct while nobody has rules there; see ways.md.",
+          default: 'auto',
+        }),
+      ),
       egress: Type.Optional(
         oneOf(['auto', 'route', 'direct'], {
           description:
-            "How translated packets leave. `route`: the kernel routes them. `direct`: as frames, faster, and past this host's FORWARD and POSTROUTING rules. `auto`: direct while nobody has rules there; see egress.md.",
+            "How translated packets leave. `route`: the kernel routes them. `direct`: as frames, faster, and past this host's FORWARD and POSTROUTING rules. `auto`: direct while nobody has rules there; see ways.md.",
           default: 'auto',
         }),
       ),

@@ -72,7 +72,11 @@ export function fakeMachine(fail: Readonly<Record<string, Error>> = {}): FakeMac
         return { update: () => step('update host'), trouble: () => null, close: () => step('close host') };
       },
       unreachable: () => Promise.resolve([]),
-      egress: () => Promise.resolve([]),
+      ways: () =>
+        Promise.resolve({
+          egress: [],
+          ingress: { hindrances: [], interfaces: [{ name: 'eth0', index: 2 }], apart: [] },
+        }),
       memory: { availablePages: () => Promise.resolve(null), everySecond: () => () => undefined },
       createLogger: (settings) => createLogger(settings, { write: (line) => log.push(line) }),
       notifier: () => ({

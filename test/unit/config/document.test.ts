@@ -35,7 +35,7 @@ services:
     sorry_server: [10.2.9.9:80, { address: 10.2.9.8:80, weight: 2 }]
     servers: [10.2.1.2:80, { address: 10.2.1.3:80, backup: true, disabled: true, health: off }]
 marks: [{ mark: 7, listen: [tcp://10.9.0.2, udp://10.9.0.2:53] }, { mark: 9, listen: "tcp://[2001:db8::1]:80" }]
-tun: { name: v0, queues: 2, offload: off, mtu: 1500, steering: random, egress: route }
+tun: { name: v0, queues: 2, offload: off, mtu: 1500, steering: random, ingress: route, egress: route }
 flows: { capacity: 4k }
 admin: { socket: /tmp/v.sock, mode: "0600", group: 4, listen: "[::1]:9192", tls: { certificate: c, key: k, client_ca: ca }, run_time_changes: keep }
 metrics: { listen: off, node_ipvs: true, max_series: 200 }

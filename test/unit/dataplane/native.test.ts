@@ -80,6 +80,10 @@ function fakeAddon(failWith?: Error): { addon: Addon; calls: unknown[][] } {
     defend(defence: unknown): void {
       calls.push(['defend', defence]);
     }
+    takeDirectly(interfaces: readonly number[]): number {
+      calls.push(['takeDirectly', interfaces]);
+      return 0;
+    }
     direct(on: boolean): void {
       calls.push(['direct', on]);
     }
@@ -121,6 +125,7 @@ const tunOptions = {
   offload: 'auto',
   flowCapacity: 64,
   steering: 'auto',
+  ingress: false,
   egress: false,
   io: 'auto',
 } as const;
