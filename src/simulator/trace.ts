@@ -61,6 +61,9 @@ export function generateTrace(options: Partial<TraceOptions> = {}): readonly Tra
 const clientAddress = (index: number): string =>
   `198.${18 + ((index >> 16) & 1)}.${(index >> 8) & 255}.${index & 255}`;
 
+/** Seconds: some 300 years, so that Unix time will do. */
+const longest = 1e10;
+
 /** Lines of `time,client,duration` in seconds; a first line of words, empty lines and those that begin with # are passed over. */
 export function parseTrace(text: string, file = 'trace'): readonly TraceConnection[] {
   const trace: TraceConnection[] = [];
@@ -77,10 +80,11 @@ export function parseTrace(text: string, file = 'trace'): readonly TraceConnecti
       );
     if (cells.length !== 3) throw wrong(`must have 3 cells, got ${cells.length}`);
     if (time === '' || !(at >= last)) throw wrong(`time must not be less than ${last}, got "${time}"`);
+    if (at > longest) throw wrong(`time must be at most ${longest}, got "${time}"`);
     const address = parseAddress(client);
     if (!address.ok || client.includes(':')) throw wrong(`client must be an IPv4 address, got "${client}"`);
-    if (duration === '' || !(Number(duration) >= 0))
-      throw wrong(`duration must be 0 or more, got "${duration}"`);
+    if (duration === '' || !(Number(duration) >= 0 && Number(duration) <= longest))
+      throw wrong(`duration must be 0..${longest}, got "${duration}"`);
     trace.push({ at, client, duration: Number(duration) });
     last = at;
   }

@@ -83,6 +83,12 @@ describe('a trace', () => {
     expect(() => parseTrace('1,web,1', 't.csv')).toThrow(
       't.csv:1: client must be an IPv4 address, got "web"',
     );
+    expect(() => parseTrace('1e15,192.0.2.7,1', 't.csv')).toThrow(
+      't.csv:1: time must be at most 10000000000',
+    );
+    expect(() => parseTrace('1,192.0.2.7,Infinity', 't.csv')).toThrow(
+      't.csv:1: duration must be 0..10000000000',
+    );
     expect(() => parseTrace('1,192.0.2.7', 't.csv')).toThrow('t.csv:1: must have 3 cells, got 2');
   });
 });

@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander';
 
 import { VsnatError } from '../../errors.js';
-import { duration, oneOf, positiveNumber } from '../arguments.js';
+import { oneOf, positiveNumber, wait } from '../arguments.js';
 import type { Register } from '../session.js';
 
 interface CaptureWords {
@@ -34,7 +34,7 @@ export const capture: Register = (program, session) =>
     .description('packets of connections, on both sides of the translation: as lines, or as pcapng with -w')
     .option('-w, --write <file>', 'pcapng to this file, or - for stdout')
     .option('-c, --count <n>', 'end after so many packets', positiveNumber)
-    .option('--for <duration>', 'end after so long', duration)
+    .option('--for <duration>', 'end after so long', wait)
     .option('-s, --snaplen <bytes>', 'keep no more of a packet', snapLength, mostSnaplen)
     .option('--service <name>', 'only of this service')
     .option('--protocol <name>', 'tcp, udp, sctp or icmp', oneOf(['tcp', 'udp', 'sctp', 'icmp']))

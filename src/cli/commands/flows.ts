@@ -2,7 +2,7 @@
 import type { FlowsAnswer } from '../../admin/api.js';
 import { flowFilters } from '../../admin/flow-query.js';
 import { VsnatError } from '../../errors.js';
-import { duration, oneOf, positiveNumber } from '../arguments.js';
+import { oneOf, positiveNumber, wait } from '../arguments.js';
 import type { Register, Session } from '../session.js';
 
 const defaultFlows = 1_000;
@@ -29,7 +29,7 @@ export const flows: Register = (program, session) => {
     .option(
       '-f, --follow [interval]',
       'those that come (+) and go (-), looked for every 1s or as given',
-      duration,
+      wait,
     )
     .option('--kill', 'end those that match, with a RST to both ends')
     .option('--silently', 'with --kill: tell nobody')
@@ -37,6 +37,8 @@ export const flows: Register = (program, session) => {
       const filters = Object.fromEntries(
         flowFilters.flatMap((name) => (options[name] === undefined ? [] : [[name, String(options[name])]])),
       );
+      if (options.silently === true && options.kill !== true)
+        throw new VsnatError('VSNAT_USAGE', 'flows: --silently must come with --kill');
       if (options.kill === true) return kill(filters, options, session);
       const limit = options.all === true ? Number.POSITIVE_INFINITY : options.limit;
       const { fetchFlows, followFlows, showFlows } = await import('../show-flows.js');

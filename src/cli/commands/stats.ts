@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { duration } from '../arguments.js';
+import { wait } from '../arguments.js';
 import type { Register } from '../session.js';
 import type { StatsAnswer } from '../show-stats.js';
 
@@ -8,7 +8,7 @@ export const stats: Register = (program, session) =>
     .command('stats')
     .description('totals since the last zero and rates, by service and real server')
     .option('--rate', 'rates in the place of totals')
-    .option('--watch [interval]', 'again and again, 2s apart or as given', duration)
+    .option('--watch [interval]', 'again and again, 2s apart or as given', wait)
     .action(async ({ rate = false, watch }: { rate?: boolean; watch?: number | true }) => {
       const [{ statsLines }, { repeat }] = await Promise.all([
         import('../show-stats.js'),

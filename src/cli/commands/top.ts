@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { duration, oneOf, positiveNumber } from '../arguments.js';
+import { oneOf, positiveNumber, wait } from '../arguments.js';
 import type { Register } from '../session.js';
 import { sortKeys, type SortKey } from '../top-view.js';
 
@@ -15,7 +15,7 @@ export const top: Register = (program, session) =>
   void program
     .command('top')
     .description('real servers by what they do now, again and again; plain text when not on a terminal')
-    .option('--interval <duration>', 'between two looks', duration, 1_000)
+    .option('--interval <duration>', 'between two looks', wait, 1_000)
     .option('--sort <key>', keys.map((key) => `${key} ${sortKeys[key]}`).join(', '), oneOf(keys), 'c')
     .option('--times <n>', 'without a terminal: end after so many looks', positiveNumber)
     .action(async ({ interval, sort, times }: TopWords) => {
