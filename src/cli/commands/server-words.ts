@@ -24,9 +24,9 @@ const serviceText = 'name or address (tcp://10.9.0.1:80) of the service';
 const serverText = 'address:port of the real server';
 const dryRunText = 'only say what would change';
 
-/** Milliseconds become whole seconds, never fewer than asked for. */
-function deadline(text: string): number | null {
-  return text === 'never' ? null : Math.ceil(duration(text) / 1000);
+/** Milliseconds become whole seconds, never fewer than asked for. Of null commander would make an empty text. */
+function deadline(text: string): number | 'never' {
+  return text === 'never' ? text : Math.ceil(duration(text) / 1000);
 }
 
 function weightOrFile(text: string): number | null {
@@ -49,18 +49,21 @@ export const drain: Register = (program, session) =>
       oneOf(['reset', 'silence']),
     )
     .option('--dry-run', dryRunText)
-    .action((service: string, server: string, options: Dry & { deadline?: number | null; then?: string }) =>
-      tell(
-        session,
-        'drain',
-        {
-          service,
-          server,
-          ...(options.deadline !== undefined && { deadlineSeconds: options.deadline }),
-          ...(options.then !== undefined && { then: options.then }),
-        },
-        options,
-      ),
+    .action(
+      (service: string, server: string, options: Dry & { deadline?: number | 'never'; then?: string }) =>
+        tell(
+          session,
+          'drain',
+          {
+            service,
+            server,
+            ...(options.deadline !== undefined && {
+              deadlineSeconds: options.deadline === 'never' ? null : options.deadline,
+            }),
+            ...(options.then !== undefined && { then: options.then }),
+          },
+          options,
+        ),
     );
 
 export const weight: Register = (program, session) =>

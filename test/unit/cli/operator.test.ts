@@ -53,6 +53,16 @@ describe('words for a server', () => {
     expect(JSON.parse((await ask('enable', 'web', server, '--json')).out)).toMatchObject({ dryRun: false });
   });
 
+  it('a drain may have no deadline', async () => {
+    const left = async (): Promise<unknown> =>
+      /"drainSeconds": (\w+)/.exec((await ask('servers', '--server', server, '--json')).out)?.[1];
+    expect(await ask('drain', 'web', server, '--deadline', '90s')).toMatchObject({ code: 0 });
+    expect(await left()).toMatch(/^\d+$/);
+    expect(await ask('drain', 'web', server, '--deadline', 'never')).toMatchObject({ code: 0, err: '' });
+    expect(await left()).toBe('null');
+    expect(await ask('enable', 'web', server)).toMatchObject({ code: 0 });
+  });
+
   it.each([
     [['weight', 'web', server, '70000'], 2, /0\.\.65535/],
     [['weight', 'web', server], 2, /missing required argument 'weight'/],
