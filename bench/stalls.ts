@@ -145,7 +145,7 @@ const director = await Director.start(
   {
     dataplane,
     // Nobody is asked.
-    health: (onChange) => createMonitor({ onChange, checkers: {} as Checkers, clock: stopped }),
+    health: (onChange) => createMonitor({ onChange, checkers: { tcp: {} } as Checkers, clock: stopped }),
   },
   model,
 );
