@@ -84,7 +84,7 @@ export class Caretaker {
   /** Begins to check. */
   employ(make: MakeMonitor): void {
     const { checkLeads: leads } = this.#dataplane;
-    const placeOf = (service: string) => this.reconciler.placeOf(service);
+    const placeOf = (service: string) => this.reconciler.running.placeOf(service);
     if (leads !== null) this.#ways = new CheckWays({ leads, placeOf, clock: this.#clock });
     const monitor = make((states) => {
       this.#passive?.hear(states);
@@ -94,7 +94,7 @@ export class Caretaker {
     const [dataplane, events, clock] = [this.#dataplane, this.#events, this.#clock];
     this.#passive = new PassiveWatch({ dataplane, monitor, events, clock });
     this.#monitor.update(this.reconciler.model);
-    this.#passive.follow(this.reconciler.placed());
+    this.#passive.follow(this.reconciler.running.placed());
   }
 
   /**
@@ -120,7 +120,7 @@ export class Caretaker {
     await pace.rest();
     this.#monitor?.update(this.reconciler.model);
     await pace.rest();
-    this.#passive?.follow(this.reconciler.placed());
+    this.#passive?.follow(this.reconciler.running.placed());
     this.waitForAll();
   }
 
@@ -165,7 +165,7 @@ export class Caretaker {
 
   #wait(): void {
     this.#cancel();
-    const next = this.#isClosed ? null : this.reconciler.nextAt;
+    const next = this.#isClosed ? null : this.reconciler.running.nextAt;
     if (next === null) return;
     const delay = Math.min(longestMs, Math.max(1, next - this.#clock.now()));
     this.#cancel = this.#clock.after(delay, () => this.#judge('due'));
@@ -173,7 +173,7 @@ export class Caretaker {
 
   #waitToPlan(): void {
     this.#cancelPlanning();
-    const next = this.#isClosed ? null : this.reconciler.nextPlanAt;
+    const next = this.#isClosed ? null : this.reconciler.running.nextPlanAt;
     if (next === null) return;
     const delay = Math.min(longestMs, Math.max(shortestPlanMs, next - this.#clock.now()));
     this.#cancelPlanning = this.#clock.after(delay, () => this.#plan());
@@ -248,7 +248,7 @@ export class Caretaker {
   }
 
   #end(service: string, server: string, ending: Ending): void {
-    const slots = this.reconciler.slotsOf(service, server);
+    const slots = this.reconciler.running.slotsOf(service, server);
     if (slots?.serverSlot === undefined) return;
     const { serverSlot } = slots;
     this.#dataplane.endFlows({ serverSlot }, ending).then(
@@ -280,8 +280,9 @@ export class Caretaker {
   }
 
   #isStillDraining({ service, server }: Drained): boolean {
-    const standing = this.reconciler.standing(service)?.servers.find((one) => one.server === server);
-    const slot = this.reconciler.slotsOf(service, server)?.serverSlot;
+    const { running } = this.reconciler;
+    const standing = running.standings.get(service)?.servers.find((one) => one.server === server);
+    const slot = running.slotsOf(service, server)?.serverSlot;
     if (standing === undefined || standing.drain === null || slot === undefined) return false;
     const { active, inactive } = this.#dataplane.load(slot);
     if (active + inactive > 0) return true;

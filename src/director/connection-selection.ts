@@ -4,7 +4,7 @@ import type { FlowSelection } from '../dataplane/dataplane.js';
 import { parseServer, type IpAddress, type Protocol } from '../model/index.js';
 import { ChangeRefused } from './change-refused.js';
 import { findService, noSuchService } from './service-key.js';
-import type { Reconciler } from './reconciler.js';
+import type { Running } from './running.js';
 
 /** All of what is given must fit; nothing given is every connection. */
 export interface ConnectionSelection {
@@ -22,7 +22,7 @@ export interface ConnectionSelection {
 /** Throws ChangeRefused. */
 export function selectionOf(
   { service: text, server, ...rest }: ConnectionSelection,
-  running: Pick<Reconciler, 'model' | 'slotsOf'>,
+  running: Pick<Running, 'model' | 'slotsOf'>,
 ): FlowSelection {
   if (text === undefined) return { ...rest, ...(server !== undefined && realOf(server)) };
   const service = findService(running.model.services, text);

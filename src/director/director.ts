@@ -48,7 +48,8 @@ import { WayChooser, type EgressState, type IngressState, type LookAtWays } from
 import { Events } from './events.js';
 import { explainRunning } from './explain-running.js';
 import type { Explanation, Tuple } from './explain.js';
-import type { Publishes, Reconciler } from './reconciler.js';
+import type { Publishes } from './publishes.js';
+import type { Reconciler } from './reconciler.js';
 import type { ServiceTally } from './ledger.js';
 import type { Listing } from './listing.js';
 import { wholeService, type ConnectionPage, type ServiceListing, type ServiceReport } from './report.js';
@@ -321,7 +322,7 @@ export class Director {
    * told; `silence`: nobody is. Throws ChangeRefused for a service or server that is not there.
    */
   async endConnections(selection: ConnectionSelection, ending: Ending = 'reset'): Promise<number> {
-    const count = await this.#dataplane.endFlows(selectionOf(selection, this.#reconciler), ending);
+    const count = await this.#dataplane.endFlows(selectionOf(selection, this.#reconciler.running), ending);
     const text = `${count} connections ${ending === 'reset' ? 'reset' : 'silenced'} on request`;
     this.events.record({
       kind: 'flows',
@@ -381,19 +382,19 @@ export class Director {
    * @internal
    */
   tallies(): Iterable<ServiceTally> {
-    return this.#reconciler.tallies(this.counters('traffic'));
+    return this.#reconciler.running.tallies(this.counters('traffic'));
   }
 
   /** A page of the tracked connections, about `limit` of them. Start with cursor 0, go on with `next` until it is null. */
   connections(cursor = 0, limit = 1000): ConnectionPage {
-    return this.#reconciler.connections(cursor, limit);
+    return this.#reconciler.running.connections(this.#dataplane.flows(cursor, limit));
   }
 
   /** What would become of the first packet of a connection, and why. Nothing is changed by asking. */
   explain(tuple: Tuple): Promise<Explanation> {
     return explainRunning(tuple, {
       dataplane: this.#dataplane,
-      services: this.#reconciler.explained(),
+      services: this.#reconciler.running.explained(),
       ipvs: this.model.ipvs,
     });
   }

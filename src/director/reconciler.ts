@@ -11,34 +11,17 @@
  */
 import type { Counters, Dataplane } from '../dataplane/dataplane.js';
 import { VsnatError } from '../errors.js';
-import { serverId, type Model, type VirtualService } from '../model/index.js';
-import {
-  compiling,
-  nothingCompiled,
-  serverKey,
-  snapshotOf,
-  type Compilable,
-  type Compiled,
-} from './compile.js';
-import { nextPlanAt } from './custom-plan.js';
-import { Durations, type WorkTimes } from './durations.js';
+import type { Model, VirtualService } from '../model/index.js';
+import { atOnce } from '../pace.js';
+import { compiling, nothingCompiled, snapshotOf, type Compilable, type Compiled } from './compile.js';
 import { departedAfter, lingeringVips } from './departed.js';
 import { diffing, withoutRestart, type Change } from './diff.js';
-import type { ExplainedService } from './explain.js';
-import type { ServiceTally } from './ledger.js';
 import type { Listing } from './listing.js';
-import { atOnce } from '../pace.js';
 import { leftOutOf } from './plan-service.js';
-import {
-  connectionOf,
-  countedServer,
-  countedService,
-  listServices,
-  type ConnectionPage,
-  type PlacedService,
-  type ServiceListing,
-} from './report.js';
+import { PublishTimes, type Publishes } from './publishes.js';
+import type { ServiceListing } from './report.js';
 import { reusingServices } from './reuse.js';
+import { Running, type LoadOf } from './running.js';
 import { judge, type Observed, type ServiceStanding } from './standing.js';
 
 /** A service that was judged anew, with another result. */
@@ -61,34 +44,12 @@ export interface Watch {
   readonly onLeftOut?: (service: string, servers: readonly string[]) => void;
 }
 
-interface Running {
-  readonly model: Model;
-  readonly standings: ReadonlyMap<string, ServiceStanding>;
-  readonly compiled: Compiled;
-  readonly generation: number;
-  /** No longer in the model, and with connections. */
-  readonly departed: readonly VirtualService[];
-}
-
-export interface Publishes {
-  /** Snapshots published. */
-  readonly count: number;
-  /** Of the last one: compiled, handed over, and every queue works with it. JavaScript waits for it. */
-  readonly lastSeconds: number;
-  /** Of that, from the moment the first queue was told. */
-  readonly lastSwapSeconds: number;
-  /** Of all of them. */
-  readonly times: WorkTimes;
-  readonly swapTimes: WorkTimes;
-}
-
 export class Reconciler {
   readonly #dataplane: Dataplane;
+  readonly #loadOf: LoadOf = (slot) => this.#dataplane.load(slot);
   readonly #watch: Watch;
   #running: Running | undefined;
-  #publishes = { count: 0, lastSeconds: 0, lastSwapSeconds: 0 };
-  readonly #durations = new Durations();
-  readonly #swapDurations = new Durations();
+  readonly #times = new PublishTimes();
 
   constructor(dataplane: Dataplane, watch: Watch = nobodyWatches) {
     this.#dataplane = dataplane;
@@ -97,52 +58,25 @@ export class Reconciler {
 
   /** The configuration in force; settings that wait for a restart are still the old ones. */
   get model(): Model {
-    return this.#now().model;
+    return this.running.model;
   }
 
   get generation(): number {
-    return this.#now().generation;
+    return this.running.generation;
   }
 
   get publishes(): Publishes {
-    return { ...this.#publishes, times: this.#durations.times, swapTimes: this.#swapDurations.times };
-  }
-
-  /** When a service must be judged again although nobody has said anything; null: never. */
-  get nextAt(): number | null {
-    let next: number | null = null;
-    for (const { nextAt } of this.#now().standings.values())
-      if (nextAt !== null && (next === null || nextAt < next)) next = nextAt;
-    return next;
-  }
-
-  /** When a custom scheduler wants to plan again; null: never. */
-  get nextPlanAt(): number | null {
-    let next: number | null = null;
-    for (const [, at] of this.#plansWanted()) if (next === null || at < next) next = at;
-    return next;
+    return this.#times.publishes;
   }
 
   /** Has the custom schedulers plan whose time has come, and publishes what they say. */
   replan(): void {
-    const before = this.#now();
-    const now = this.#watch.now();
-    const due = new Set([...this.#plansWanted()].flatMap(([name, at]) => (at <= now ? [name] : [])));
+    const before = this.running;
+    const due = before.plansDue(this.#watch.now());
     if (due.size === 0) return;
     const { model, standings, departed } = before;
     const swapped = atOnce(this.#swapping(wantedOf(model, standings, departed), before, due));
-    if (swapped !== undefined) this.#running = { model, standings, departed, ...swapped };
-  }
-
-  *#plansWanted(): Generator<readonly [service: string, at: number]> {
-    for (const [name, { planned }] of this.#now().compiled.services) {
-      const at = planned.custom === null ? null : nextPlanAt(planned.custom);
-      if (at !== null) yield [name, at];
-    }
-  }
-
-  standing(service: string): ServiceStanding | undefined {
-    return this.#now().standings.get(service);
+    if (swapped !== undefined) this.#running = new Running({ model, standings, departed, ...swapped });
   }
 
   /** Publishes the first configuration. Throws when the dataplane refuses. */
@@ -157,7 +91,7 @@ export class Reconciler {
 
   /** The same in steps; what runs is the old configuration until the last of them. */
   *applying(wanted: Model): Generator<void, readonly Change[], undefined> {
-    const before = this.#now();
+    const before = this.running;
     const model = yield* reusingServices(before.model, withoutRestart(before.model, wanted));
     const changes: Change[] = [];
     // As wanted, so that what waits for a restart is told.
@@ -183,40 +117,32 @@ export class Reconciler {
       before?.departed ?? [],
       before?.model.services ?? [],
       model.services,
-      (service) => this.#isBusy(service),
+      (service) => before?.isBusy(service, this.#loadOf) === true,
     );
     return yield* this.#publishing(model, standings, departed, before);
   }
 
   /** Services that are no longer in the model, but have connections that go on. */
   get departed(): readonly VirtualService[] {
-    return this.#now().departed;
+    return this.running.departed;
   }
 
   /** Forgets those of them whose last connection has ended, and returns them. */
   sweep(): readonly VirtualService[] {
-    const { model, standings, departed } = this.#now();
-    const still = departedAfter(departed, [], model.services, (service) => this.#isBusy(service));
+    const { running } = this;
+    const { model, standings, departed } = running;
+    const still = departedAfter(departed, [], model.services, (service) =>
+      running.isBusy(service, this.#loadOf),
+    );
     if (still === departed) return [];
     this.#publish(model, standings, still);
     return departed.filter((service) => !still.includes(service));
   }
 
-  #isBusy(service: VirtualService): boolean {
-    const { live, retired } = this.#now().compiled.serverSlots;
-    return [...service.servers, ...service.sorryServers].some((server) => {
-      const key = serverKey(service, serverId(server));
-      const slot = live.get(key) ?? retired.get(key);
-      if (slot === undefined) return false;
-      const { active, inactive } = this.#dataplane.load(slot);
-      return active + inactive > 0;
-    });
-  }
-
   /** Judges these services again; 'due': those whose time has come. What comes of it is published at once. */
   judge(services: Iterable<string> | 'due'): void {
-    const before = this.#now();
-    const names = services === 'due' ? this.#due() : services;
+    const before = this.running;
+    const names = services === 'due' ? before.due(this.#watch.now()) : services;
     const standings = new Map(before.standings);
     for (const name of names) {
       const standing = standings.get(name);
@@ -225,25 +151,12 @@ export class Reconciler {
     this.#publish(before.model, standings, before.departed);
   }
 
-  *#due(): Generator<string> {
-    const now = this.#watch.now();
-    for (const [name, { nextAt }] of this.#now().standings) if (nextAt !== null && nextAt <= now) yield name;
-  }
-
   #judge(service: VirtualService, running: Running | undefined): ServiceStanding {
     return judge(service, running?.standings.get(service.name), {
       observe: (server) => this.#watch.observe(service.name, server),
-      lingers: (server) => this.#lingers(service.name, server, running),
+      lingers: (server) => running?.lingers(service.name, server, this.#loadOf) === true,
       now: this.#watch.now(),
     });
-  }
-
-  #lingers(service: string, server: string, running: Running | undefined): boolean {
-    const members = running?.compiled.services.get(service)?.placed.servers;
-    const slot = members?.find((member) => member.server === server)?.slot;
-    if (slot === undefined) return false;
-    const { active, inactive } = this.#dataplane.load(slot);
-    return active + inactive > 0;
   }
 
   #publish(
@@ -271,7 +184,7 @@ export class Reconciler {
     const published = isNeeded ? yield* this.#swapping(wanted, before) : before;
     if (published === undefined) return false;
     const { compiled, generation } = published;
-    this.#running = { model, standings, departed, compiled, generation };
+    this.#running = new Running({ model, standings, departed, compiled, generation });
     yield;
     const transitions = [...standings.values()].flatMap((after): readonly Transition[] => {
       const then = before?.standings.get(after.service.name);
@@ -298,13 +211,7 @@ export class Reconciler {
     }
     const generation =
       before === undefined ? this.#dataplane.publish(snapshotOf(compiled)) : this.#dataplane.update(delta);
-    this.#publishes = {
-      count: this.#publishes.count + 1,
-      lastSeconds: (performance.now() - began) / 1000,
-      lastSwapSeconds: this.#dataplane.swapSeconds(),
-    };
-    this.#durations.add(this.#publishes.lastSeconds);
-    this.#swapDurations.add(this.#publishes.lastSwapSeconds);
+    this.#times.add((performance.now() - began) / 1000, this.#dataplane.swapSeconds());
     this.#tellPlanning(old, compiled, due);
     return { compiled, generation };
   }
@@ -324,79 +231,11 @@ export class Reconciler {
 
   /** Services and servers with their numbers, each put together when it is asked for. */
   services(counters: Counters): Listing<ServiceListing> {
-    const { compiled, standings } = this.#now();
-    const services = [...compiled.services.values()].map(({ placed, planned }) => ({
-      placed,
-      planFailures: planned.custom?.failures ?? null,
-      standing: standings.get(placed.service),
-    }));
-    return listServices(services, { counters, past: compiled.past, now: this.#watch.now() });
+    return this.running.services(counters, this.#watch.now());
   }
 
-  /** Only what is counted, for who looks at all of it every other second. */
-  *tallies(counters: Counters): Generator<ServiceTally, void, undefined> {
-    const { services, past } = this.#now().compiled;
-    for (const [service, { placed }] of services) {
-      const { slot, servers } = placed;
-      yield {
-        service,
-        connections: countedService(slot, counters, past)?.connections ?? 0,
-        servers,
-        countedAt: (index) => countedServer(servers[index]?.slot ?? -1, counters, past),
-      };
-    }
-  }
-
-  /** Services, and where they live in the dataplane. */
-  *placed(): Generator<readonly [VirtualService, PlacedService]> {
-    const { model, compiled } = this.#now();
-    for (const service of model.services) {
-      const placed = compiled.services.get(service.name)?.placed;
-      if (placed !== undefined) yield [service, placed];
-    }
-  }
-
-  /** The same of one; undefined: there is no such service. */
-  placeOf(name: string): { readonly service: VirtualService; readonly placed: PlacedService } | undefined {
-    const { standings, compiled } = this.#now();
-    const service = standings.get(name)?.service;
-    const placed = compiled.services.get(name)?.placed;
-    return service === undefined || placed === undefined ? undefined : { service, placed };
-  }
-
-  /** What the dataplane works with, for explain.ts. */
-  explained(): readonly ExplainedService[] {
-    return [...this.#now().compiled.services].map(([name, { spec, placed }]) => ({
-      name,
-      scheduler: placed.scheduler,
-      spec,
-    }));
-  }
-
-  connections(cursor: number, limit: number): ConnectionPage {
-    const names = new Map(
-      [...this.#now().compiled.services].map(([name, { spec }]) => [spec.slot, name] as const),
-    );
-    const { rows, next } = this.#dataplane.flows(cursor, limit);
-    return {
-      rows: rows.map((row) => connectionOf(row, names.get(row.serviceSlot) ?? null)),
-      next,
-    };
-  }
-
-  /** Where a service and, perhaps, a server of it live in the dataplane; undefined: nowhere. */
-  slotsOf(
-    service: string,
-    server: string | null,
-  ): { readonly serviceSlot: number; readonly serverSlot: number | undefined } | undefined {
-    const placed = this.#now().compiled.services.get(service)?.placed;
-    if (placed === undefined) return undefined;
-    const member = placed.servers.find((one) => one.server === server);
-    if (server !== null && member === undefined) return undefined;
-    return { serviceSlot: placed.slot, serverSlot: member?.slot };
-  }
-
-  #now(): Running {
+  /** What runs, to be asked. Throws VSNAT_DATAPLANE before begin(). */
+  get running(): Running {
     if (this.#running === undefined) {
       throw new VsnatError(
         'VSNAT_DATAPLANE',

@@ -6,7 +6,7 @@
  */
 import type { Counters, DeviceFacts } from '../dataplane/dataplane.js';
 import type { DefenceState } from '../director/defence.js';
-import type { Publishes } from '../director/reconciler.js';
+import type { Publishes } from '../director/publishes.js';
 import type { ReloadNumbers } from '../director/reload.js';
 import type { HealthFacts } from '../health/state.js';
 import type { MetricsSettings } from '../model/index.js';

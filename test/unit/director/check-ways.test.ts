@@ -38,11 +38,16 @@ function setUp(random = 0) {
   const clock = new ManualClock();
   const reconciler = new Reconciler(new FakeDataplane());
   reconciler.begin(modelWith(web('a b', { health: [through] })));
-  const ways = new CheckWays({ leads, clock, random: () => random, placeOf: (it) => reconciler.placeOf(it) });
+  const ways = new CheckWays({
+    leads,
+    clock,
+    random: () => random,
+    placeOf: (it) => reconciler.running.placeOf(it),
+  });
   const way = (server: string): Detour | null =>
     ways.connect({ service: 'web', server: idOf(server), port: 8080, check: through });
   const slotOf = (server: string): string => {
-    const slots = reconciler.slotsOf('web', idOf(server));
+    const slots = reconciler.running.slotsOf('web', idOf(server));
     return `${slots?.serviceSlot ?? -1}/${slots?.serverSlot ?? -1}`;
   };
   return { leads, clock, reconciler, ways, way, slotOf };
