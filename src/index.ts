@@ -7,7 +7,11 @@
 
 // A director, what it is told and what it tells.
 export { Director, MemoryDirector } from './director/director.js';
-export type { Configuration, MemoryDirectorOptions, TunDirectorOptions } from './director/director.js';
+export type {
+  Configuration,
+  MemoryDirectorOptions,
+  TunDirectorOptions,
+} from './director/director-options.js';
 export { describeChange, diffModels, type Change } from './director/diff.js';
 export type { DefenceName, DefenceState } from './director/defence.js';
 export type { EgressState, IngressState } from './director/ways.js';

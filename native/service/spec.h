@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the control side says of services: plain data, not yet checked. In TypeScript: src/dataplane/snapshot-spec.ts.
+// What the control side says of services: plain data, not yet checked. src/dataplane/dataplane.ts is the same in TypeScript.
 #pragma once
 
 #include <cstdint>

@@ -12,7 +12,7 @@ import {
   lookAtWays,
 } from '../host/index.js';
 import { healthChecks } from '../director/health-checks.js';
-import { hostMemory } from '../director/director.js';
+import { hostMemory } from '../director/director-parts.js';
 import type { Model } from '../model/index.js';
 import { SchedulerModules } from '../modules/scheduler-modules.js';
 import type { DaemonParts } from './daemon.js';

@@ -1,24 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A director: virtual services in, packets moved. It owns a dataplane and, over a TUN device, what the host needs to
- * lead packets there, and keeps the three in step: what is configured, what the dataplane does, what the host routes.
- *
- * Order matters twice. At the start the snapshot is published before any route exists, so the first packet finds its
- * service. On a change the dataplane goes first and the host second: a host that refuses is answered by publishing the
- * old configuration again, and no packet ever meets a route to a service that is not there yet.
+ * lead packets there. Here it is put together and asked; in-step.ts has the order in which things change.
  */
-import { availableParallelism } from 'node:os';
-
-import { parseConfig } from '../config/index.js';
-import type {
-  Counters,
-  CountersPart,
-  Dataplane,
-  DeviceFacts,
-  Ending,
-  TunOptions,
-} from '../dataplane/dataplane.js';
-import { limitsFor, MemoryDataplane, TunDataplane } from '../dataplane/native.js';
+import type { Counters, CountersPart, Dataplane, DeviceFacts, Ending } from '../dataplane/dataplane.js';
+import type { MemoryDataplane } from '../dataplane/native.js';
 import type { MemoryPacket, ProcessedPacket } from '../dataplane/packet-engine.js';
 import {
   attachStream,
@@ -26,94 +12,33 @@ import {
   type AttachOptions,
   type PacketStream,
 } from '../dataplane/packet-stream.js';
-import {
-  availablePages,
-  lookAtWays,
-  everySecond,
-  hostWatchMs,
-  preflight,
-  prepareHost,
-  realSystem,
-  type HostLog,
-} from '../host/index.js';
-import type { Model } from '../model/index.js';
 import { realClock, type Clock } from '../health/clock.js';
 import type { Checked, CheckedState, HealthMonitor } from '../health/state.js';
-import { Caretaker, type MakeMonitor } from './caretaker.js';
-import { healthChecks } from './health-checks.js';
+import { preflight } from '../host/index.js';
+import type { Model } from '../model/index.js';
+import { Caretaker } from './caretaker.js';
 import { selectionOf, type ConnectionSelection } from './connection-selection.js';
-import { Defender, watchMemory, type DefenceState, type MemoryWatch } from './defence.js';
+import { Defender, watchMemory, type DefenceState } from './defence.js';
 import type { Change } from './diff.js';
-import { WayChooser, type EgressState, type IngressState, type LookAtWays } from './ways.js';
+import {
+  modelOf,
+  silent,
+  type Configuration,
+  type MemoryDirectorOptions,
+  type TunDirectorOptions,
+} from './director-options.js';
+import { memoryDataplane, partsOverTun, type DirectorParts } from './director-parts.js';
 import { Events } from './events.js';
 import { explainRunning } from './explain-running.js';
 import type { Explanation, Tuple } from './explain.js';
-import type { Publishes } from './publishes.js';
-import type { Reconciler } from './reconciler.js';
+import { healthChecks } from './health-checks.js';
+import { InStep } from './in-step.js';
 import type { ServiceTally } from './ledger.js';
 import type { Listing } from './listing.js';
+import type { Publishes } from './publishes.js';
+import type { Reconciler } from './reconciler.js';
 import { wholeService, type ConnectionPage, type ServiceListing, type ServiceReport } from './report.js';
-import { slotsNeeded } from './slots.js';
-
-/**
- * What src/host gives: the routes, rules and neighbours of the running model.
- * @internal
- */
-export interface HostPlumbing {
-  /** Also puts back what others have removed, so it is called on every reload. */
-  update(model: Model): Promise<void>;
-  /** Why packets may not find their way, or null. */
-  trouble(): string | null;
-  close(): Promise<void>;
-}
-
-/**
- * A configuration: its YAML text, a Model as loadConfig() gives it, or some parts of one, such as
- * `{ services: [virtualService({ ... })] }`. Parts that are left out have their defaults at the start, and stay as they
- * are on a change.
- */
-export type Configuration = string | Partial<Model>;
-
-/** Of Director.tun(). */
-export interface TunDirectorOptions {
-  /** Where warnings about the host go; silent when absent. */
-  readonly log?: HostLog;
-  /** `off`: the services' checks are not made, and all servers count as up. `on` when left out. */
-  readonly health?: 'on' | 'off';
-}
-
-/** Of Director.memory(). */
-export interface MemoryDirectorOptions {
-  /** Queues that packets may arrive on; 1 when left out. */
-  readonly queues?: number;
-  /** 16 bytes for the keyed hashes. Given, dice fall the same way each time; random when left out. */
-  readonly hashKey?: Uint8Array;
-  /** What slow starts, drains and custom schedulers go by; the machine's when left out. Packets carry their own time. */
-  readonly clock?: Clock;
-  /**
-   * `on`: the services' checks are made, from this process's sockets and by the machine's clock. `off` when left out: all
-   * servers count as up.
-   */
-  readonly health?: 'on' | 'off';
-  /** Where warnings about checks go; silent when absent. */
-  readonly log?: HostLog;
-}
-
-/** @internal */
-export interface DirectorParts<D extends Dataplane> {
-  readonly dataplane: D;
-  /** Called once the snapshot is published and the dataplane moves packets. */
-  readonly prepareHost?: (model: Model, facts: DeviceFacts) => Promise<HostPlumbing>;
-  /** Starts the dataplane's threads, where it has any. */
-  readonly start?: (dataplane: D) => void;
-  /** What the automatic modes of the defences look at; without it memory counts as plenty. */
-  readonly memory?: MemoryWatch;
-  /** Finds what keeps packets from leaving as frames; without it the kernel routes them. */
-  readonly ways?: LookAtWays;
-  /** Makes what checks the servers, and calls `onChange` with what it finds; without it all of them count as up. */
-  readonly health?: MakeMonitor;
-  readonly clock?: Clock;
-}
+import type { EgressState, IngressState } from './ways.js';
 
 /**
  * Virtual services at work. Director.tun() makes one that serves a network, Director.memory() one that serves arrays of
@@ -127,11 +52,8 @@ export class Director {
   readonly #caretaker: Caretaker;
   readonly #reconciler: Reconciler;
   readonly #defender: Defender;
+  readonly #inStep: InStep;
   #stopWatching: () => void = () => undefined;
-  #host: HostPlumbing | undefined;
-  #ways: WayChooser | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
-  #closing: Promise<void> | undefined;
 
   /** Directors are made by Director.tun() and Director.memory(). */
   protected constructor(by: never, and: never);
@@ -140,11 +62,12 @@ export class Director {
   protected constructor(dataplane: Dataplane, model: Model, clock: Clock = realClock) {
     this.#dataplane = dataplane;
     this.events = new Events(() => clock.wall());
-    this.#caretaker = new Caretaker(dataplane, this.events, clock, () => this.#tellHost());
+    this.#caretaker = new Caretaker(dataplane, this.events, clock, () => this.#inStep.tellHost());
     this.#reconciler = this.#caretaker.reconciler;
     this.#reconciler.begin(model);
     this.#caretaker.waitForAll();
     this.#defender = new Defender(dataplane, model.ipvs.sysctls);
+    this.#inStep = new InStep(dataplane, this.#caretaker, this.#defender, this.events);
   }
 
   /**
@@ -159,17 +82,7 @@ export class Director {
   ): Promise<Director> {
     const model = modelOf(configuration);
     await preflight(model, { log });
-    return Director.start(
-      {
-        dataplane: new TunDataplane(tunOptions(model)),
-        start: (dataplane) => dataplane.start(),
-        prepareHost: (running, facts) => prepareHost(running, facts, { log, watchMs: hostWatchMs }),
-        memory: hostMemory,
-        ways: () => lookAtWays(realSystem, model.tun.name),
-        ...(health === 'on' && { health: healthChecks(log) }),
-      },
-      model,
-    );
+    return Director.start(partsOverTun(model, log, health), model);
   }
 
   /**
@@ -181,10 +94,7 @@ export class Director {
     { clock, health = 'off', log = silent, ...options }: MemoryDirectorOptions = {},
   ): MemoryDirector {
     const model = modelOf(configuration);
-    const dataplane = new MemoryDataplane(
-      { ...options, flowCapacity: model.flows.capacity },
-      limitsFor(slotsNeeded(model)),
-    );
+    const dataplane = memoryDataplane(model, options);
     try {
       const director = new MemoryDirector(dataplane, model, clock);
       if (health === 'on') director.#caretaker.employ(healthChecks(log));
@@ -204,8 +114,9 @@ export class Director {
     try {
       const director = new Director(dataplane, model, parts.clock);
       parts.start?.(dataplane);
-      director.#host = await parts.prepareHost?.(model, dataplane.facts);
-      if (parts.ways !== undefined) await director.#chooseWays(parts.ways);
+      const host = await parts.prepareHost?.(model, dataplane.facts);
+      if (host !== undefined) director.#inStep.lead(host);
+      if (parts.ways !== undefined) await director.#inStep.chooseWays(parts.ways);
       if (parts.health !== undefined) director.#caretaker.employ(parts.health);
       if (parts.memory !== undefined) director.#stopWatching = watchMemory(director.#defender, parts.memory);
       return director;
@@ -213,15 +124,6 @@ export class Director {
       dataplane.close();
       throw error;
     }
-  }
-
-  async #chooseWays(look: LookAtWays): Promise<void> {
-    const chooser = new WayChooser(this.#dataplane, this.model.tun, look, (text) => {
-      this.events.record({ kind: 'device', text });
-    });
-    this.#ways = chooser;
-    await chooser.choose();
-    chooser.watch();
   }
 
   /** What the device turned out to be able to do; of a memory device, nothing. */
@@ -250,42 +152,7 @@ export class Director {
 
   /** As apply(), with the new configuration made from the one that runs when its turn has come. */
   change(make: (running: Model) => Model): Promise<readonly Change[]> {
-    const result = this.#turn.then(() => this.#apply(make(this.model)));
-    this.#turn = result.catch(() => undefined); // the caller has the failure; the next one must still get its turn
-    return result;
-  }
-
-  async #apply(wanted: Model): Promise<readonly Change[]> {
-    const before = this.model;
-    const changes = await this.#caretaker.apply(wanted);
-    try {
-      // Also when nothing changed: whoever reloads may do so because the host no longer is as it should be.
-      await this.#host?.update(this.#routed());
-    } catch (error) {
-      await this.#caretaker.apply(before);
-      await this.#caretaker.attend();
-      throw error;
-    }
-    await this.#caretaker.attend();
-    this.#defender.configure(this.model.ipvs.sysctls);
-    await this.#ways?.choose();
-    return changes;
-  }
-
-  /** What the host is to lead packets here for: also services that have left and still have connections. */
-  #routed(): Model {
-    const { departed } = this.#reconciler;
-    return departed.length === 0
-      ? this.model
-      : { ...this.model, services: [...this.model.services, ...departed] };
-  }
-
-  #tellHost(): void {
-    const told = this.#turn.then(() => this.#host?.update(this.#routed()));
-    this.#turn = told.catch((error: unknown) => {
-      const text = error instanceof Error ? error.message : String(error);
-      this.events.record({ kind: 'host', text: `what services that have left needed stays: ${text}` });
-    });
+    return this.#inStep.change(make);
   }
 
   /**
@@ -346,12 +213,12 @@ export class Director {
 
   /** How translated packets leave, and why; null where there is no device. */
   get egress(): EgressState | null {
-    return this.#ways?.egress ?? null;
+    return this.#inStep.ways?.egress ?? null;
   }
 
   /** How packets come into the device; null of a director without one. */
   get ingress(): IngressState | null {
-    return this.#ways?.ingress ?? null;
+    return this.#inStep.ways?.ingress ?? null;
   }
 
   /** Why packets are no longer moved, or null while all is well. There is no way back but a new director. */
@@ -361,7 +228,7 @@ export class Director {
 
   /** What is wrong with the host's routes and rules, or null. It is mended as soon as the kernel allows. */
   hostTrouble(): string | null {
-    return this.#host?.trouble() ?? null;
+    return this.#inStep.hostTrouble();
   }
 
   /** Services and servers with their numbers; hand in counters to read several things from one moment. */
@@ -401,19 +268,8 @@ export class Director {
 
   /** Gives the host back as it was, then ends the dataplane. Idempotent; safe while an apply() is under way. */
   close(): Promise<void> {
-    if (this.#closing !== undefined) return this.#closing;
     this.#stopWatching();
-    this.#ways?.close();
-    this.#closing = this.#turn.then(async () => {
-      try {
-        await this.#caretaker.close();
-        await this.#host?.close(); // routes first: while they stand, packets must still be moved
-      } finally {
-        this.#dataplane.close();
-      }
-    });
-    this.#turn = this.#closing.catch(() => undefined);
-    return this.#closing;
+    return this.#inStep.close();
   }
 }
 
@@ -445,34 +301,3 @@ export class MemoryDirector extends Director {
     return attachStream(this.#memory, stream, options);
   }
 }
-
-/**
- * The memory of this machine, looked at every second.
- * @internal
- */
-export const hostMemory: MemoryWatch = { availablePages: () => availablePages(realSystem), everySecond };
-
-function modelOf(configuration: Configuration, running?: Model): Model {
-  if (typeof configuration === 'string') return parseConfig(configuration).model;
-  return { ...(running ?? parseConfig('services: []').model), ...configuration };
-}
-
-/** The kernel attaches at most 256 queues to one device. */
-const maxQueues = 256;
-
-export function tunOptions(model: Model, cpus: number = availableParallelism()): TunOptions {
-  const { tun, flows } = model;
-  return {
-    name: tun.name,
-    queues: tun.queues === 'auto' ? Math.min(cpus, maxQueues) : tun.queues,
-    offload: tun.offload,
-    flowCapacity: flows.capacity,
-    steering: tun.steering,
-    ingress: tun.ingress !== 'route',
-    egress: tun.egress !== 'route',
-    io: tun.io,
-    limits: limitsFor(slotsNeeded(model)),
-  };
-}
-
-const silent: HostLog = { info: () => undefined, warn: () => undefined };

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 
 import { FakeDataplane } from '../../../src/dataplane/fake.js';
 import { departedAfter, lingeringVips } from '../../../src/director/departed.js';
-import { Director, type HostPlumbing } from '../../../src/director/director.js';
+import type { HostPlumbing } from '../../../src/director/director-parts.js';
+import { Director } from '../../../src/director/director.js';
 import { virtualService, type Model, type VirtualService } from '../../../src/model/index.js';
 import { emptyModel } from './models.js';
 import { HandClock } from './played.js';

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 
 import { FakeDataplane } from '../../../src/dataplane/fake.js';
 import { describeChange } from '../../../src/director/diff.js';
-import { Director, tunOptions, type HostPlumbing } from '../../../src/director/director.js';
+import { tunOptions } from '../../../src/director/director-options.js';
+import type { HostPlumbing } from '../../../src/director/director-parts.js';
+import { Director } from '../../../src/director/director.js';
 import type { Model } from '../../../src/model/index.js';
 import { emptyModel, idOf, modelWith, web } from './models.js';
 
