@@ -44,6 +44,8 @@ export async function runDaemon<D extends Dataplane>(
   let end: (exitCode: number) => void = () => undefined;
   const ended = new Promise<number>((resolve) => (end = resolve));
   let daemon: Daemon | undefined;
+  /** Asked for while starting: the file may have been read before it was written. */
+  let isReloadWanted = false as boolean; // a signal changes it
 
   const listeners: readonly (readonly [event: string, listener: (value: unknown) => void])[] = [
     ...stopSignals.map((signal) => {
@@ -58,7 +60,13 @@ export async function runDaemon<D extends Dataplane>(
       };
       return [signal, onSignal] as const;
     }),
-    ['SIGHUP', () => void daemon?.reload()],
+    [
+      'SIGHUP',
+      () => {
+        if (daemon === undefined) isReloadWanted = true;
+        else void daemon.reload();
+      },
+    ],
     ['unhandledRejection', (reason) => onBug(reason)],
     ['uncaughtException', (error) => onBug(error)],
   ];
@@ -84,6 +92,7 @@ export async function runDaemon<D extends Dataplane>(
       },
       parts,
     );
+    if (isReloadWanted) void daemon.reload();
     const exitCode = await ended;
     await daemon.stop();
     return exitCode;

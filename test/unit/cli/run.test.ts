@@ -53,10 +53,11 @@ describe('vsnat run', () => {
     await result;
   });
 
-  it('leaves SIGHUP without effect while it starts', async () => {
+  it('obeys a SIGHUP that came while it started, when it has', async () => {
     const result = run();
     signals.emit('SIGHUP', 'SIGHUP');
-    await until('tell ready');
+    await vi.waitFor(() => expect(machine.events.filter((event) => event === 'load')).toHaveLength(2));
+    expect(machine.events).toContain('tell ready');
     signals.emit('SIGTERM', 'SIGTERM');
     expect(await result).toBe(0);
   });
