@@ -25,7 +25,8 @@ export function createLogger(
     stream,
   );
   if (sink instanceof LogSink) {
-    sink.onRecovered = (lost) => log.warn({ lost }, 'lines of this log are missing: stderr did not take them');
+    sink.onRecovered = (lost) =>
+      log.warn({ lost }, 'lines of this log are missing: stderr did not take them');
     process.once('exit', () => {
       sink.flush();
     });
