@@ -118,6 +118,19 @@ class Addresses {
     }
   }
 
+  size_t bucket_count() const { return buckets_.size(); }
+
+  /** The bucket an address is looked for first. The high bits of a product tell all bits of the address apart (Knuth 6.4); bits as they lie in memory will do. */
+  size_t home_of(const Addr& address) const {
+    uint32_t word;
+    if constexpr (Addr::kFamily == 4) {
+      std::memcpy(&word, &address, sizeof(word));
+    } else {
+      word = address.fold();
+    }
+    return size_t(uint64_t{word * 0x9e3779b1u} * buckets_.size() >> 32);
+  }
+
  private:
   /** So that one in a hundred is full. */
   static constexpr size_t kMeanPerBucket = Addr::kFamily == 4 ? 3 : 1;
@@ -144,9 +157,6 @@ class Addresses {
     }
   };
 
-  size_t home_of(const Addr& address) const {
-    return size_t(uint64_t{Places<Addr>::hash(address, 0, 0)} * buckets_.size() >> 32);
-  }
   size_t next(size_t bucket) const {
     return bucket + 1 == buckets_.size() ? 0 : bucket + 1;
   }

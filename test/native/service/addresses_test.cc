@@ -59,7 +59,7 @@ void spills() {
   std::set<uint32_t> members;
   uint32_t number = 1;
   const auto next = [&] {
-    while (Places<Addr>::hash(address<Addr>(number), 0, 0) < 0xf8000000) ++number;
+    while (addresses.home_of(address<Addr>(number)) + 1 != addresses.bucket_count()) ++number;
     return number++;
   };
   while (members.size() < kRoom) {
