@@ -24,7 +24,7 @@ struct Addr4 {
   /** Sources no forwarder may accept (RFC 1812 section 5.3.7): 0/8, 127/8, 224/4, 240/4. */
   constexpr bool is_martian_source() const {
     const auto network = uint8_t(value.host() >> 24);
-    return network == 0 || network == 127 || network >= 224;
+    return uint8_t(network - 1) >= 223 || network == 127;  // the first is both ends at once
   }
   /** Destinations that are no single other host. */
   constexpr bool is_martian_destination() const { return is_martian_source(); }

@@ -200,7 +200,7 @@ DropReason check_gso_meta(const PacketView& view, size_t frame_length, vnet_hdr&
 
 }  // namespace
 
-DropReason parse(std::span<uint8_t> bytes, vnet_hdr& vnet, PacketView& view) {
+DropReason parse_carefully(std::span<uint8_t> bytes, vnet_hdr& vnet, PacketView& view) {
   if (bytes.empty()) return DropReason::short_frame;
   view = PacketView{};
   const uint8_t version = bytes[0] >> 4;

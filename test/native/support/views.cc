@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "test/native/support/views.h"
 
+#include <cstring>
+
 #include "test/native/check.h"
 
 namespace vsnat::test {
@@ -41,7 +43,14 @@ Parsed parsed(std::span<const uint8_t> bytes, vnet_hdr vnet) {
   ExactBytes copy(bytes);
   Parsed result;
   result.vnet = vnet;
+  wire::vnet_hdr carefully = vnet;
+  wire::PacketView view;
+  const DropReason reason = wire::parse_carefully(copy.span(), carefully, view);
   result.reason = wire::parse(copy.span(), result.vnet, result.view);
+  const bool is_same = result.reason == reason &&
+                       std::memcmp(&result.vnet, &carefully, sizeof(carefully)) == 0 &&
+                       (reason != wire::kNoDrop || result.view == view);
+  if (!is_same) report_failure(__FILE__, __LINE__, "parse() and parse_carefully() differ");
   if (!bytes.empty() && std::memcmp(copy.span().data(), bytes.data(), bytes.size()) != 0) {
     report_failure(__FILE__, __LINE__, "parse() changed the packet");
   }
