@@ -123,6 +123,12 @@ class Lane {
   }
 
   void account(const nat::Outcome& outcome) {
+    if (outcome.verdict == nat::Verdict::forward) [[likely]]
+      return counters.forwarded.add(1);
+    account_rarer(outcome);
+  }
+
+  [[gnu::noinline]] void account_rarer(const nat::Outcome& outcome) {
     switch (outcome.verdict) {
       case nat::Verdict::forward:
         counters.forwarded.add(1);

@@ -32,7 +32,7 @@ inline void give_back_hop(const wire::PacketView& packet) {
  * The same for a packet whose addresses change by `addr_delta` in the checksum, in one go. Giving back a hop adds 0x0100
  * to the word of TTL and protocol, and so to the sum.
  */
-inline void translate_header(wire::ipv4_hdr& ip, uint16_t addr_delta) {
+[[gnu::always_inline]] inline void translate_header(wire::ipv4_hdr& ip, uint16_t addr_delta) {
   const uint32_t hop = ip.ttl != 255;
   ip.check = wire::be16::from_host(wire::check_plus(ip.check.host(), addr_delta + (hop << 8)));
   ip.ttl = uint8_t(ip.ttl + hop);
@@ -65,8 +65,8 @@ inline void leave_one_hop(const wire::PacketView& packet) {
 }
 
 /** Apply a change of addresses (and, for a full checksum, ports) to a TCP or UDP checksum field. */
-inline void fix_l4(wire::be16& check, wire::CsumState state, uint8_t protocol, uint16_t addr_delta,
-                   uint16_t addr_port_delta) {
+[[gnu::always_inline]] inline void fix_l4(wire::be16& check, wire::CsumState state, uint8_t protocol,
+                                          uint16_t addr_delta, uint16_t addr_port_delta) {
   switch (state) {
     case wire::CsumState::absent:  // UDP zero means "not computed": it stays zero (RFC 768)
       return;
@@ -108,7 +108,7 @@ void rewrite_addresses(const wire::PacketView& packet, const Addr& source, const
 
 /** What an address that changes by `addr_delta`, and the hop that is given back, do to the IP header. */
 template <class Addr>
-void translate_network(const wire::PacketView& packet, uint16_t addr_delta) {
+[[gnu::always_inline]] inline void translate_network(const wire::PacketView& packet, uint16_t addr_delta) {
   if constexpr (Addr::kFamily == 4) {
     translate_header(packet.v4(), addr_delta);
   } else {

@@ -6,6 +6,7 @@
 #include "nat/lifetime.h"
 #include "nat/lookup.h"
 #include "nat/pieces.h"
+#include "nat/usual.h"
 
 namespace vsnat::nat {
 
@@ -23,18 +24,36 @@ Outcome other(Context& c) {
   return c.answer_proto_unreachable(DropReason::proto);
 }
 
+/** Whether it is for a VIP; false when it comes from one, as nothing may. */
+template <class Addr>
+[[gnu::always_inline]] inline bool meets_vips(const Snapshot& snapshot, Pending& pending,
+                                              bool may_come_from_vip) {
+  pending.to_vip = snapshot.is_vip(daddr<Addr>(pending.view));
+  if (may_come_from_vip || !snapshot.is_vip(saddr<Addr>(pending.view))) [[likely]]
+    return true;
+  pending.reason = DropReason::vip_loop;
+  return false;
+}
+
+/** Where the flow of a whole packet with ports is. */
+template <class Addr>
+[[gnu::always_inline]] inline void expect_flow(Core& core, Pending& pending) {
+  using Role = Pending::Role;
+  const PacketView& view = pending.view;
+  pending.role = pending.to_vip ? Role::request : Role::reply;
+  const Addr& client = pending.to_vip ? saddr<Addr>(view) : daddr<Addr>(view);
+  const be16 client_port = pending.to_vip ? source_port(view) : destination_port(view);
+  const auto& table = core.tables.of<Addr>();
+  pending.hash = table.hash(view.protocol, client, client_port);
+  pending.bucket = table.home_of(pending.hash);
+}
+
 template <class Addr>
 void prepare_for(Core& core, const Snapshot& snapshot, Pending& pending) {
   using Role = Pending::Role;
   const PacketView& view = pending.view;
-  const Addr& source = saddr<Addr>(view);
-  pending.to_vip = snapshot.is_vip(daddr<Addr>(view));
-  const bool is_whole_icmp = view.is_icmp() && !view.fragment;
   // This host's own ICMP errors may come from an address that is a VIP; nothing else may.
-  if (!is_whole_icmp && snapshot.is_vip(source)) [[unlikely]] {
-    pending.reason = DropReason::vip_loop;
-    return;
-  }
+  if (!meets_vips<Addr>(snapshot, pending, view.is_icmp() && !view.fragment)) return;
   const bool has_ports = view.is_tcp() || view.is_udp() || view.is_sctp();
   if (!has_ports && !view.is_icmp()) {
     pending.role = Role::other;
@@ -48,13 +67,23 @@ void prepare_for(Core& core, const Snapshot& snapshot, Pending& pending) {
     pending.role = view.fragment ? Role::first_fragment : Role::icmp;
     return;
   }
-  pending.role = view.fragment ? Role::first_fragment : pending.to_vip ? Role::request : Role::reply;
-  const Addr& client = pending.to_vip ? source : daddr<Addr>(view);
-  const be16 client_port = pending.to_vip ? source_port(view) : destination_port(view);
-  const auto& table = core.tables.of<Addr>();
-  pending.hash = table.hash(view.protocol, client, client_port);
-  if (pending.role != Role::first_fragment) [[likely]]
-    pending.bucket = table.home_of(pending.hash);
+  expect_flow<Addr>(core, pending);
+  pending.is_segment = view.is_tcp() && !view.fragment && view.csum == CsumState::full;
+  if (!view.fragment) [[likely]]
+    return;
+  pending.role = Role::first_fragment;
+  pending.bucket = nullptr;
+}
+
+[[gnu::noinline]] void prepare_rarer(Core& core, const Snapshot& snapshot, Packet& packet, Pending& pending) {
+  pending.reason = parse_carefully({packet.data, packet.length}, packet.vnet, pending.view);
+  if (pending.reason != kNoDrop) return;
+  if (pending.view.is_sctp()) finish_sctp_checksum(pending.view, packet.vnet);
+  if (pending.view.family == 4) {
+    prepare_for<Addr4>(core, snapshot, pending);
+  } else {
+    prepare_for<Addr6>(core, snapshot, pending);
+  }
 }
 
 template <class Addr>
@@ -90,14 +119,13 @@ void prepare(Core& core, const Snapshot& snapshot, Packet& packet, Pending& pend
   pending.role = Pending::Role::dropped;
   pending.bucket = nullptr;
   pending.likely_flow = flow::kNoFlow;
-  pending.reason = parse({packet.data, packet.length}, packet.vnet, pending.view);
-  if (pending.reason != kNoDrop) return;
-  if (pending.view.is_sctp()) finish_sctp_checksum(pending.view, packet.vnet);
-  if (pending.view.family == 4) {
-    prepare_for<Addr4>(core, snapshot, pending);
-  } else {
-    prepare_for<Addr6>(core, snapshot, pending);
-  }
+  pending.is_segment = false;
+  if (!parse_plain({packet.data, packet.length}, packet.vnet, pending.view)) [[unlikely]]
+    return prepare_rarer(core, snapshot, packet, pending);
+  pending.reason = kNoDrop;
+  if (!meets_vips<Addr4>(snapshot, pending, false)) return;
+  expect_flow<Addr4>(core, pending);
+  pending.is_segment = true;
 }
 
 void seek(std::span<const Pending> pending) {
@@ -125,7 +153,10 @@ void heat(const Core& core, std::span<const Pending> pending) {
   }
 }
 
-Outcome finish(Core& core, const Snapshot& snapshot, Now now, Packet& packet, Pending& pending) {
+namespace {
+
+[[gnu::noinline]] Outcome walk(Core& core, const Snapshot& snapshot, Now now, Packet& packet,
+                               Pending& pending) {
   if (pending.role == Pending::Role::dropped) return dropped(pending.reason);
   Context c{core, snapshot, now, packet, pending};
   const PacketView& view = pending.view;
@@ -140,6 +171,18 @@ Outcome finish(Core& core, const Snapshot& snapshot, Now now, Packet& packet, Pe
     });
   }
   return view.family == 4 ? finish_for<Addr4>(c) : finish_for<Addr6>(c);
+}
+
+}  // namespace
+
+Outcome finish(Core& core, const Snapshot& snapshot, Now now, Packet& packet, Pending& pending) {
+  if (pending.is_segment && pending.likely_flow != flow::kNoFlow) [[likely]] {
+    Context c{core, snapshot, now, packet, pending};  // of its own: inlined, it is in registers
+    const bool is_done = pending.view.family == 4 ? forward_usual<Addr4>(c) : forward_usual<Addr6>(c);
+    if (is_done) [[likely]]
+      return c.forward();
+  }
+  return walk(core, snapshot, now, packet, pending);
 }
 
 bool expire(Core& core, const Snapshot& snapshot, uint32_t shard, Tick now, uint32_t budget) {

@@ -25,7 +25,8 @@
 //        else ──────────────────▶ pass: not ours, goes back as it came (but for the hop)
 //
 // The walk in files: step.cc sends each packet its way; lookup finds its flow, schedule opens one, translate is what known
-// flows have done to their packets, pieces and icmp are for fragments and ICMP; context and lifetime are what all of them use.
+// flows have done to their packets, usual is the same for nearly all of them at once, pieces and icmp are for fragments and
+// ICMP; context and lifetime are what all of them use.
 //
 // One packet in is at most one packet out, but for the pieces of datagrams: a first piece sets those free that waited for
 // it. They are asked for with drain(), which the caller does after every packet it has finished and written.
@@ -140,6 +141,8 @@ struct Pending {
   Role role = Role::dropped;
   bool to_vip = false;
   DropReason reason = wire::kNoDrop;
+  /** A whole TCP segment with a finished checksum: it may be a usual one (nat/usual.h). */
+  bool is_segment = false;
 };
 
 void prepare(Core& core, const service::Snapshot& snapshot, Packet& packet, Pending& pending);

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The usual packet: the next segment of an established TCP connection whose record a burst has found ahead. Nothing of it can
+// go another way, so what lookup.cc, translate.h and lifetime.h would ask one after the other is asked here at once.
+//
+// What is not quite usual is left untouched and goes the whole walk, as every packet does that comes alone or through step():
+// which makes that walk the slow obvious one that this is held against (test/native/nat/usual_test.cc).
+#pragma once
+
+#include "nat/lifetime.h"
+
+namespace vsnat::nat {
+
+/** Whether this flow is the one that a packet in this direction asks for. */
+template <class Addr>
+[[gnu::always_inline]] inline bool is_flow_of(const flow::Flow<Addr>& flow, flow::Direction direction,
+                                              const wire::PacketView& view) {
+  const Addr& source = wire::saddr<Addr>(view);
+  const Addr& destination = wire::daddr<Addr>(view);
+  const wire::tcp_hdr& tcp = view.tcp();
+  if (flow.protocol != wire::kProtoTcp) return false;
+  return direction == flow::Direction::request
+             ? flow.client_port == tcp.sport && flow.client == source && flow.virt == destination &&
+                   flow.virtual_port == tcp.dport
+             : flow.client_port == tcp.dport && flow.client == destination && flow.real == source &&
+                   flow.real_port == tcp.sport;
+}
+
+template <class Addr>
+[[gnu::always_inline]] inline uint8_t hops_left(const wire::PacketView& view) {
+  if constexpr (Addr::kFamily == 4) {
+    return view.v4().ttl;
+  } else {
+    return view.v6().hop_limit;
+  }
+}
+
+template <class Addr>
+[[gnu::always_inline]] inline bool forward_usual(Context& c, flow::Direction direction) {
+  const wire::PacketView& view = c.view();
+  const bool is_request = direction == flow::Direction::request;
+  auto& table = c.core.tables.of<Addr>();
+  typename flow::Table<Addr>::Guard guard(table, c.pending.hash);
+  flow::Flow<Addr>& flow = *table.flow_at(c.pending.likely_flow);
+  const bool is_usual = is_flow_of(flow, direction, view) && hops_left<Addr>(view) != 0 &&
+                        flow.expires_at.after(c.now.tick()) && flow.helper == 0 &&
+                        (flow.flags & flow::Flow<Addr>::kSilenced) == 0 &&
+                        !(is_request && c.snapshot.server_gone(flow.server_slot, flow.service_slot)) &&
+                        track_next(flow, direction, view);
+  if (!is_usual) return false;
+  ServerTally& tally = c.core.tally.server(flow.server_slot);
+  (is_request ? tally.in_packets : tally.out_packets).add(1);
+  (is_request ? tally.in_bytes : tally.out_bytes).add(view.length);
+  if (is_request && flow.in_packets != 0xff) ++flow.in_packets;
+  live_on(c, flow);
+  wire::tcp_hdr& tcp = view.tcp();
+  const auto full = wire::CsumState::full;
+  if (is_request) {
+    translate_network<Addr>(view, flow.addr_delta);
+    wire::daddr<Addr>(view) = flow.real;
+    tcp.dport = flow.real_port;
+    fix_l4(tcp.check, full, wire::kProtoTcp, flow.addr_delta, flow.addr_port_delta);
+  } else {
+    translate_network<Addr>(view, uint16_t(~flow.addr_delta));
+    wire::saddr<Addr>(view) = flow.virt;
+    tcp.sport = flow.virtual_port;
+    fix_l4(tcp.check, full, wire::kProtoTcp, uint16_t(~flow.addr_delta), uint16_t(~flow.addr_port_delta));
+  }
+  return true;
+}
+
+/** True when the packet was a usual one, and has been counted, tracked and translated. */
+template <class Addr>
+[[gnu::always_inline]] inline bool forward_usual(Context& c) {
+  return c.pending.to_vip ? forward_usual<Addr>(c, flow::Direction::request)
+                          : forward_usual<Addr>(c, flow::Direction::reply);
+}
+
+}  // namespace vsnat::nat
