@@ -123,29 +123,20 @@ class Lane {
   }
 
   void account(const nat::Outcome& outcome) {
-    if (outcome.verdict == nat::Verdict::forward) [[likely]]
-      return counters.forwarded.add(1);
-    account_rarer(outcome);
+    if (outcome.verdict == nat::Verdict::forward) [[likely]] {
+      counters.forwarded.add(1);
+    } else {
+      account_rarer(outcome);
+    }
   }
 
   [[gnu::noinline]] void account_rarer(const nat::Outcome& outcome) {
-    switch (outcome.verdict) {
-      case nat::Verdict::forward:
-        counters.forwarded.add(1);
-        return;
-      case nat::Verdict::pass:
-        counters.passed.add(1);
-        return;
-      case nat::Verdict::answer:
-        counters.generated[size_t(outcome.generated)].add(1);
-        [[fallthrough]];
-      case nat::Verdict::drop:
-        counters.dropped[size_t(outcome.reason)].add(1);
-        return;
-      case nat::Verdict::held:
-        counters.held.add(1);
-        return;
-    }
+    using nat::Verdict;
+    if (outcome.verdict == Verdict::pass) counters.passed.add(1);
+    if (outcome.verdict == Verdict::held) counters.held.add(1);
+    if (outcome.verdict == Verdict::answer) counters.generated[size_t(outcome.generated)].add(1);
+    if (outcome.verdict == Verdict::answer || outcome.verdict == Verdict::drop)
+      counters.dropped[size_t(outcome.reason)].add(1);
   }
 
   nat::AnswerBudget budget_;

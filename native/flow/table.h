@@ -105,6 +105,24 @@ struct Flow {
   static constexpr uint8_t kSilenced = 64;  // ended by an operator: it stays only to have its packets dropped
 };
 
+/** Whether a packet from the client to the VIP is of this flow. */
+template <class Addr>
+[[gnu::always_inline]] inline bool is_of_request(const Flow<Addr>& flow, uint8_t protocol, const Addr& client,
+                                                 wire::be16 client_port, const Addr& virt,
+                                                 wire::be16 virtual_port) {
+  return flow.client_port == client_port && flow.client == client && flow.virt == virt &&
+         flow.virtual_port == virtual_port && flow.protocol == protocol;
+}
+
+/** Whether a packet from the real server to the client is of this flow. */
+template <class Addr>
+[[gnu::always_inline]] inline bool is_of_reply(const Flow<Addr>& flow, uint8_t protocol, const Addr& client,
+                                               wire::be16 client_port, const Addr& real,
+                                               wire::be16 real_port) {
+  return flow.client_port == client_port && flow.client == client && flow.real == real &&
+         flow.real_port == real_port && flow.protocol == protocol;
+}
+
 /** The same flow, free: `next` threads the free list through `expires_at`'s place. */
 static_assert(sizeof(Flow<wire::Addr4>) <= 64, "an IPv4 flow is one cache line");
 static_assert(sizeof(Flow<wire::Addr6>) <= 104, "an IPv6 flow is a little more than a line and a half");

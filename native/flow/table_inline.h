@@ -34,8 +34,7 @@ inline typename Table<Addr>::FlowT* Table<Addr>::find_request(uint64_t hash, uin
                                                               const Addr& virt, wire::be16 virtual_port,
                                                               uint32_t likely) {
   const auto is_wanted = [&](const FlowT& f) {
-    return f.client_port == client_port && f.client == client && f.virt == virt &&
-           f.virtual_port == virtual_port && f.protocol == protocol;
+    return is_of_request(f, protocol, client, client_port, virt, virtual_port);
   };
   return find(hash, is_wanted, likely);
 }
@@ -46,8 +45,7 @@ inline typename Table<Addr>::FlowT* Table<Addr>::find_reply(uint64_t hash, uint8
                                                             const Addr& real, wire::be16 real_port,
                                                             uint32_t likely) {
   const auto is_wanted = [&](const FlowT& f) {
-    return f.client_port == client_port && f.client == client && f.real == real && f.real_port == real_port &&
-           f.protocol == protocol;
+    return is_of_reply(f, protocol, client, client_port, real, real_port);
   };
   return find(hash, is_wanted, likely);
 }

@@ -13,6 +13,15 @@
 
 namespace vsnat::nat {
 
+template <class Addr>
+[[gnu::always_inline]] inline uint8_t hops_left(const wire::PacketView& packet) {
+  if constexpr (Addr::kFamily == 4) {
+    return packet.v4().ttl;
+  } else {
+    return packet.v6().hop_limit;
+  }
+}
+
 /** Give one hop back, unless the packet never lost one (255: it was made on this host). IPv4 checksum
  * included. */
 inline void give_back_hop(const wire::PacketView& packet) {
@@ -116,15 +125,24 @@ template <class Addr>
   }
 }
 
+/** client -> VIP becomes client -> real server: a TCP segment whose checksum is in this state. */
+template <class Addr>
+[[gnu::always_inline]] inline void rewrite_segment_request(const wire::PacketView& packet,
+                                                           const flow::Flow<Addr>& flow,
+                                                           wire::CsumState state) {
+  translate_network<Addr>(packet, flow.addr_delta);
+  wire::daddr<Addr>(packet) = flow.real;
+  packet.tcp().dport = flow.real_port;
+  fix_l4(packet.tcp().check, state, wire::kProtoTcp, flow.addr_delta, flow.addr_port_delta);
+}
+
 /** client -> VIP becomes client -> real server. */
 template <class Addr>
 void rewrite_request(const wire::PacketView& packet, const flow::Flow<Addr>& flow) {
+  if (packet.is_tcp()) return rewrite_segment_request(packet, flow, packet.csum);
   translate_network<Addr>(packet, flow.addr_delta);
   wire::daddr<Addr>(packet) = flow.real;
-  if (packet.is_tcp()) {
-    packet.tcp().dport = flow.real_port;
-    fix_l4(packet.tcp().check, packet.csum, wire::kProtoTcp, flow.addr_delta, flow.addr_port_delta);
-  } else if (packet.is_sctp()) {
+  if (packet.is_sctp()) {
     rewrite_sctp_port(packet, packet.sctp().dport, flow.real_port);
   } else {
     packet.udp().dport = flow.real_port;
@@ -132,16 +150,26 @@ void rewrite_request(const wire::PacketView& packet, const flow::Flow<Addr>& flo
   }
 }
 
-/** real server -> client becomes VIP -> client. */
+/** real server -> client becomes VIP -> client: a TCP segment whose checksum is in this state. */
 template <class Addr>
-void rewrite_reply(const wire::PacketView& packet, const flow::Flow<Addr>& flow) {
+[[gnu::always_inline]] inline void rewrite_segment_reply(const wire::PacketView& packet,
+                                                         const flow::Flow<Addr>& flow,
+                                                         wire::CsumState state) {
   const auto addr_delta = uint16_t(~flow.addr_delta), addr_port_delta = uint16_t(~flow.addr_port_delta);
   translate_network<Addr>(packet, addr_delta);
   wire::saddr<Addr>(packet) = flow.virt;
-  if (packet.is_tcp()) {
-    packet.tcp().sport = flow.virtual_port;
-    fix_l4(packet.tcp().check, packet.csum, wire::kProtoTcp, addr_delta, addr_port_delta);
-  } else if (packet.is_sctp()) {
+  packet.tcp().sport = flow.virtual_port;
+  fix_l4(packet.tcp().check, state, wire::kProtoTcp, addr_delta, addr_port_delta);
+}
+
+/** real server -> client becomes VIP -> client. */
+template <class Addr>
+void rewrite_reply(const wire::PacketView& packet, const flow::Flow<Addr>& flow) {
+  if (packet.is_tcp()) return rewrite_segment_reply(packet, flow, packet.csum);
+  const auto addr_delta = uint16_t(~flow.addr_delta), addr_port_delta = uint16_t(~flow.addr_port_delta);
+  translate_network<Addr>(packet, addr_delta);
+  wire::saddr<Addr>(packet) = flow.virt;
+  if (packet.is_sctp()) {
     rewrite_sctp_port(packet, packet.sctp().sport, flow.virtual_port);
   } else {
     packet.udp().sport = flow.virtual_port;

@@ -160,7 +160,7 @@ namespace {
   if (pending.role == Pending::Role::dropped) return dropped(pending.reason);
   Context c{core, snapshot, now, packet, pending};
   const PacketView& view = pending.view;
-  const uint8_t hops = view.family == 4 ? view.v4().ttl : view.v6().hop_limit;
+  const uint8_t hops = view.family == 4 ? hops_left<Addr4>(view) : hops_left<Addr6>(view);
   if (hops == 0) {
     // Cannot come from the kernel's forwarding, which sends this error itself one hop earlier.
     // Nothing is said about ICMP, nor about a piece of a datagram (RFC 1812 section 4.3.2.7).

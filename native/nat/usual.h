@@ -18,21 +18,9 @@ template <class Addr>
   const Addr& source = wire::saddr<Addr>(view);
   const Addr& destination = wire::daddr<Addr>(view);
   const wire::tcp_hdr& tcp = view.tcp();
-  if (flow.protocol != wire::kProtoTcp) return false;
   return direction == flow::Direction::request
-             ? flow.client_port == tcp.sport && flow.client == source && flow.virt == destination &&
-                   flow.virtual_port == tcp.dport
-             : flow.client_port == tcp.dport && flow.client == destination && flow.real == source &&
-                   flow.real_port == tcp.sport;
-}
-
-template <class Addr>
-[[gnu::always_inline]] inline uint8_t hops_left(const wire::PacketView& view) {
-  if constexpr (Addr::kFamily == 4) {
-    return view.v4().ttl;
-  } else {
-    return view.v6().hop_limit;
-  }
+             ? flow::is_of_request(flow, wire::kProtoTcp, source, tcp.sport, destination, tcp.dport)
+             : flow::is_of_reply(flow, wire::kProtoTcp, destination, tcp.dport, source, tcp.sport);
 }
 
 template <class Addr>
@@ -53,18 +41,10 @@ template <class Addr>
   (is_request ? tally.in_bytes : tally.out_bytes).add(view.length);
   if (is_request && flow.in_packets != 0xff) ++flow.in_packets;
   live_on(c, flow);
-  wire::tcp_hdr& tcp = view.tcp();
-  const auto full = wire::CsumState::full;
   if (is_request) {
-    translate_network<Addr>(view, flow.addr_delta);
-    wire::daddr<Addr>(view) = flow.real;
-    tcp.dport = flow.real_port;
-    fix_l4(tcp.check, full, wire::kProtoTcp, flow.addr_delta, flow.addr_port_delta);
+    rewrite_segment_request(view, flow, wire::CsumState::full);
   } else {
-    translate_network<Addr>(view, uint16_t(~flow.addr_delta));
-    wire::saddr<Addr>(view) = flow.virt;
-    tcp.sport = flow.virtual_port;
-    fix_l4(tcp.check, full, wire::kProtoTcp, uint16_t(~flow.addr_delta), uint16_t(~flow.addr_port_delta));
+    rewrite_segment_reply(view, flow, wire::CsumState::full);
   }
   return true;
 }

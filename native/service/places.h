@@ -120,7 +120,10 @@ class Addresses {
 
   size_t bucket_count() const { return buckets_.size(); }
 
-  /** The bucket an address is looked for first. The high bits of a product tell all bits of the address apart (Knuth 6.4); bits as they lie in memory will do. */
+  /**
+   * The bucket an address is looked for first. The high bits of a product tell all bits of the address apart (Knuth 6.4);
+   * bits as they lie in memory will do.
+   */
   size_t home_of(const Addr& address) const {
     uint32_t word;
     if constexpr (Addr::kFamily == 4) {

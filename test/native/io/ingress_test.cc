@@ -4,8 +4,6 @@
 // lines of C++ would do with them. Who may not use bpf() skips this, and says so.
 #include "io/ingress.h"
 
-#include <unistd.h>
-
 #include <cstring>
 #include <optional>
 
