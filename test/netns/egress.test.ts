@@ -1,51 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Direct egress: packets that leave as frames arrive as those the kernel routes, and give way wherever it matters. */
 import { expect, test } from 'vitest';
-import { vip, at, families } from './support/lab.js';
+import { vip, at } from './support/lab.js';
 import { suite, useLab } from './support/suite.js';
 import { until } from './support/until.js';
+import { useWay } from './support/ways.js';
 
 const direct = 'vsnat_queue_direct_packets_total';
-const bytes = 2 ** 26;
 
 suite('Direct egress', () => {
   const lab = useLab({ config: { tun: { egress: 'auto' } } });
-  const status = async (): Promise<string> => (await lab().daemon.installation.vsnat('status')).stdout;
-  const directPackets = async (): Promise<number> => (await lab().daemon.metrics()).sum(direct);
-  const requests = (count: number, family: (typeof families)[number] = 'v4') =>
-    lab().load('http', { to: at(vip[family], vip.http), mode: 'connect', requests: count, seconds: 20 });
-
-  /** What part of the packets forwarded meanwhile left as frames. */
-  async function shareWhile(work: () => Promise<unknown>): Promise<number> {
-    const numbers = async (): Promise<readonly [number, number]> => {
-      const metrics = await lab().daemon.metrics();
-      return [metrics.sum(direct), metrics.sum('vsnat_queue_forwarded_total')];
-    };
-    const before = await numbers();
-    await work();
-    const after = await numbers();
-    return (after[0] - before[0]) / (after[1] - before[1]);
-  }
+  const {
+    packets: directPackets,
+    requests,
+    shareWhile,
+    status,
+    testsThatItCarriesNearlyEverything,
+  } = useWay(lab, [direct], ['vsnat_queue_forwarded_total']);
 
   test('is what a director without firewall rules does, and says so', async () => {
     expect(await status()).toMatch(/^egress +direct$/m);
   });
 
-  for (const family of families) {
-    test(`carries nearly every ${family} packet, byte for byte, offloads included`, async () => {
-      await requests(3, family);
-      const share = await shareWhile(async () => {
-        const to = at(vip[family], vip.stream);
-        const result = await lab().load('stream', { to, bytes, streams: 2, direction: 'both', seconds: 60 });
-        expect(result).toMatchObject({ failed: 0, badBytes: 0, bytesUp: 2 * bytes, bytesDown: 2 * bytes });
-      });
-      expect(share).toBeGreaterThan(0.95);
-    }, 90_000);
-
-    test(`every ${family} connection of a thousand succeeds`, async () => {
-      expect(await requests(1000, family)).toMatchObject({ answered: 1000, failed: 0 });
-    });
-  }
+  testsThatItCarriesNearlyEverything();
 
   test('leaves the director one hop', async () => {
     const { client } = lab();

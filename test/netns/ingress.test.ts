@@ -1,52 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Direct ingress: packets that are taken at the interface fare as those the kernel routes, and give way wherever it matters. */
 import { expect, test } from 'vitest';
-import { vip, at, families } from './support/lab.js';
+import { vip, at } from './support/lab.js';
 import { suite, useLab } from './support/suite.js';
 import { until } from './support/until.js';
+import { useWay } from './support/ways.js';
 
 const taken = 'vsnat_device_direct_ingress_packets_total';
-const bytes = 2 ** 26;
 
 suite('Direct ingress', () => {
   const lab = useLab({ config: { tun: { ingress: 'auto' } } });
-  const status = async (): Promise<string> => (await lab().daemon.installation.vsnat('status')).stdout;
-  const takenPackets = async (): Promise<number> => (await lab().daemon.metrics()).sum(taken);
-  const requests = (count: number, family: (typeof families)[number] = 'v4') =>
-    lab().load('http', { to: at(vip[family], vip.http), mode: 'connect', requests: count, seconds: 20 });
+  const {
+    packets: takenPackets,
+    requests,
+    shareWhile,
+    status,
+    testsThatItCarriesNearlyEverything,
+  } = useWay(lab, [taken], ['vsnat_queue_packets_total', { direction: 'rx' }]);
   const reload = () => lab().daemon.installation.vsnat('reload');
-
-  /** What part of the packets read from the device meanwhile was taken at an interface. */
-  async function shareWhile(work: () => Promise<unknown>): Promise<number> {
-    const numbers = async (): Promise<readonly [number, number]> => {
-      const metrics = await lab().daemon.metrics();
-      return [metrics.sum(taken), metrics.sum('vsnat_queue_packets_total', { direction: 'rx' })];
-    };
-    const before = await numbers();
-    await work();
-    const after = await numbers();
-    return (after[0] - before[0]) / (after[1] - before[1]);
-  }
 
   test('is what a director without firewall rules does, and says from where', async () => {
     expect(await status()).toMatch(/^ingress +direct from (?:\S+, )+\S+$/m);
   });
 
-  for (const family of families) {
-    test(`brings nearly every ${family} packet, byte for byte, offloads included`, async () => {
-      await requests(3, family);
-      const share = await shareWhile(async () => {
-        const to = at(vip[family], vip.stream);
-        const result = await lab().load('stream', { to, bytes, streams: 2, direction: 'both', seconds: 60 });
-        expect(result).toMatchObject({ failed: 0, badBytes: 0, bytesUp: 2 * bytes, bytesDown: 2 * bytes });
-      });
-      expect(share).toBeGreaterThan(0.95);
-    }, 90_000);
-
-    test(`every ${family} connection of a thousand succeeds`, async () => {
-      expect(await requests(1000, family)).toMatchObject({ answered: 1000, failed: 0 });
-    });
-  }
+  testsThatItCarriesNearlyEverything();
 
   for (const egress of ['direct', 'route'] as const) {
     test(`leaves the director one hop, with egress ${egress}`, async () => {
