@@ -41,7 +41,7 @@ export interface DirectorParts<D extends Dataplane> {
   readonly start?: (dataplane: D) => void;
   /** What the automatic modes of the defences look at; without it memory counts as plenty. */
   readonly memory?: MemoryWatch;
-  /** Finds what keeps packets from leaving as frames; without it the kernel routes them. */
+  /** Finds what keeps packets from the ways past the kernel's routing; without it the kernel routes them. */
   readonly ways?: LookAtWays;
   /** Makes what checks the servers, and calls `onChange` with what it finds; without it all of them count as up. */
   readonly health?: MakeMonitor;

@@ -10,7 +10,7 @@ import type {
   ServerCounters,
   ServiceCounters,
 } from '../dataplane/dataplane.js';
-import { noSignals, type ServerSignals } from '../dataplane/signals.js';
+import { noSignals } from '../dataplane/signals.js';
 import type { Persistence, PlanFailures } from '../model/index.js';
 import { Listing } from './listing.js';
 import { serverSince, serviceSince, type SlotPast } from './past.js';
@@ -33,24 +33,12 @@ export interface StandingReport {
 }
 
 /** A real server with its numbers since the start. */
-export interface ServerReport {
+export interface ServerReport extends Omit<ServerCounters, 'slot'> {
   /** address:port, the server's identity. */
   readonly server: string;
   /** As desired. */
   readonly weight: number;
   readonly standing: StandingReport;
-  readonly active: number;
-  readonly inactive: number;
-  /** Client networks remembered for it. */
-  readonly persistent: number;
-  readonly overloaded: boolean;
-  readonly connections: number;
-  readonly inPackets: number;
-  readonly inBytes: number;
-  readonly outPackets: number;
-  readonly outBytes: number;
-  /** Handshake times, retransmissions and the like, as seen in passing. */
-  readonly signals: ServerSignals;
 }
 
 /** A virtual service with its servers and numbers since the start. */
