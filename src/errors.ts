@@ -34,6 +34,9 @@ export const exitCodes = {
   unreachable: 5,
 } as const;
 
+/** The sentence of whatever was thrown. */
+export const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** Every error that vsnat raises on purpose, told apart by `code`. Subclasses: ConfigError, ChangeRefused. */
 export class VsnatError extends Error {
   /** VsnatError, or of a subclass. */

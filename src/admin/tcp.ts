@@ -12,7 +12,7 @@ import type { ServerOptions } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { createSecureContext, type Server as TlsServer } from 'node:tls';
 
-import { VsnatError } from '../errors.js';
+import { VsnatError, said } from '../errors.js';
 import { boundedServer, closeServer, type BoundedOptions } from '../metrics/bounded-server.js';
 import { formatEndpoint, scopeOf, type AdminSettings, type Endpoint } from '../model/index.js';
 import { answerBrokenRequests } from './broken-requests.js';
@@ -111,7 +111,7 @@ async function readSecrets({ tokenFile, tls }: TcpSettings): Promise<Secrets> {
   } catch (cause) {
     throw mistake(
       'admin.tls',
-      `have a certificate and its key in PEM, got ${cause instanceof Error ? cause.message : String(cause)}`,
+      `have a certificate and its key in PEM, got ${said(cause)}`,
       `check ${certificateFile} and ${keyFile}`,
       cause,
     );

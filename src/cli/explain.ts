@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 
 import { Director, type MemoryDirector } from '../director/director.js';
 import type { Explanation, Tuple } from '../director/explain.js';
-import { exitCodes, VsnatError } from '../errors.js';
+import { exitCodes, VsnatError, said } from '../errors.js';
 import { formatEndpoint, parseEndpoint, type Endpoint } from '../model/index.js';
 import { firstPacket } from '../packet/build.js';
 import { readCapture } from '../packet/capture-file.js';
@@ -125,9 +125,7 @@ async function readBytes(file: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (error) {
-    throw usage(
-      `--pcap: must be a readable file, got ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw usage(`--pcap: must be a readable file, got ${said(error)}`);
   }
 }
 

@@ -8,7 +8,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-import { errorCodes, VsnatError, type ErrorCode } from '../errors.js';
+import { errorCodes, VsnatError, said, type ErrorCode } from '../errors.js';
 import type {
   CheckEnds,
   CheckLeads,
@@ -320,7 +320,7 @@ function translated<T>(call: () => T): T {
 /** The addon's errors look like Node's own (code, errno, syscall); a code it does not share with us is kept as cause. */
 export function fromAddon(error: unknown): VsnatError {
   if (error instanceof VsnatError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = said(error);
   return new VsnatError(codeOf(error), message, { cause: error });
 }
 

@@ -6,7 +6,7 @@
  */
 import { createRequire } from 'node:module';
 
-import { VsnatError } from '../errors.js';
+import { VsnatError, said } from '../errors.js';
 import type { PacketStream } from './packet-stream.js';
 
 /** What vsnat uses of tuntap2's Tun class. Its addresses can be read only while it is up. */
@@ -78,4 +78,3 @@ const refused = (what: string, cause?: unknown): VsnatError =>
   new VsnatError('VSNAT_DATAPLANE', `tuntap2: ${what}`, { cause });
 
 /** tuntap2 throws strings as well. */
-const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -4,6 +4,7 @@
  * slow start takes its next step or a drain reaches its deadline, and ends what is then left. Judging is standing.ts's, the
  * publishing the reconciler's; here is only when.
  */
+import { said } from '../errors.js';
 import type { Dataplane, Ending } from '../dataplane/dataplane.js';
 import type { Clock } from '../health/clock.js';
 import type { CheckedState, ConnectThrough, HealthMonitor } from '../health/state.js';
@@ -157,7 +158,7 @@ export class Caretaker {
       this.reconciler.judge(services);
     } catch (error) {
       // What runs goes on as it was; the next verdict or step tries again.
-      const text = error instanceof Error ? error.message : String(error);
+      const text = said(error);
       this.#events.record({ kind: 'device', text: `a change of standing was refused: ${text}` });
     }
     this.#wait();
@@ -185,7 +186,7 @@ export class Caretaker {
     try {
       this.reconciler.replan();
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = said(error);
       this.#events.record({ kind: 'device', text: `a new plan was refused: ${text}` });
     }
     this.#waitToPlan();
@@ -208,7 +209,7 @@ export class Caretaker {
       }
       if (emptied.length > 0) this.#onEmptied();
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = said(error);
       this.#events.record({ kind: 'device', text: `addresses without a service stay: ${text}` });
     }
     this.#waitToSweep();

@@ -4,6 +4,7 @@
  * it answers is checked before anything is published. When it fails, the plan it made last stays, said of the servers
  * that are there now; where there is none, wlc stands in. Either way connections go on being scheduled.
  */
+import { said } from '../errors.js';
 import type { Counters, ServerCounters } from '../dataplane/dataplane.js';
 import { latencyBounds, noSignals, signalsSince, type Histogram } from '../dataplane/signals.js';
 import {
@@ -77,7 +78,7 @@ export function planCustom(question: CustomQuestion): CustomAnswer {
     if (problem !== undefined) throw new PlanFailure('invalid', problem);
     return { plan, state: { ...kept, memory, failures, failure: null } };
   } catch (error) {
-    const failure = error instanceof Error ? error.message : String(error);
+    const failure = said(error);
     const reason = planFailureReason(error);
     const counted = { ...failures, [reason]: failures[reason] + 1 };
     const plan = standIn(servers, past);

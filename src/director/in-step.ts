@@ -6,6 +6,7 @@
  * service. On a change the dataplane goes first and the host second: a host that refuses is answered by publishing the
  * old configuration again, and no packet ever meets a route to a service that is not there yet.
  */
+import { said } from '../errors.js';
 import type { Dataplane } from '../dataplane/dataplane.js';
 import type { Model } from '../model/index.js';
 import type { Caretaker } from './caretaker.js';
@@ -94,7 +95,7 @@ export class InStep {
   tellHost(): void {
     const told = this.#turn.then(() => this.#host?.update(this.#routed()));
     this.#turn = told.catch((error: unknown) => {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = said(error);
       this.#events.record({ kind: 'host', text: `what services that have left needed stays: ${text}` });
     });
   }

@@ -6,7 +6,7 @@
  * the director is reloaded.
  */
 import type { Dataplane } from '../dataplane/dataplane.js';
-import { VsnatError } from '../errors.js';
+import { VsnatError, said } from '../errors.js';
 import type { WaysLook } from '../host/index.js';
 import type { TunSettings, WaySetting } from '../model/index.js';
 
@@ -105,7 +105,7 @@ export class WayChooser {
     try {
       return await this.#look();
     } catch (error) {
-      const why = `the host cannot be looked at (${error instanceof Error ? error.message : String(error)})`;
+      const why = `the host cannot be looked at (${said(error)})`;
       return { egress: [why], ingress: { hindrances: [why], interfaces: [], apart: [] } };
     }
   }

@@ -3,6 +3,7 @@
  * Words for what happened. Messages quote what a peer sent, so before they go anywhere (logs, terminals, the API) all
  * that is not plainly printable is escaped, and they are short.
  */
+import { said } from '../errors.js';
 import { bad, CannotAsk, skipped, type Answer } from './checker.js';
 import type { BadReason, SkippedReason } from './reason.js';
 
@@ -77,5 +78,5 @@ export function failure(error: unknown, doing = '', otherwise: BadReason = 'othe
     const known = meanings[code];
     if (known !== undefined) return bad(known[0], `${before}${known[1]}`);
   }
-  return bad(otherwise, `${before}${error instanceof Error ? error.message : String(error)}`);
+  return bad(otherwise, `${before}${said(error)}`);
 }

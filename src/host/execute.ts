@@ -4,7 +4,7 @@
  * 10,000 processes. An `ip` batch stops at its first failing line and names it, and an nft batch is one transaction,
  * so after a failure it is known exactly which steps took effect, and exactly those are undone.
  */
-import { VsnatError } from '../errors.js';
+import { VsnatError, said } from '../errors.js';
 import { describeAction, type Action, type SharedResource, type Step } from './step.js';
 import type { CommandResult, System } from './system.js';
 
@@ -81,7 +81,7 @@ async function runBatch(
           if (action.tool === 'sysctl') await system.write(`/proc/sys/${action.key}`, action.value);
         return null;
       } catch (error) {
-        return { done: 0, complaints: [error instanceof Error ? error.message : String(error)] };
+        return { done: 0, complaints: [said(error)] };
       }
   }
 }

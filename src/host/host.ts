@@ -5,7 +5,7 @@
  * of that memory, though: other programs flush rulesets and take links down. So every reload, and a look every few
  * seconds, compares what is remembered with what the kernel has and puts back what is missing.
  */
-import { VsnatError } from '../errors.js';
+import { VsnatError, said } from '../errors.js';
 import { watchAddresses } from './address-watch.js';
 import { applySteps, runForced, runTolerantly, undoSteps } from './execute.js';
 import { neededByOthers, planCleanup } from './leftovers.js';
@@ -154,7 +154,7 @@ export class Host {
         this.#trouble ??= `host: missing: ${describeSteps(missing)}; being put back`;
         await this.#reconcile(this.#model, missing);
       } catch (error) {
-        this.#setTrouble(error instanceof Error ? error.message : String(error));
+        this.#setTrouble(said(error));
       }
     });
   }
@@ -253,9 +253,7 @@ export class Host {
     try {
       return neededByOthers(this.#device, await readHostState(this.#system));
     } catch (error) {
-      this.#log.warn(
-        `host: cannot look for other directors: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      this.#log.warn(`host: cannot look for other directors: ${said(error)}`);
       return new Set();
     }
   }

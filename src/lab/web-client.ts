@@ -5,6 +5,8 @@
  */
 import { get } from 'node:http';
 
+import { said } from '../errors.js';
+
 const [url = '', count = '1'] = process.argv.slice(2);
 const answerWithinMs = 5000;
 
@@ -23,6 +25,6 @@ const request = (): Promise<string> =>
 try {
   for (let sent = 0; sent < Number(count); sent++) process.stdout.write(`${await request()}\n`);
 } catch (error) {
-  process.stderr.write(`${url}: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${url}: ${said(error)}\n`);
   process.exitCode = 1;
 }

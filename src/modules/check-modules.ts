@@ -5,6 +5,7 @@
  */
 import { stat } from 'node:fs/promises';
 
+import { said } from '../errors.js';
 import { defaultCheckLimits, type Call, type CheckLimits, type Outcome } from './check-thread.js';
 import { RestartedThread } from './restarted-thread.js';
 
@@ -88,5 +89,5 @@ async function stampOf(file: string): Promise<string> {
 
 function complaint(error: unknown, file: string): string {
   if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return `${file}: no such file`;
-  return `${file}: ${error instanceof Error ? error.message : String(error)}`;
+  return `${file}: ${said(error)}`;
 }

@@ -9,7 +9,8 @@
  */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 
-import { openThread, said } from './module-thread.js';
+import { said } from '../errors.js';
+import { openThread } from './module-thread.js';
 
 /** How long a module of a check may take. */
 export interface CheckLimits {

@@ -7,6 +7,7 @@
 import { Worker, type MessagePort } from 'node:worker_threads';
 import { pathToFileURL } from 'node:url';
 
+import { said } from '../errors.js';
 import { needsTypeScript, typeScriptHooks } from './typescript.js';
 
 /** What an import may take longer where the package typescript has to be loaded first: a slow disk and ten megabytes. */
@@ -78,5 +79,3 @@ function firstWord<D>(worker: Worker, importMs: number): Promise<Opening<D>> {
     );
   });
 }
-
-export const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -6,6 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { said } from '../errors.js';
 import { CheckThread, type CheckLimits } from './check-thread.js';
 
 const longestPauseMs = 60_000;
@@ -67,7 +68,7 @@ export class RestartedThread {
     } catch (error) {
       this.#thread = undefined;
       this.#failures += 1;
-      this.#problem = error instanceof Error ? error.message : String(error);
+      this.#problem = said(error);
       throw error;
     }
   }

@@ -8,6 +8,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { isAbsolute, join, resolve } from 'node:path';
 
+import { said } from '../errors.js';
 import type { CustomScheduler } from '../model/custom-scheduler.js';
 import { good, mistake, type Parsed } from '../model/parsed.js';
 import { defaultLimits, SchedulerThread, type ThreadLimits } from './scheduler-thread.js';
@@ -49,7 +50,7 @@ export class SchedulerModules {
       const { thread, version } = await this.#open(file);
       return good({ scheduler: (await thread).scheduler, version });
     } catch (error) {
-      return mistake('be a scheduler module', error instanceof Error ? error.message : String(error));
+      return mistake('be a scheduler module', said(error));
     }
   }
 

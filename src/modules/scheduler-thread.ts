@@ -7,11 +7,11 @@
  */
 import { MessageChannel, receiveMessageOnPort, type MessagePort, type Worker } from 'node:worker_threads';
 
-import { VsnatError } from '../errors.js';
+import { VsnatError, said } from '../errors.js';
 import type { CustomScheduler, PlanContext, SchedulerServer, ServerLoad } from '../model/custom-scheduler.js';
 import { PlanFailure, type PlanFailureReason } from '../model/plan-failure.js';
 import type { Plan } from '../model/plan.js';
-import { openThread, said } from './module-thread.js';
+import { openThread } from './module-thread.js';
 
 /** How long a scheduler module may take. */
 export interface ThreadLimits {

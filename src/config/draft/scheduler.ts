@@ -2,6 +2,7 @@
 /** The scheduler of a service: one of the kernel's, one that comes with vsnat, or a module; and the options of the latter two. */
 import { dirname } from 'node:path';
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { said } from '../../errors.js';
 import {
   noLoad,
   type CustomScheduler,
@@ -106,7 +107,7 @@ function optionsFit(
   } catch (error) {
     at.refuse({
       must: 'have options that are a JSON Schema',
-      hint: error instanceof Error ? error.message : String(error),
+      hint: said(error),
     });
   }
   return false;
@@ -154,7 +155,7 @@ function plans(
   } catch (error) {
     at.refuse({
       must: 'make a plan for these servers',
-      hint: error instanceof Error ? error.message : String(error),
+      hint: said(error),
     });
     return false;
   }
