@@ -4,12 +4,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "napi/values.h"
+
 namespace vsnat::binding {
 namespace {
-
-Napi::Value number(Napi::Env env, uint64_t value) {
-  return Napi::Number::New(env, double(value));
-}
 
 Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
   engine::Lane& lane = engine.lane(queue);

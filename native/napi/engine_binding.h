@@ -25,29 +25,37 @@ class EngineBinding : public Napi::ObjectWrap<EngineBinding> {
   ~EngineBinding() override;
 
  private:
-  Napi::Value facts(const Napi::CallbackInfo& info);
+  Napi::Value start(const Napi::CallbackInfo& info);
+  Napi::Value failure(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+  Napi::Value closed(const Napi::CallbackInfo& info);
+
+  // engine_told.cc
   Napi::Value publish(const Napi::CallbackInfo& info);
   Napi::Value update(const Napi::CallbackInfo& info);
   Napi::Value publish_as(const Napi::CallbackInfo& info, Told told);
-  Napi::Value cursor(const Napi::CallbackInfo& info);
-  Napi::Value signs(const Napi::CallbackInfo& info);
-  Napi::Value load(const Napi::CallbackInfo& info);
   Napi::Value end_flows(const Napi::CallbackInfo& info);
-  Napi::Value swap_seconds(const Napi::CallbackInfo& info);
-  Napi::Value ending(const Napi::CallbackInfo& info);
   Napi::Value lead_check(const Napi::CallbackInfo& info);
   Napi::Value end_check(const Napi::CallbackInfo& info);
   Napi::Value defend(const Napi::CallbackInfo& info);
   Napi::Value direct(const Napi::CallbackInfo& info);
   Napi::Value take_directly(const Napi::CallbackInfo& info);
+
+  // engine_asked.cc
+  Napi::Value facts(const Napi::CallbackInfo& info);
+  Napi::Value cursor(const Napi::CallbackInfo& info);
+  Napi::Value load(const Napi::CallbackInfo& info);
+  Napi::Value signs(const Napi::CallbackInfo& info);
+  Napi::Value ending(const Napi::CallbackInfo& info);
+  Napi::Value swap_seconds(const Napi::CallbackInfo& info);
   Napi::Value counters(const Napi::CallbackInfo& info);
+
+  // engine_flows.cc
   Napi::Value flows(const Napi::CallbackInfo& info);
-  Napi::Value start(const Napi::CallbackInfo& info);
+
+  // engine_memory.cc
   Napi::Value process(const Napi::CallbackInfo& info);
   Napi::Value expire(const Napi::CallbackInfo& info);
-  Napi::Value failure(const Napi::CallbackInfo& info);
-  Napi::Value close(const Napi::CallbackInfo& info);
-  Napi::Value closed(const Napi::CallbackInfo& info);
 
   /** False, with a JavaScript error pending, once closed. */
   bool open(Napi::Env env) const;
