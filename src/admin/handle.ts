@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { serverLimits } from '../metrics/bounded-server.js';
+import { Pace, paced } from '../pace.js';
 import type { ErrorAnswer } from './api.js';
 import type { Admit } from './gate.js';
 import { askerOf } from './asker.js';
@@ -103,7 +104,7 @@ async function ask(
     },
     path,
     query,
-    body: bodyOf(route, text),
+    body: await paced(bodyOf(route, text), new Pace()),
     precondition,
     by,
     tagOf,
@@ -119,13 +120,13 @@ async function ask(
   }
 }
 
-function bodyOf({ body: schema, readBody: read }: Route, text: string): unknown {
+function* bodyOf({ body: schema, readBody: read }: Route, text: string): Generator<void, unknown, undefined> {
   if (schema === null) {
     if (text === '') return null;
     throw usage('body', 'be empty: this route takes its parameters from the URL');
   }
-  const body = parseJson(text);
-  if (read !== null) return read(body);
+  const body = yield* parseJson(text);
+  if (read !== null) return yield* read(body);
   checkBody(schema, body);
   return body;
 }

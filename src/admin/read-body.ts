@@ -4,8 +4,8 @@ import type { IncomingMessage } from 'node:http';
 
 import { shown } from './read-values.js';
 import { HttpRefusal, usage } from './refusal.js';
-import { repeatedName } from './repeated-name.js';
 import { jsonType } from './route.js';
+import { scanJson } from './scan-json.js';
 
 /** Refuses what is too long before the first byte of it where the request says so, and at the bound where it does not. */
 export async function readBody(request: IncomingMessage, limit: number): Promise<string> {
@@ -42,9 +42,10 @@ export function checkBodyHeaders({ headers }: IncomingMessage): void {
     });
 }
 
-export function parseJson(text: string): unknown {
+/** In steps, but for the parsing itself, of what has been bounded before. */
+export function* parseJson(text: string): Generator<void, unknown, undefined> {
+  const repeated = yield* scanJson(text);
   const value = parsed(text);
-  const repeated = repeatedName(text);
   if (repeated !== undefined)
     throw usage('body', `have each name once in an object, got ${shown(repeated)} twice`);
   return value;

@@ -89,8 +89,8 @@ interface Spec<
   readonly query?: Query;
   /** Left out: a body is refused. */
   readonly body?: Body;
-  /** Reads a body in the place of the schema's own check, where there is one with better words. Throws VSNAT_USAGE. */
-  readonly readBody?: (body: unknown) => Static<Body>;
+  /** Reads a body in steps in the place of the schema's own check, where there is one with better words. Throws VSNAT_USAGE. */
+  readonly readBody?: (body: unknown) => Generator<void, Static<Body>, undefined>;
   readonly answer: Answer;
   handle(
     asked: Asked<Static<TObject<Path>>, Static<TObject<Query>>, Static<Body>>,
@@ -102,7 +102,7 @@ export interface Route extends Description {
   readonly parameters: TProperties;
   readonly query: TProperties;
   readonly body: TSchema | null;
-  readonly readBody: ((body: unknown) => unknown) | null;
+  readonly readBody: ((body: unknown) => Generator<void, unknown, undefined>) | null;
   readonly answer: TSchema;
   handle(asked: Asked<unknown, unknown, unknown>): Reply<unknown> | Promise<Reply<unknown>>;
 }

@@ -89,11 +89,16 @@ export type Operation = { [Name in OperationName]: Readonly<Static<Schemas[Name]
 
 export const operationNames = Object.keys(operationSchemas) as readonly OperationName[];
 
-/** Reads what came over the admin socket: `{ "operations": [ … ] }`. Throws VSNAT_USAGE. */
-export function readOperations(body: unknown): readonly Operation[] {
+/** Reads what came over the admin socket, `{ "operations": [ … ] }`, one by one. Throws VSNAT_USAGE. */
+export function* readOperations(body: unknown): Generator<void, readonly Operation[], undefined> {
   const list: unknown = isMap(body) ? body['operations'] : undefined;
   if (!Array.isArray(list)) throw mistake('body', 'be {"operations": […]}');
-  return list.map((item: unknown, index) => readOperation(item, `operations[${index}]`));
+  const operations: Operation[] = [];
+  for (const [index, item] of list.entries()) {
+    operations.push(readOperation(item, `operations[${index}]`));
+    yield;
+  }
+  return operations;
 }
 
 function readOperation(item: unknown, where: string): Operation {

@@ -32,8 +32,8 @@ export const changeRoute = route({
     { additionalProperties: false },
   ),
   // By the word in `op`: of a union of all of them the first mistake would be that of another operation.
-  readBody: (body) => {
-    const operations = readOperations(body);
+  readBody: function* (body) {
+    const operations = yield* readOperations(body);
     if (Object.keys(body as object).length > 1) throw usage('body', 'be {"operations": […]} and no more');
     return { operations: [...operations] };
   },

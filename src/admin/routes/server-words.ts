@@ -18,10 +18,10 @@ function serverWord(op: Word, path: string, summary: string): Route {
     body: Type.Omit(operationSchemas[op], ['op'], { additionalProperties: false }),
     refusals: [409, 412, 503],
     answer: changeAnswer,
-    readBody: (body) => {
+    readBody: function* (body) {
       if (typeof body !== 'object' || body === null || Array.isArray(body) || 'op' in body)
         throw usage('body', 'be {"service": "web", "server": "10.2.1.2:8080", …}');
-      const [operation] = readOperations({ operations: [{ ...body, op }] });
+      const [operation] = yield* readOperations({ operations: [{ ...body, op }] });
       if (operation?.op !== op) throw usage('body', `be what ${op} takes`);
       return operation;
     },

@@ -7,9 +7,11 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { EventStreams } from '../../../src/admin/event-streams.js';
-import { repeatedName } from '../../../src/admin/repeated-name.js';
+import { maxChangeBytes } from '../../../src/admin/routes/change.js';
+import { maxValues, scanJson } from '../../../src/admin/scan-json.js';
 import { EventParser, type ServerSentEvent } from '../../../src/admin/sse.js';
 import { Events } from '../../../src/director/events.js';
+import { atOnce } from '../../../src/pace.js';
 import { serve, type Heard, type Served } from './served.js';
 
 let served: Served;
@@ -19,6 +21,7 @@ beforeEach(async () => {
 afterEach(() => served.stop());
 
 const server = '10.2.1.2:8080';
+const repeatedName = (json: string): string | undefined => atOnce(scanJson(json));
 const messageOf = ({ body }: Heard): string => (body as { error: { message: string } }).error.message;
 const revisionOf = async (): Promise<string> =>
   String((await served.ask('GET', '/v1/changes')).headers['etag']);
@@ -53,7 +56,35 @@ describe('a body', () => {
       `${'{"a":'.repeat(1_000_000)}1${'}'.repeat(1_000_000)}`,
       '['.repeat(1_000_000),
     ])
-      expect((await send('/v1/change', deep)).status).toBe(400);
+      expect(messageOf(await send('/v1/change', deep))).toMatch(/^body: must be nested at most 16 deep; /);
+  });
+
+  it.each([
+    ['empty objects', '{},'],
+    ['numbers', '0,'],
+    ['names', '"":{},'],
+  ])('that is full of %s is refused before they are made', async (_, again) => {
+    const text = `[${again.repeat(maxValues)}`.slice(0, maxChangeBytes);
+    expect(messageOf(await send('/v1/change', text))).toMatch(/^body: must have at most 1500000 values; /);
+  });
+
+  it('that is full of the shortest operations there are is not', () => {
+    const shortest = '{"op":"enable","service":"a","server":"1.1.1.1:1"},';
+    const operations = shortest.repeat(maxChangeBytes / shortest.length).slice(0, -1);
+    expect(repeatedName(`{"operations":[${operations}]}`)).toBeUndefined();
+  });
+
+  it('is gone through in steps, however long', () => {
+    const steps = [...scanJson(JSON.stringify(Array.from({ length: 300_000 }, () => 0)))];
+    expect(steps.length).toBeGreaterThan(5);
+  });
+
+  it('with a very long text in it is read as any other', async () => {
+    const heard = await send('/v1/change', `{"operations":[{"op":"${'x'.repeat(15_000_000)}"}]}`);
+    expect([heard.status, messageOf(heard)]).toEqual([
+      400,
+      expect.stringMatching(/^operations\[0\]\.op: must be one of/),
+    ]);
   });
 
   it('in which a name stands twice is refused: somebody else may have seen the other one', async () => {
@@ -84,7 +115,7 @@ describe('a name that stands twice', () => {
 
   it('is in no text that JSON.stringify writes', () => {
     fc.assert(
-      fc.property(fc.json(), (json) => {
+      fc.property(fc.json({ maxDepth: 8 }), (json) => {
         expect(repeatedName(JSON.stringify(JSON.parse(json)))).toBeUndefined();
       }),
     );
@@ -93,7 +124,7 @@ describe('a name that stands twice', () => {
   it('is found wherever it is', () => {
     const names = fc.uniqueArray(fc.string(), { minLength: 1, maxLength: 5 });
     fc.assert(
-      fc.property(names, fc.nat(4), fc.json(), (all, index, value) => {
+      fc.property(names, fc.nat(4), fc.json({ maxDepth: 8 }), (all, index, value) => {
         const again = all[index % all.length] ?? '';
         const members = [...all, again].map((name) => `${JSON.stringify(name)}:${value}`).join(',');
         const inside = repeatedName(value); // fast-check's own JSON has none

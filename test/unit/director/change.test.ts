@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { applyOperations, kernelSetTimeouts, type SetTimeouts } from '../../../src/director/change.js';
 import { describeChange, diffModels } from '../../../src/director/diff.js';
 import { readOperations, type Operation } from '../../../src/director/operation.js';
+import { atOnce } from '../../../src/pace.js';
 import { parseConfig } from '../../../src/config/index.js';
 import { formatListen, kernelTimeouts, realServer, type Model } from '../../../src/model/index.js';
 import { emptyModel, idOf, modelWith, web } from './models.js';
@@ -202,7 +203,7 @@ describe('a refusal', () => {
 describe('operations from outside', () => {
   it('are taken as they are when they fit', () => {
     const operations = [addService(), addServer('10.2.1.2:80'), { op: 'clear' }] as const;
-    expect(readOperations({ operations })).toEqual(operations);
+    expect(atOnce(readOperations({ operations }))).toEqual(operations);
   });
 
   it.each([
@@ -217,8 +218,10 @@ describe('operations from outside', () => {
     [{ operations: [{ ...addService(), flags: ['x'] }] }, /^operations\[0\]\.flags\.0: must fit/],
     [{ operations: [{ op: 'set-timeouts', tcp: -1, tcpFin: 0, udp: 0 }] }, /^operations\[0\]\.tcp: must fit/],
   ])('are refused as %j, with the place', (body, message) => {
-    expect(() => readOperations(body)).toThrow(expect.objectContaining({ code: 'VSNAT_USAGE' }) as Error);
-    expect(() => readOperations(body)).toThrow(message);
+    expect(() => atOnce(readOperations(body))).toThrow(
+      expect.objectContaining({ code: 'VSNAT_USAGE' }) as Error,
+    );
+    expect(() => atOnce(readOperations(body))).toThrow(message);
   });
 });
 
