@@ -70,9 +70,11 @@ export async function handleAdmin(
   }
 }
 
-/** RFC 9112 section 3.2; Node takes the first, and whoever is between may have taken another. */
-function assertOneHost({ headersDistinct: { host = [] } }: IncomingMessage): void {
+/** RFC 9112 section 3.2; Node takes the first, and whoever is between may have taken another. HTTP/1.0 has none. */
+function assertOneHost({ headersDistinct: { host = [] }, httpVersion }: IncomingMessage): void {
   if (host.length > 1) throw usage('host', 'be given once');
+  if (host.length === 0 && httpVersion === '1.1')
+    throw new HttpRefusal(400, 'host: must be given', { connection: 'close' });
 }
 
 async function ask(

@@ -71,7 +71,7 @@ export async function openAdmin(options: AdminOptions): Promise<AdminServer> {
         handlingFor(() => admitLocal(request, onRejected)),
       ),
     onFailure,
-    { limits },
+    { limits, withoutHost: 'handled' },
   );
   answerBrokenRequests(local, onRejected);
   local.on('drop', () => onRejected('connections', ''));

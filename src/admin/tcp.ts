@@ -61,7 +61,7 @@ export async function openTcp(options: TcpOptions): Promise<TcpDoor> {
   const server = boundedServer(
     (request, response) => handle(request, response, () => gate.check(request)),
     onFailure,
-    { limits, ...(secrets.tls !== null && { tls: secrets.tls }) },
+    { limits, withoutHost: 'handled', ...(secrets.tls !== null && { tls: secrets.tls }) },
   );
   answerBrokenRequests(server, onRejected);
   boundByAddress(server, onRejected);

@@ -26,13 +26,15 @@ export interface BoundedOptions {
   readonly tls?: ServerOptions;
   /** Others than the usual ones, for tests. */
   readonly limits?: Partial<ServerLimits>;
+  /** Of HTTP/1.1: refused by node:http, with an empty 400, unless the handler does it. */
+  readonly withoutHost?: 'refused' | 'handled';
 }
 
 /** A server that is not listening yet. A handler that fails is answered with 500 and reported, never thrown. */
 export function boundedServer(
   handler: Handler,
   onFailure: (error: unknown) => void,
-  { tls, limits: others = {} }: BoundedOptions = {},
+  { tls, limits: others = {}, withoutHost = 'refused' }: BoundedOptions = {},
 ): Server {
   const limits: ServerLimits = { ...serverLimits, ...others };
   const options = {
@@ -41,6 +43,7 @@ export function boundedServer(
     requestTimeout: limits.requestMs,
     keepAliveTimeout: 5_000,
     connectionsCheckingInterval: 1_000,
+    requireHostHeader: withoutHost === 'refused',
   };
   const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
     void answer(handler, request, response, onFailure);

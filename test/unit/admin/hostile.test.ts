@@ -7,6 +7,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import type { ErrorAnswer } from '../../../src/admin/api.js';
 import { getJson } from '../../../src/admin/client.js';
 import { maxBodyBytes } from '../../../src/admin/route.js';
 import { openAdmin, type AdminServer } from '../../../src/admin/server.js';
@@ -80,6 +81,14 @@ function peer(text = '', { deaf = false } = {}): Peer {
 
 const closed = (one: Peer): Promise<unknown> => expect.poll(one.isClosed, { timeout: 5_000 }).toBe(true);
 const statusOf = (text: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0);
+/** What an answer says was wrong; it has the shape of all errors. */
+function refusalIn(text: string): string {
+  const [top = '', body = ''] = text.split('\r\n\r\n');
+  expect(top.toLowerCase()).toContain('content-type: application/json');
+  const { error } = JSON.parse(body) as ErrorAnswer;
+  expect(['HTTP', 'VSNAT_USAGE']).toContain(error.code);
+  return error.message;
+}
 const head = (method: string, path: string, ...headers: string[]): string =>
   [`${method} ${path} HTTP/1.1`, 'Host: vsnat', ...headers, '', ''].join('\r\n');
 
@@ -136,6 +145,7 @@ describe('a client that sends too much', () => {
     const long = peer(head('GET', '/v1/status', `X-Long: ${'x'.repeat(10_000)}`));
     await closed(long);
     expect(statusOf(long.heard())).toBe(431);
+    expect(refusalIn(long.heard())).toBe('headers: must be at most 8 KiB');
   });
 
   it('of URL', async () => {
@@ -194,19 +204,57 @@ describe('a client that is broken', () => {
     ['has a length in two words', head('POST', '/v1/weight', 'Content-Length: 2, 2')],
     ['has a length with a sign', head('POST', '/v1/weight', 'Content-Length: +2')],
     ['has a length below nothing', head('POST', '/v1/weight', 'Content-Length: -2')],
+    ['has two hosts', head('GET', '/v1/status', 'Host: b', 'Connection: close')],
+    ['has a line that is none', 'GET\r\n\r\n'],
+    ['has a version that is none', 'GET /v1/status HTTP/9.9\r\nHost: a\r\n\r\n'],
+    ['has a header without a name', head('GET', '/v1/status', ': x')],
     ['names a path that is none', head('GET', '*', 'Connection: close')],
   ])('%s', async (_, text) => {
     const broken = peer(text);
     await closed(broken);
     expect([400, 404]).toContain(statusOf(broken.heard()));
+    expect(refusalIn(broken.heard())).toMatch(/^[a-z]+: must /);
     expect(changes).toBe(0);
   });
 
   it.each(['TRACE', 'OPTIONS', 'PUT', 'PATCH', 'CONNECT', 'BREW'])('says %s', async (method) => {
     const odd = peer(head(method, '/v1/status', 'Connection: close'));
     await closed(odd);
-    expect([0, 400, 405]).toContain(statusOf(odd.heard()));
-    expect(odd.heard()).not.toContain('"pid"');
+    expect([400, 405]).toContain(statusOf(odd.heard()));
+    expect(refusalIn(odd.heard())).toMatch(/^(method|request): must be /);
+  });
+
+  it('says what is no HTTP behind requests, and each is answered in turn', async () => {
+    const odd = peer(`${head('GET', '/v1/status')}${head('GET', '/v1/nothing')}hello\r\n\r\n`);
+    await closed(odd);
+    const statuses = [...odd.heard().matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, one]) => Number(one));
+    expect(statuses).toEqual([200, 404, 400]);
+  });
+
+  it('says what is no HTTP behind a stream of events, and the stream ends when it leaves', async () => {
+    const odd = peer(`${head('GET', '/v1/events')}hello\r\n\r\n`);
+    await expect.poll(odd.heard).toContain('text/event-stream');
+    expect(server.facts.streams).toBe(1);
+    odd.socket.destroy();
+    await expect.poll(() => server.facts.streams).toBe(0);
+  });
+
+  it.each(['/v1/status', '/v1/events'])('says CONNECT behind GET %s, and is hung up on', async (path) => {
+    await closed(peer(head('GET', path) + head('CONNECT', 'a:1')));
+    await expect.poll(() => server.facts.streams).toBe(0);
+  });
+
+  it('has another expectation than one', async () => {
+    const odd = peer(head('POST', '/v1/weight', 'Expect: the-spanish-inquisition', 'Content-Length: 2'));
+    await closed(odd);
+    expect(statusOf(odd.heard())).toBe(417);
+    expect(refusalIn(odd.heard())).toBe('expect: must be 100-continue or left out');
+  });
+
+  it('has no host, but speaks HTTP/1.0, and is answered', async () => {
+    const old = peer('GET /v1/status HTTP/1.0\r\n\r\n');
+    await closed(old);
+    expect(statusOf(old.heard())).toBe(200);
   });
 
   it('leaves in the middle of its body', async () => {
