@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The few questions direct egress asks the kernel's rtnetlink, and its notifications. netlink.cc is the only file that
-// knows <linux/rtnetlink.h>. Blocking, but only as long as the kernel thinks; control threads alone.
+// The few questions direct egress asks the kernel's rtnetlink, and its notifications. netlink.cc and
+// host_changes.cc alone know <linux/rtnetlink.h>. Blocking, but only as long as the kernel thinks; control threads alone.
 //
 // Routes are asked for with RTM_F_FIB_MATCH: the answer is then the route as it is written, where several next hops, an
 // encapsulation or a next-hop object show, and not what the kernel chose among them just now.

@@ -11,6 +11,7 @@
 #include "base/drop_reason.h"
 #include "base/unique_fd.h"
 #include "io/check_socket.h"
+#include "napi/changes_binding.h"
 #include "napi/engine_binding.h"
 #include "napi/errors.h"
 #include "napi/icmp_binding.h"
@@ -97,6 +98,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineBinding::define(env));
   exports.Set("IcmpSocket", define_icmp_socket(env));
   exports.Set("PacketTap", define_packet_tap(env));
+  exports.Set("HostChanges", define_host_changes(env));
   exports.Set("interfaceIndex", Napi::Function::New(env, find_interface, "interfaceIndex"));
   exports.Set("dropReasons", Napi::Function::New(env, drop_reasons, "dropReasons"));
   exports.Set("generatedKinds", Napi::Function::New(env, generated_kinds, "generatedKinds"));

@@ -26,7 +26,7 @@ import { openMetrics } from '../metrics/server.js';
 import { detailText, MetricsRegistry, type DetailChange } from '../metrics/registry.js';
 import { RunTime, type Precondition } from '../director/run-time.js';
 import { formatEndpoint, type Model, type RealServer } from '../model/index.js';
-import type { HostLog } from '../host/index.js';
+import type { Hear, HostLog } from '../host/index.js';
 import { applyFile, brief, changer, clipped, reloadAnswerer, startTicking } from './at-run-time.js';
 import { adopted, directorStatus, takeSample, type Remembering } from './facts.js';
 import type { Logger } from './log.js';
@@ -49,6 +49,8 @@ export interface DaemonParts<D extends Dataplane> {
   readonly memory: MemoryWatch;
   /** What keeps packets of the device from leaving as frames. */
   readonly ways: (device: string) => ReturnType<LookAtWays>;
+  /** Tells when to find it out again. */
+  readonly hearOfWays?: Hear;
   /** Makes what checks the servers; nobody does without it. */
   readonly health?: (log: Logger) => MakeMonitor;
   readonly createLogger: (settings: Model['log']) => Logger;
@@ -132,6 +134,7 @@ export async function startDaemon<D extends Dataplane>(
         prepareHost: (running, facts) => parts.prepareHost(running, facts, hostLog),
         memory: parts.memory,
         ways: () => parts.ways(model.tun.name),
+        ...(parts.hearOfWays !== undefined && { hearOfWays: parts.hearOfWays }),
         ...(parts.health !== undefined && { health: parts.health(log) }),
       },
       model,

@@ -12,7 +12,7 @@ import {
   lookAtWays,
 } from '../host/index.js';
 import { healthChecks } from '../director/health-checks.js';
-import { hostMemory } from '../director/director-parts.js';
+import { hearOfWays, hostMemory } from '../director/director-parts.js';
 import type { Model } from '../model/index.js';
 import { SchedulerModules } from '../modules/scheduler-modules.js';
 import type { DaemonParts } from './daemon.js';
@@ -64,6 +64,7 @@ export function realParts(configFile: string): DaemonParts<TunDataplane> {
     },
     memory: hostMemory,
     ways: (device) => lookAtWays(realSystem, device),
+    hearOfWays,
     health: healthChecks,
     createLogger,
     notifier: (onFailure) => createNotifier(process.env['NOTIFY_SOCKET'], sender(), onFailure),

@@ -28,6 +28,7 @@ import type {
   TunOptions,
 } from './dataplane.js';
 import { decodeCounters, type RawCounters } from './counters.js';
+import type { HostChangesClass } from './host-changes.js';
 import type { PacketTapClass } from './packet-tap.js';
 import type { SignsWatch } from './signs.js';
 import type { MemoryPacket, PacketEngine, ProcessedPacket } from './packet-engine.js';
@@ -94,6 +95,7 @@ export interface Addon {
   readonly openCheckSocket: (transport: 'tcp' | 'udp', source: string, sourcePort: number) => number;
   readonly IcmpSocket?: IcmpSocketClass;
   readonly PacketTap?: PacketTapClass;
+  readonly HostChanges?: HostChangesClass;
   /** 0: there is no such interface. */
   readonly interfaceIndex?: (name: string) => number;
   readonly abi: number;

@@ -5,11 +5,13 @@ import { limitsFor, MemoryDataplane, TunDataplane } from '../dataplane/native.js
 import type { Clock } from '../health/clock.js';
 import {
   availablePages,
+  bystanderNotices,
   everySecond,
   hostWatchMs,
   lookAtWays,
   prepareHost,
   realSystem,
+  type Hear,
   type HostLog,
 } from '../host/index.js';
 import type { Model } from '../model/index.js';
@@ -18,7 +20,7 @@ import type { MemoryWatch } from './defence.js';
 import { tunOptions, type MemoryDirectorOptions, type TunDirectorOptions } from './director-options.js';
 import { healthChecks } from './health-checks.js';
 import { slotsNeeded } from './slots.js';
-import type { LookAtWays } from './ways.js';
+import { waysLookMs, type LookAtWays } from './ways.js';
 
 /**
  * What src/host gives: the routes, rules and neighbours of the running model.
@@ -43,6 +45,8 @@ export interface DirectorParts<D extends Dataplane> {
   readonly memory?: MemoryWatch;
   /** Finds what keeps packets from the ways past the kernel's routing; without it the kernel routes them. */
   readonly ways?: LookAtWays;
+  /** Tells when to find it out again; without it that is every few seconds. */
+  readonly hearOfWays?: Hear;
   /** Makes what checks the servers, and calls `onChange` with what it finds; without it all of them count as up. */
   readonly health?: MakeMonitor;
   readonly clock?: Clock;
@@ -53,6 +57,12 @@ export interface DirectorParts<D extends Dataplane> {
  * @internal
  */
 export const hostMemory: MemoryWatch = { availablePages: () => availablePages(realSystem), everySecond };
+
+/**
+ * What this machine's kernel tells of changes that make a difference between the ways.
+ * @internal
+ */
+export const hearOfWays: Hear = bystanderNotices(realSystem, waysLookMs);
 
 /** A TUN device, opened, and this machine. */
 export const partsOverTun = (
@@ -65,6 +75,7 @@ export const partsOverTun = (
   prepareHost: (running, facts) => prepareHost(running, facts, { log, watchMs: hostWatchMs }),
   memory: hostMemory,
   ways: () => lookAtWays(realSystem, model.tun.name),
+  hearOfWays,
   ...(health === 'on' && { health: healthChecks(log) }),
 });
 

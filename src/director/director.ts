@@ -116,7 +116,7 @@ export class Director {
       parts.start?.(dataplane);
       const host = await parts.prepareHost?.(model, dataplane.facts);
       if (host !== undefined) director.#inStep.lead(host);
-      if (parts.ways !== undefined) await director.#inStep.chooseWays(parts.ways);
+      if (parts.ways !== undefined) await director.#inStep.chooseWays(parts.ways, parts.hearOfWays);
       if (parts.health !== undefined) director.#caretaker.employ(parts.health);
       if (parts.memory !== undefined) director.#stopWatching = watchMemory(director.#defender, parts.memory);
       return director;

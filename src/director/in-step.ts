@@ -8,6 +8,7 @@
  */
 import { said } from '../errors.js';
 import type { Dataplane } from '../dataplane/dataplane.js';
+import type { Hear } from '../host/index.js';
 import type { Model } from '../model/index.js';
 import type { Caretaker } from './caretaker.js';
 import type { Defender } from './defence.js';
@@ -42,13 +43,13 @@ export class InStep {
   }
 
   /** Has packets come and leave by the ways that suit the host, now and whenever that changes. */
-  async chooseWays(look: LookAtWays): Promise<void> {
+  async chooseWays(look: LookAtWays, hear?: Hear): Promise<void> {
     const chooser = new WayChooser(this.#dataplane, this.#reconciler.model.tun, look, (text) => {
       this.#events.record({ kind: 'device', text });
     });
     this.#ways = chooser;
     await chooser.choose();
-    chooser.watch();
+    chooser.watch(hear);
   }
 
   /** undefined where there is no device. */

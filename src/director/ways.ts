@@ -2,12 +2,12 @@
 /**
  * How packets come in and how they leave. `route`: the kernel routes them into the TUN device, and out of it again.
  * `direct`: they are taken from the interface they come in by, and leave as frames, which is faster and goes past this
- * host's hooks. `auto` is direct for as long as that makes no other difference; it looks again now and then, and whenever
- * the director is reloaded.
+ * host's hooks. `auto` is direct for as long as that makes no other difference; it looks again when the
+ * host has changed, and whenever the director is reloaded.
  */
 import type { Dataplane } from '../dataplane/dataplane.js';
 import { VsnatError, said } from '../errors.js';
-import type { WaysLook } from '../host/index.js';
+import { Watch, type Hear, type WaysLook } from '../host/index.js';
 import type { TunSettings, WaySetting } from '../model/index.js';
 
 /** How translated packets leave, and why. */
@@ -29,7 +29,7 @@ export type LookAtWays = () => Promise<WaysLook>;
 
 type Device = Pick<Dataplane, 'facts' | 'direct' | 'takeDirectly'>;
 
-/** An administrator's new rule is obeyed this soon; a few short processes are 0.1 % of a core. */
+/** An administrator's new rule is obeyed this soon, whatever else changes. */
 export const waysLookMs = 10_000;
 
 export class WayChooser {
@@ -41,7 +41,8 @@ export class WayChooser {
   #ingress: IngressState;
   #taken = '';
   #hasChosen = false;
-  #timer: NodeJS.Timeout | undefined;
+  #hasSeen = false;
+  #watch: Watch | undefined;
   #isClosed = false;
 
   /** `onChange` is not told of the first choice. Throws VSNAT_DATAPLANE when a setting is direct and the kernel refuses. */
@@ -84,27 +85,35 @@ export class WayChooser {
     this.#hasChosen = true;
   }
 
-  /** Goes on choosing until close(). */
-  watch(everyMs = waysLookMs): void {
+  /** Goes on choosing until close(), whenever `hear` tells of a change. */
+  watch(hear: Hear = () => null, gapMs = waysLookMs): void {
     const { directEgress, directIngress } = this.#device.facts;
     // Interfaces come and go, so ingress is looked at whenever it may be direct.
     const isWorthIt =
       (this.#settings.egress === 'auto' && directEgress) ||
       (this.#settings.ingress !== 'route' && directIngress);
     if (this.#isClosed || !isWorthIt) return;
-    this.#timer = setTimeout(() => void this.choose().then(() => this.watch(everyMs)), everyMs).unref();
+    this.#watch = new Watch({
+      look: () => this.choose().then(() => this.#hasSeen && this.#taken !== 'refused'),
+      gapMs: () => gapMs,
+      hear,
+    });
+    this.#watch.begin();
   }
 
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#watch?.close();
   }
 
   async #lookAround(): Promise<WaysLook> {
     if (this.#settings.egress === 'route' && this.#settings.ingress === 'route') return nothing;
     try {
-      return await this.#look();
+      const look = await this.#look();
+      this.#hasSeen = true;
+      return look;
     } catch (error) {
+      this.#hasSeen = false;
       const why = `the host cannot be looked at (${said(error)})`;
       return { egress: [why], ingress: { hindrances: [why], interfaces: [], apart: [] } };
     }

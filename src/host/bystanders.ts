@@ -3,6 +3,7 @@
  * What this host does with packets beside vsnat: firewall rules, other people's routing rules, IPsec. Packets that go past
  * the kernel's forwarding (ways.ts) go past these too. Reading changes nothing.
  */
+import { legacyTableFiles } from './notices.js';
 import { nftTableOf, protocolNumber } from './ownership.js';
 import { readRules, versionsOf } from './state.js';
 import type { System } from './system.js';
@@ -92,9 +93,7 @@ const rulesIn = (text: string): number =>
   text.split('\n').filter((line) => !/^\s*(?:table .*\{|chain .*\{|type .* hook .*|\}|)$/.test(line)).length;
 
 async function readLegacyTables(system: System): Promise<readonly string[]> {
-  const names = await Promise.all(
-    ['/proc/net/ip_tables_names', '/proc/net/ip6_tables_names'].map((file) => system.read(file)),
-  );
+  const names = await Promise.all(legacyTableFiles.map((file) => system.read(file)));
   return [...new Set(names.flatMap((text) => text?.split('\n') ?? []))].filter((name) => name !== '');
 }
 

@@ -2,8 +2,8 @@
 /**
  * The host's side of a running director: prepared once after the device is open, changed by a reload, closed once.
  * Every object put in place is remembered together with its removal, so closing needs no guesswork. Nobody else knows
- * of that memory, though: other programs flush rulesets and take links down. So every reload, and a look every few
- * seconds, compares what is remembered with what the kernel has and puts back what is missing.
+ * of that memory, though: other programs flush rulesets and take links down. So every reload, and a look whenever the
+ * kernel says that something has changed, compares what is remembered with what is there and puts back what is missing.
  */
 import { VsnatError, said } from '../errors.js';
 import { watchAddresses } from './address-watch.js';
@@ -13,21 +13,23 @@ import { planHost } from './plan.js';
 import type { HostDevice, HostModel } from './plan-context.js';
 import { checkForwarding, type HostLog } from './preflight.js';
 import { localBehind } from './local-rule.js';
+import { plumbingNotices } from './notices.js';
 import { describeSteps, planRepair } from './repair.js';
 import { refuseTakenVips } from './rivals.js';
 import { readHostState, type AddressState, type HostState } from './state.js';
 import type { SharedResource, Step } from './step.js';
-import { findMissing } from './survey.js';
+import { findMissing, sysctlFiles } from './survey.js';
 import { realSystem, type System } from './system.js';
+import { Watch } from './watch.js';
 
 export interface HostOptions {
   readonly log: HostLog;
   readonly system?: System;
-  /** How often to look whether others have changed something; never when absent. */
+  /** From one look at what others have changed to the next, at least; never looks when absent. */
   readonly watchMs?: number;
 }
 
-/** Soon enough that an administrator's slip is an incident of seconds; three short processes are 0.1 % of a core. */
+/** Soon enough that an administrator's slip is an incident of seconds, whoever else changes things all the time. */
 export const hostWatchMs = 5_000;
 
 /** A look reads everything, so a large set-up is looked at less often: 10,000 VIPs every half minute. */
@@ -81,7 +83,7 @@ export class Host {
   /** What the plan in force was made from. */
   #state: HostState;
   #trouble: string | null = null;
-  #timer: NodeJS.Timeout | undefined;
+  #watch: Watch | undefined;
   #stopListening: () => void = () => undefined;
   /** Calls are carried out one after the other: a reload and a stop may come together. */
   #turn: Promise<void> = Promise.resolve();
@@ -111,14 +113,14 @@ export class Host {
     return this.#trouble;
   }
 
-  /** Look every `everyMs`, or less often when there is much to look at, and put back what others removed. */
-  watch(everyMs: number): void {
-    clearTimeout(this.#timer);
-    if (this.#isClosed) return;
-    this.#timer = setTimeout(
-      () => void this.check().then(() => this.watch(everyMs)),
-      Math.max(everyMs, this.#steps.length * watchMsPerStep),
-    ).unref();
+  /** Put back what others remove from now on. Looks are `gapMs` apart, or more when there is much to look at. */
+  watch(gapMs: number): void {
+    this.#watch = new Watch({
+      look: () => this.check().then(() => this.#trouble === null),
+      gapMs: () => Math.max(gapMs, this.#steps.length * watchMsPerStep),
+      hear: plumbingNotices(this.#system, () => sysctlFiles(this.#steps), gapMs),
+    });
+    this.#watch.begin();
   }
 
   /** Acts at once when a VIP that was routed becomes one of the host's own addresses. */
@@ -164,7 +166,7 @@ export class Host {
     return this.#inTurn(async () => {
       if (this.#isClosed) return;
       this.#isClosed = true;
-      clearTimeout(this.#timer);
+      this.#watch?.close();
       this.#stopListening();
       await this.#undo(this.#steps);
       this.#steps = [];

@@ -38,7 +38,7 @@ export async function findMissing(
   if (steps.some(({ id }) => id === table))
     for (const id of await surveyNft(device, steps, system)) seen.add(id);
 
-  for (const { id } of steps) if (id.startsWith('sysctl ') && (await holds(id, system))) seen.add(id);
+  for (const step of steps) if (isSysctl(step) && (await holds(step, system))) seen.add(step.id);
   return steps.filter(
     ({ id, within }) =>
       !seen.has(id.replace(/ addrgenmode none$/, '')) || (within !== undefined && !seen.has(within)),
@@ -170,9 +170,21 @@ function elementOf(element: unknown): string {
   return Array.isArray(parts) ? parts.map(text).join(' . ') : '';
 }
 
-/** `sysctl KEY=VALUE`. A file that cannot be read is no evidence of a change. */
-async function holds(id: string, system: System): Promise<boolean> {
-  const [key = '', value] = id.slice('sysctl '.length).split('=');
-  const now = await system.read(`/proc/sys/${key}`);
+const isSysctl = ({ id }: Step): boolean => id.startsWith('sysctl ');
+
+/** Of `sysctl KEY=VALUE`, where to read and what is to be there. */
+function sysctlOf({ id }: Step): readonly [file: string, value: string] {
+  const [key = '', value = ''] = id.slice('sysctl '.length).split('=');
+  return [`/proc/sys/${key}`, value];
+}
+
+/** The files behind the sysctls of a plan. */
+export const sysctlFiles = (steps: readonly Step[]): readonly string[] =>
+  steps.filter(isSysctl).map((step) => sysctlOf(step)[0]);
+
+/** A file that cannot be read is no evidence of a change. */
+async function holds(step: Step, system: System): Promise<boolean> {
+  const [file, value] = sysctlOf(step);
+  const now = await system.read(file);
   return now === null || now.trim() === value;
 }

@@ -8,6 +8,11 @@ import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
+import type { ChangeSubject } from '../dataplane/host-changes.js';
+import { loadAddon } from '../dataplane/native.js';
+import type { Notices } from './notices.js';
+import { protocolNumber } from './ownership.js';
+
 export interface CommandResult {
   readonly status: number;
   readonly stdout: string;
@@ -19,6 +24,8 @@ export interface System {
   run(argv: readonly string[], stdin?: string): Promise<CommandResult>;
   /** Start a program that goes on by itself and hear every line it prints. Returns how to stop it. */
   follow(argv: readonly string[], heard: (line: string) => void, ended: () => void): () => void;
+  /** Says that something of these has changed; null where the kernel tells nobody, or not us. */
+  notices(subjects: readonly ChangeSubject[], heard: () => void): Notices | null;
   /** The text of a file, or null when it is missing or closed to us. */
   read(path: string): Promise<string | null>;
   write(path: string, text: string): Promise<void>;
@@ -94,6 +101,14 @@ export const realSystem: System = {
       isOver = true;
       child.stdin.destroy();
     };
+  },
+  notices: (subjects, heard) => {
+    try {
+      const { HostChanges } = loadAddon();
+      return HostChanges === undefined ? null : new HostChanges(subjects, protocolNumber, heard);
+    } catch {
+      return null;
+    }
   },
   read: (path) => readFile(path, 'utf8').catch(() => null),
   write: (path, text) => writeFile(path, text),

@@ -84,6 +84,7 @@ export class Namespace {
     return {
       run: (argv, stdin) => this.run(argv, stdin),
       follow: (argv, heard, ended) => realSystem.follow(this.argv(argv), heard, ended),
+      notices: () => null, // of another namespace than this process
       read: (path) => output('cat', path),
       write: (path, text) => this.must(['tee', path], text).then(() => undefined),
       list: async (path) =>

@@ -21,6 +21,7 @@ function host(words: string, first: CommandResult, times: number): System {
       return Promise.resolve({ status: 0, stdout: text.includes('link show') ? links : '', stderr: '' });
     },
     follow: () => () => undefined,
+    notices: () => null,
     read: () => Promise.resolve(null),
     write: () => Promise.resolve(),
     list: () => Promise.resolve([]),

@@ -5,6 +5,7 @@
  * is there already, the removal of one that is not), so a plan that only works by luck fails here too.
  */
 import { nftChains } from '../../../src/host/nft.js';
+import type { Notices } from '../../../src/host/notices.js';
 import type { CommandResult, System } from '../../../src/host/system.js';
 
 interface Rule {
@@ -103,6 +104,22 @@ export class FakeKernel implements System {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   };
+
+  /** Whether this kernel tells of changes. */
+  tells = false;
+  #heard: (() => void) | null = null;
+
+  notices = (_subjects: readonly string[], heard: () => void): Notices | null => {
+    if (!this.tells) return null;
+    return { listen: () => void (this.#heard = heard), close: () => void (this.#heard = null) };
+  };
+
+  /** Something has changed. */
+  tell(): void {
+    const heard = this.#heard;
+    this.#heard = null;
+    heard?.();
+  }
 
   read = (path: string): Promise<string | null> => Promise.resolve(this.files.get(path) ?? null);
   list = (): Promise<readonly string[]> => Promise.resolve([]);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { prepareHost, type Host, type HostModel } from '../../../src/host/index.js';
+import { settleMs } from '../../../src/host/watch.js';
 import { virtualService } from '../../../src/model/index.js';
 import { FakeKernel, type FakeLink } from './fake-kernel.js';
 
@@ -256,4 +257,26 @@ describe("another director's VIP", () => {
       message: expect.stringMatching(/run: ip -4 route del 10\.9\.0\.1 dev vsnat1 protocol 118$/) as string,
     });
   });
+});
+
+test('what others remove is put back as soon as the kernel has told of it', async () => {
+  vi.useFakeTimers();
+  try {
+    const kernel = new FakeKernel(links);
+    kernel.tells = true;
+    const log = { info: () => undefined, warn: () => undefined };
+    const host = await prepareHost(everything, device, { log, system: kernel, watchMs: 5_000 });
+    await vi.advanceTimersByTimeAsync(20_000);
+    const running = state(kernel);
+    const looked = kernel.runs.length;
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(kernel.runs).toHaveLength(looked);
+    kernel.tables.clear();
+    kernel.tell();
+    await vi.advanceTimersByTimeAsync(settleMs);
+    expect(state(kernel)).toEqual(running);
+    await host.close();
+  } finally {
+    vi.useRealTimers();
+  }
 });

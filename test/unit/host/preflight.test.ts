@@ -44,6 +44,7 @@ function fake(host: FakeHost = {}): System {
     follow: () => {
       throw new Error('preflight has nothing to wait for');
     },
+    notices: () => null,
     read: (path) => Promise.resolve(files[path] ?? null),
     write: () => Promise.reject(new Error('preflight must not write')),
     list: (path) => Promise.resolve(folders[path] ?? []),
