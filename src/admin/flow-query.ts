@@ -5,16 +5,11 @@
  */
 import type { ConnectionRow } from '../director/report.js';
 import type { FlowsAnswer } from './api.js';
+import { flowFilters, type FlowFilter, type FlowFilters } from './flow-filters.js';
+import { readPlace } from './place.js';
 
-export const maxRows = 1_000;
-export const defaultRows = 200;
 /** Rows looked at for one request: about 10 ms of work. */
 export const maxScanned = 8_192;
-
-export const flowFilters = ['service', 'protocol', 'state', 'client', 'vip', 'server'] as const;
-
-export type FlowFilter = (typeof flowFilters)[number];
-export type FlowFilters = Readonly<Partial<Record<FlowFilter, string>>>;
 
 export interface FlowQuery {
   readonly cursor: number;
@@ -22,20 +17,39 @@ export interface FlowQuery {
   readonly filters: FlowFilters;
 }
 
-/** The texts that find a row. */
-const readers: Readonly<Record<FlowFilter, (row: ConnectionRow) => readonly (string | null)[]>> = {
-  service: (row) => [row.service],
-  protocol: (row) => [row.protocol],
-  state: (row) => [row.state],
-  client: (row) => endpointTexts(row.clientAddress, row.clientPort),
-  vip: (row) => endpointTexts(row.virtualAddress, row.virtualPort),
-  server: (row) => endpointTexts(row.realAddress, row.realPort),
+type Matches = (row: ConnectionRow) => boolean;
+
+/** What a filter makes of its text. */
+const makers: Readonly<Record<FlowFilter, (text: string) => Matches>> = {
+  service: (text) => (row) => row.service === text,
+  protocol: (text) => (row) => row.protocol === text,
+  state: (text) => (row) => row.state === text,
+  client: endMatcher('client', (row) => [row.clientAddress, row.clientPort]),
+  vip: endMatcher('vip', (row) => [row.virtualAddress, row.virtualPort]),
+  server: endMatcher('server', (row) => [row.realAddress, row.realPort]),
 };
 
-/** Whether a row is one of those asked for. */
-export function matcher(filters: FlowFilters): (row: ConnectionRow) => boolean {
-  const given = flowFilters.filter((name) => filters[name] !== undefined);
-  return (row) => given.every((name) => readers[name](row).some((text) => text === filters[name]));
+/** Whether a row is one of those asked for. Throws VSNAT_USAGE for what is no address where one belongs. */
+export function matcher(filters: FlowFilters): Matches {
+  const given = flowFilters.flatMap((name) => {
+    const text = filters[name];
+    return text === undefined ? [] : [makers[name](text)];
+  });
+  return (row) => given.every((matches) => matches(row));
+}
+
+/** An endpoint is found by its address alone, or by address and port. */
+function endMatcher(
+  name: FlowFilter,
+  endOf: (row: ConnectionRow) => readonly [address: string, port: number],
+): (text: string) => Matches {
+  return (text) => {
+    const wanted = readPlace(name, text);
+    return (row) => {
+      const [address, port] = endOf(row);
+      return address === wanted.address && (wanted.port === undefined || port === wanted.port);
+    };
+  };
 }
 
 /** Walks until the page is full, the table ends, or enough rows were looked at. */
@@ -55,9 +69,3 @@ export function walkFlows(
   }
   return { rows, next: cursor };
 }
-
-/** An endpoint is found by its address alone, or by address and port. */
-const endpointTexts = (address: string, port: number): readonly string[] => [
-  address,
-  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
-];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The connection table as LVS people know it from `ipvsadm -Lnc`, once or as it changes. */
 import type { FlowsAnswer } from '../admin/api.js';
-import { maxRows } from '../admin/flow-query.js';
+import { maxRows } from '../admin/flow-filters.js';
 import type { ConnectionRow } from '../director/report.js';
 import { connectionLine, connectionTitles, inNumbers } from '../ipvsadm/index.js';
 import type { Io } from './io.js';

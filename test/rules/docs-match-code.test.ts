@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { routes } from '../../src/admin/routes/index.js';
-import { defaultRows, flowFilters, maxRows } from '../../src/admin/flow-query.js';
+import { defaultRows, flowFilters, flowStates, maxRows } from '../../src/admin/flow-filters.js';
 import { defaultSocket } from '../../src/cli/ask.js';
 import { checks } from '../../src/doctor/index.js';
 import { configSchema } from '../../src/config/schema.js';
@@ -162,6 +162,14 @@ describe('docs/cli.md', () => {
       expect(out).toContain(`--${filter} `);
     }
   });
+});
+
+it('the states of a connection are those of native/flow/tcp_state.h, and that of a template', () => {
+  const names = [...read('native/flow/tcp_state.h').matchAll(/^ {2}X\(\w+, +"([^"]+)"/gm)].map(
+    ([, one]) => one,
+  );
+  expect(names.length).toBeGreaterThan(20);
+  expect([...flowStates]).toEqual([...new Set([...names, 'ASSURED'])]);
 });
 
 it('docs/doctor.md lists the checks', () => {

@@ -3,6 +3,7 @@ import { Type } from '@sinclair/typebox';
 
 import { eventKinds, type DirectorEvent } from '../../director/events.js';
 import { numberOf } from '../event-streams.js';
+import { refuseUnknown } from '../known-names.js';
 import { route } from '../route.js';
 import { count, oneOf, orNull, text, unixMs } from '../schemas/words.js';
 
@@ -39,7 +40,8 @@ export const eventsRoute = route({
   refusals: [503],
   answer: Type.Object({ events: Type.Array(event), missed: count, last: count }),
   handle: ({ actions, source, query, lastEventId }) => {
-    const events = actions().events();
+    const able = actions();
+    const events = able.events();
     const { kind, service, server, follow = true } = query;
     const wanted = (one: DirectorEvent): boolean =>
       (kind === undefined || one.kind === kind) &&
@@ -47,7 +49,9 @@ export const eventsRoute = route({
       (server === undefined || one.server === server);
     if (!follow) {
       const page = events.after(query.after ?? 0);
-      return { body: { ...page, events: page.events.filter(wanted), last: events.last } };
+      const found = page.events.filter(wanted);
+      if (found.length === 0) refuseUnknown(query, () => able.services()); // what has left may have had events
+      return { body: { ...page, events: found, last: events.last } };
     }
     source.streams.assertRoom();
     const instance = source.status().startedAt.toString(36);

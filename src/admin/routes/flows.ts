@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Type } from '@sinclair/typebox';
+import { Type, type TSchema } from '@sinclair/typebox';
 
-import { refuseUnknown } from '../flow-names.js';
-import { defaultRows, flowFilters, maxRows, walkFlows, type FlowFilter } from '../flow-query.js';
+import { defaultRows, flowFilters, flowStates, maxRows, type FlowFilter } from '../flow-filters.js';
+import { walkFlows } from '../flow-query.js';
+import { refuseUnknownOfFlows } from '../known-names.js';
 import { route } from '../route.js';
 import { count, oneOf, orNull, port, text } from '../schemas/words.js';
 
+const protocol = oneOf(['tcp', 'udp', 'sctp', 'ip']);
+
 const row = Type.Object({
   service: orNull(text),
-  protocol: oneOf(['tcp', 'udp', 'sctp', 'ip']),
+  protocol,
   state: text,
   expiresInSeconds: count,
   clientAddress: text,
@@ -20,19 +23,23 @@ const row = Type.Object({
   queue: count,
 });
 
-const meanings: Readonly<Record<FlowFilter, string>> = {
-  service: 'Only connections of the service of this name.',
-  protocol: 'Only this protocol: tcp, udp, sctp; ip for templates of marks.',
-  state: 'Only this state, as ipvsadm writes it.',
-  client: 'Only this client: an address, or address:port.',
-  vip: 'Only this virtual address, or address:port.',
-  server: 'Only this real server: an address, or address:port.',
+const named = Type.String({ maxLength: 255 });
+
+const schemas: Readonly<Record<FlowFilter, readonly [schema: TSchema, meaning: string]>> = {
+  service: [named, 'Only connections of the service of this name.'],
+  protocol: [protocol, 'Only this protocol: tcp, udp, sctp; ip for templates of marks.'],
+  state: [oneOf(flowStates), 'Only this state, as ipvsadm writes it.'],
+  client: [named, 'Only this client: an address, or address:port.'],
+  vip: [named, 'Only this virtual address, or address:port.'],
+  server: [named, 'Only this real server: an address, or address:port.'],
 };
 
-const filterOf = (name: FlowFilter) =>
-  Type.Optional(Type.String({ maxLength: 255, description: meanings[name] }));
+const filterOf = (filter: FlowFilter) => {
+  const [schema, description] = schemas[filter];
+  return Type.Optional(Type.Unsafe<string>({ ...schema, description }));
+};
 
-export const filterSchemas = Object.fromEntries(flowFilters.map((name) => [name, filterOf(name)])) as Record<
+const filterSchemas = Object.fromEntries(flowFilters.map((name) => [name, filterOf(name)])) as Record<
   FlowFilter,
   ReturnType<typeof filterOf>
 >;
@@ -60,7 +67,7 @@ export const flowsRoute = route({
     const able = actions();
     const query = { cursor, limit, filters };
     const body = walkFlows(query, (from, most) => able.connections(from, most));
-    refuseUnknown(query, body, () => able.services());
+    refuseUnknownOfFlows(query, body, () => able.services());
     return { body };
   },
 });

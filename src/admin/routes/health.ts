@@ -3,6 +3,7 @@ import { Type } from '@sinclair/typebox';
 
 import { failureReasonNames } from '../../health/reason.js';
 import type { Checked, CheckedState } from '../../health/state.js';
+import { refuseUnknown } from '../known-names.js';
 import { route } from '../route.js';
 import { paging } from '../schemas/paging.js';
 import { count, flag, oneOf, orNull, text, unixMs } from '../schemas/words.js';
@@ -47,7 +48,9 @@ export const healthRoute = route({
     next: orNull(count),
   }),
   handle: ({ actions, query }) => {
-    const page = new HealthPage(actions().health(), query);
+    const able = actions();
+    refuseUnknown(query, () => able.services());
+    const page = new HealthPage(able.health(), query);
     return {
       body: {
         servers: page.rows(),

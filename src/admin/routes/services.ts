@@ -2,8 +2,9 @@
 import { Type } from '@sinclair/typebox';
 
 import type { ServerReport, ServiceListing } from '../../director/report.js';
-import { HttpRefusal } from '../refusal.js';
+import { oneOf, refuseUnknown } from '../known-names.js';
 import { shown } from '../read-values.js';
+import { HttpRefusal } from '../refusal.js';
 import { route } from '../route.js';
 import { paging } from '../schemas/paging.js';
 import { serverReport, serviceReport } from '../schemas/report.js';
@@ -59,9 +60,9 @@ export const serviceRoute = route({
   answer: serviceReport,
   handle: ({ actions, path, query }) => {
     const services = actions().services();
-    const place = services.names().indexOf(path.name);
-    if (place < 0)
-      throw new HttpRefusal(404, `service: must be one that is configured, got ${shown(path.name)}`);
+    const names = services.names();
+    const place = names.indexOf(path.name);
+    if (place < 0) throw new HttpRefusal(404, `service: must ${oneOf(names)}, got ${shown(path.name)}`);
     return { body: shownService(services.at(place), query) };
   },
 });
@@ -84,7 +85,9 @@ export const serversRoute = route({
     next: orNull(count),
   }),
   handle: ({ actions, query: { service, server, cursor = 0, limit = Infinity, ...wanted } }) => {
-    const page = new ServerPage(actions().services(), { service, server, cursor, limit });
+    const services = actions().services();
+    refuseUnknown({ service, server }, () => services);
+    const page = new ServerPage(services, { service, server, cursor, limit });
     return {
       body: {
         servers: page.rows((row) => shownServer(row, wanted)),

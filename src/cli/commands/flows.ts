@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FlowsAnswer } from '../../admin/api.js';
-import { flowFilters } from '../../admin/flow-query.js';
+import { flowFilters, flowStates } from '../../admin/flow-filters.js';
 import { VsnatError } from '../../errors.js';
 import { oneOf, positiveNumber, wait } from '../arguments.js';
 import type { Register, Session } from '../session.js';
@@ -22,6 +22,8 @@ export const flows: Register = (program, session) => {
   for (const filter of flowFilters)
     if (filter === 'protocol')
       command.option('--protocol <value>', `only this: ${protocols.join(', ')}`, oneOf(protocols));
+    else if (filter === 'state')
+      command.option('--state <value>', 'only this state, as ipvsadm writes it', oneOf(flowStates));
     else command.option(`--${filter} <value>`, `only this ${filter}`);
   command
     .option('--limit <n>', 'at most this many', positiveNumber, defaultFlows)

@@ -2,6 +2,7 @@
 /** Every route gives every answer it is described with, and each answer is what the OpenAPI document says. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import type { ErrorAnswer } from '../../../src/admin/api.js';
 import { refusalsOf, sharedRefusals } from '../../../src/admin/openapi.js';
 import { jsonType, type Route } from '../../../src/admin/route.js';
 import { routes } from '../../../src/admin/routes/index.js';
@@ -135,6 +136,28 @@ describe.each(named(routes))('%s', (_, route) => {
     const { headers } = await served.ask(route.method, `${path}?nonsense=1`);
     expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
     expect(headers).not.toHaveProperty('access-control-allow-origin');
+  });
+});
+
+describe('a filter', () => {
+  it.each(['/v1/servers', '/v1/health', '/v1/flows', '/v1/events?follow=0'])(
+    'of %s that names no service is refused, with those there are',
+    async (path) => {
+      const { status, body } = await served.ask('GET', `${path}${path.includes('?') ? '&' : '?'}service=wbe`);
+      expect(status).toBe(400);
+      expect((body as ErrorAnswer).error.message).toMatch(/^service: must be one of web[\w, ]*, got "wbe"; /);
+    },
+  );
+
+  it.each([
+    ['state=WRONG', /^state: must be one of NONE, ESTABLISHED, .*, got "WRONG"; /],
+    ['state=established', /^state: must be one of /],
+    ['protocol=icmp', /^protocol: must be one of tcp, udp, sctp, ip, got "icmp"; /],
+    ['vip=web', /^vip: must be an address, or address:port \(\[v6\]:port\), got "web"; /],
+  ])('of connections is refused as %s', async (query, sentence) => {
+    const { status, body } = await served.ask('GET', `/v1/flows?${query}`);
+    expect(status).toBe(400);
+    expect((body as ErrorAnswer).error.message).toMatch(sentence);
   });
 });
 

@@ -19,6 +19,7 @@ import type { Operation } from '../../../src/director/operation.js';
 import { VsnatError } from '../../../src/errors.js';
 import type { Checked, CheckedState } from '../../../src/health/state.js';
 import { fakeActions } from './actions.js';
+import { listing } from './listings.js';
 
 let directory: string;
 let socket: string;
@@ -101,7 +102,10 @@ describe('the admin API', () => {
       };
       return { service, server, state };
     };
-    await ready({ health: () => ['a 1', 'b 1', 'a 2', 'a 3', 'b 2'].map(checked) });
+    await ready({
+      health: () => ['a 1', 'b 1', 'a 2', 'a 3', 'b 2'].map(checked),
+      services: () => listing({ a: ['1', '2', '3'], b: ['1', '2'] }),
+    });
     const page = async (query: string): Promise<readonly [servers: string[], next: number | null]> => {
       const { body } = await getJson(socket, `/v1/health${query}`);
       const { servers, next } = body as HealthAnswer;

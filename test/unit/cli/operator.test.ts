@@ -76,6 +76,7 @@ describe('words for a server', () => {
     [['top', '--interval', '30d'], 2, /must be 10ms..24d/],
     [['flows', '--follow', '1ms'], 2, /must be 10ms..24d/],
     [['capture', '--for', '25d'], 2, /must be 10ms..24d/],
+    [['flows', '--state', 'WRONG'], 2, /must be one of NONE, ESTABLISHED, SYN_SENT, /],
     [['flows', '--silently'], 2, /--silently must come with --kill/],
     [['flows', '--kill', '--state', 'ESTABLISHED'], 2, /without --state/],
     [['flows', '--kill'], 2, /must say which connections; name them .*, or say --all/],

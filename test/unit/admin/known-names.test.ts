@@ -3,31 +3,10 @@
 import { describe, expect, it } from 'vitest';
 
 import type { FlowsAnswer } from '../../../src/admin/api.js';
-import { refuseUnknown } from '../../../src/admin/flow-names.js';
-import type { FlowFilters } from '../../../src/admin/flow-query.js';
-import { Listing } from '../../../src/director/listing.js';
-import type { ServiceListing } from '../../../src/director/report.js';
+import { refuseUnknown, refuseUnknownOfFlows, type Named } from '../../../src/admin/known-names.js';
+import type { FlowFilters } from '../../../src/admin/flow-filters.js';
+import { listing } from './listings.js';
 import { row } from './rows.js';
-
-/** Services with servers, as they are listed. */
-function listing(services: Readonly<Record<string, readonly string[]>>): Listing<ServiceListing> {
-  const names = Object.keys(services);
-  const serversAt = (index: number): readonly string[] => services[names[index] ?? ''] ?? [];
-  return new Listing(
-    names.length,
-    (index) => names[index] ?? '',
-    (index) => {
-      const ids = serversAt(index);
-      return {
-        servers: new Listing(
-          ids.length,
-          (at) => ids[at] ?? '',
-          () => expect.unreachable(),
-        ),
-      } as unknown as ServiceListing;
-    },
-  );
-}
 
 const here = listing({
   web: ['10.2.1.2:8080', '[2001:db8::2]:8080'],
@@ -37,17 +16,17 @@ const nothing: FlowsAnswer = { rows: [], next: null };
 
 const complaint = (filters: FlowFilters, answer = nothing, cursor = 0, services = here): string | null => {
   try {
-    refuseUnknown({ filters, cursor, limit: 10 }, answer, () => services);
+    refuseUnknownOfFlows({ filters, cursor, limit: 10 }, answer, () => services);
     return null;
   } catch (error) {
     return (error as Error).message.replace('; see docs/admin-api.md', '');
   }
 };
 
-describe('a filter', () => {
+describe('a filter of connections', () => {
   it.each<[FlowFilters]>([
     [{}],
-    [{ client: '192.0.2.7', vip: '7', state: 'nonsense' }],
+    [{ client: '192.0.2.7' }],
     [{ service: 'web' }],
     [{ server: '10.2.1.2' }],
     [{ server: '10.2.1.2:8080', service: 'any' }],
@@ -82,4 +61,28 @@ describe('a filter', () => {
     expect(complaint(gone, nothing, 8192)).toBeNull();
     expect(complaint(gone)).not.toBeNull();
   });
+});
+
+describe('a filter of servers', () => {
+  const refusal = (named: Named): string | null => {
+    try {
+      refuseUnknown(named, () => here);
+      return null;
+    } catch (error) {
+      return (error as Error).message.replace('; see docs/admin-api.md', '');
+    }
+  };
+
+  it.each<[Named]>([
+    [{}],
+    [{ service: 'web' }],
+    [{ server: '10.2.1.4:0' }],
+    [{ service: 'any', server: '10.2.1.2:8080' }],
+  ])('%j is not refused', (named) => expect(refusal(named)).toBeNull());
+
+  it.each<[Named, string]>([
+    [{ service: 'wbe' }, 'service: must be one of web, any, got "wbe"'],
+    [{ server: '10.2.1.2' }, 'server: must be one of 10.2.1.2:8080, [2001:db8::2]:8080, 10.2.1.4:0, got "10.2.1.2"'],
+    [{ service: 'web', server: '10.2.1.4:0' }, 'server: must be one of 10.2.1.2:8080, [2001:db8::2]:8080, got "10.2.1.4:0"'],
+  ])('%j is, with what there is', (named, sentence) => expect(refusal(named)).toBe(sentence)); // prettier-ignore
 });
