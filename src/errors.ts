@@ -17,6 +17,7 @@ export const errorCodes = {
   VSNAT_DATAPLANE: 'the native dataplane refused a call',
   VSNAT_UNREACHABLE: 'no daemon answers on the admin socket',
   VSNAT_DAEMON: 'the daemon failed at a request, or is of another version than the command',
+  VSNAT_OUTPUT: 'what a command writes could not be written',
   VSNAT_USAGE: 'the command line is wrong',
   VSNAT_LAB: 'the lab could not be built',
 } as const;
@@ -72,6 +73,7 @@ export function exitCodeFor(error: unknown): number {
     case 'VSNAT_DAEMON':
     case 'VSNAT_DATAPLANE':
     case 'VSNAT_LAB':
+    case 'VSNAT_OUTPUT':
       return exitCodes.failed;
   }
 }

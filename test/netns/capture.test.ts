@@ -137,6 +137,16 @@ suite('vsnat capture elsewhere', () => {
     }
   });
 
+  test('ends with 1 and a sentence where the disk is full, though nobody stops it', async () => {
+    const { socket } = lab().daemon.installation;
+    const vsnat = [process.execPath, path.join(projectRoot, 'bin/vsnat'), '--socket', socket, 'capture'];
+    const full = await lab().topology.director.namespace.run([...vsnat, '-w', '/dev/full']);
+    expect([full.code, full.stderr.trimEnd().split('\n').at(-1)]).toEqual([
+      1,
+      'vsnat: capture: /dev/full must take what is captured, got ENOSPC',
+    ]);
+  });
+
   test('ends with 4 where its daemon is not, and without CAP_NET_RAW', async () => {
     const { socket } = lab().daemon.installation;
     const vsnat = [process.execPath, path.join(projectRoot, 'bin/vsnat'), '--socket', socket, 'capture'];

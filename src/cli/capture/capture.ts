@@ -32,8 +32,8 @@ export interface CaptureOptions {
   readonly count: number;
   readonly forMs: number | null;
   readonly snaplen: number;
-  /** null: lines for people, or JSON. */
-  readonly sink: (() => Promise<Sink>) | null;
+  /** null: lines for people, or JSON. `onFailed`: no more can be written, and close() will say why. */
+  readonly sink: ((onFailed: () => void) => Promise<Sink>) | null;
   readonly json: boolean;
   readonly ask: <T>(path: string, signal?: AbortSignal) => Promise<T>;
   readonly addon?: Pick<Addon, 'PacketTap' | 'interfaceIndex'>;
@@ -164,7 +164,7 @@ class Writer {
   async begin(device: string): Promise<void> {
     const { sink, snaplen } = this.#options;
     if (sink === null) return;
-    this.#sink = await sink();
+    this.#sink = await sink(() => this.onFull());
     this.#sink.write(captureHead(version, device, snaplen));
     this.#io.complain(`vsnat: capturing on ${device}`);
   }
@@ -193,10 +193,13 @@ class Writer {
     const { missed } = this;
     if (this.#sink !== null && this.#last !== null && missed > 0)
       [0, 1].forEach((side) => this.#sink?.write(statisticsBlock(side, this.#last?.packet ?? never, missed)));
-    await this.#sink?.close();
-    this.#io.complain(
-      `vsnat: ${plural(this.#packets, 'packet')} of ${plural(this.#connections.size, 'connection')}, ${missed} missed`,
-    );
+    try {
+      await this.#sink?.close();
+    } finally {
+      this.#io.complain(
+        `vsnat: ${plural(this.#packets, 'packet')} of ${plural(this.#connections.size, 'connection')}, ${missed} missed`,
+      );
+    }
   }
 }
 

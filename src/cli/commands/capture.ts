@@ -59,7 +59,9 @@ export const capture: Register = (program, session) =>
           forMs: forMs ?? null,
           snaplen,
           sink:
-            write === undefined ? null : () => (write === '-' ? stdoutSink(process.stdout) : fileSink(write)),
+            write === undefined
+              ? null
+              : (onFailed) => (write === '-' ? stdoutSink(process.stdout) : fileSink(write, onFailed)),
           json,
           ask: session.ask.bind(session),
         },
