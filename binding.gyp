@@ -48,8 +48,8 @@
           'dependencies': ['vsnat_core'],
           'include_dirs': ['.'],
           'sources': [
-            'test/fuzz/driver.cc', 'test/fuzz/failure.cc', 'test/fuzz/ftp_fuzz.cc', 'test/fuzz/parse_fuzz.cc',
-            'test/fuzz/step_fuzz.cc', 'test/native/nat/nat_lab.cc', 'test/native/support/ftp_reference.cc',
+            'test/fuzz/burst_fuzz.cc', 'test/fuzz/driver.cc', 'test/fuzz/failure.cc', 'test/fuzz/ftp_fuzz.cc',
+            'test/fuzz/parse_fuzz.cc', 'test/fuzz/step_fuzz.cc', 'test/fuzz/step_lab.cc', 'test/native/nat/nat_lab.cc', 'test/native/support/ftp_reference.cc',
             'test/native/support/packets.cc', 'test/native/support/reference.cc',
             'test/native/support/views.cc',
           ],

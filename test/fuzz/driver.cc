@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fuzz --list | [parse|step|ftp] [--runs N] [--seconds N] [--seed N] [--write-corpus DIR] [FILE|DIR]...
+// fuzz --list | [parse|step|burst|ftp] [--runs N] [--seconds N] [--seed N] [--write-corpus DIR] [FILE|DIR]...
 //
 // A fuzzer that needs no clang: replays the seeds and the given corpus, then mutates them for as many runs or seconds
 // as asked for, without coverage feedback; without a target's name, every target in turn. On a crash the input is left in ./crash-<target>; give it as FILE to see it
@@ -36,8 +36,10 @@ struct Target {
   void (*run)(std::span<const uint8_t>);
   std::vector<Bytes> (*seeds)();
 };
-constexpr Target kTargets[] = {
-    {"parse", fuzz_parse, parse_seeds}, {"step", fuzz_step, step_seeds}, {"ftp", fuzz_ftp, ftp_seeds}};
+constexpr Target kTargets[] = {{"parse", fuzz_parse, parse_seeds},
+                               {"step", fuzz_step, step_seeds},
+                               {"burst", fuzz_burst, burst_seeds},
+                               {"ftp", fuzz_ftp, ftp_seeds}};
 
 const Target* target = nullptr;
 Bytes current;
@@ -174,7 +176,7 @@ void fuzz(const Options& options) {
 int usage() {
   std::fprintf(
       stderr,
-      "usage: fuzz --list | [parse|step|ftp] [--runs N] [--seconds N] [--seed N] [--write-corpus DIR] "
+      "usage: fuzz --list | [parse|step|burst|ftp] [--runs N] [--seconds N] [--seed N] [--write-corpus DIR] "
       "[FILE|DIR]...\n");
   return 2;
 }

@@ -233,6 +233,10 @@ std::string NatLab::state(int family, uint8_t protocol) {
   return flow ? flow::state_name(flow->state) : "-";
 }
 
+std::array<std::span<const std::byte>, 4> NatLab::table_memory() {
+  return {v4_.memory(), v6_.memory(), templates4_.memory(), templates6_.memory()};
+}
+
 void NatLab::check_books() {
   uint64_t all_dropped = 0, all_generated = 0, carried = 0, for_servers = 0;
   for (const uint64_t n : dropped) all_dropped += n;

@@ -74,6 +74,9 @@ class NatLab {
   /** Name of its state, "-" without a flow. */
   std::string state(int family, uint8_t protocol = 6);
 
+  /** What the flows and templates of both families lie in, locks and all. */
+  std::array<std::span<const std::byte>, 4> table_memory();
+
   /** Both conservation equations, loads that add up to the flows, and templates with as many children as there are. */
   void check_books();
 
