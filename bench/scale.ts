@@ -122,6 +122,7 @@ async function measure(services: number, servers: number, rounds: number): Promi
       steering: 'auto',
       ingress: false,
       egress: false,
+      shortcuts: false,
       io: 'auto',
       limits: limitsFor(slotsNeeded(model)),
     },

@@ -12,10 +12,15 @@ import {
   type QueueCounts,
 } from './contender.js';
 
+export type Way = 'route' | 'direct' | 'shortcut';
+
 export interface VsnatOptions {
   readonly queues: number;
-  /** How packets come in and leave (docs/ways.md). Undefined: not said, for versions that do not know the words. */
-  readonly way?: 'route' | 'direct';
+  /**
+   * How packets come in and leave (docs/ways.md): with `shortcut` directly, and connections that carry much through the
+   * kernel alone. Undefined: not said, for versions that do not know the words.
+   */
+  readonly way?: Way;
   /** How packets cross the device (docs/decisions/0007-io-uring.md): `poll` is a read and a write for each, as the floor's. */
   readonly io?: 'poll';
   /** Of the checkout whose bin/vsnat runs; this one when undefined. */
@@ -24,6 +29,12 @@ export interface VsnatOptions {
 
 export const vsnatName = ({ queues, way, io }: VsnatOptions): string =>
   [`vsnat, ${queues} queue${queues === 1 ? '' : 's'}`, way, io].filter(Boolean).join(', ');
+
+const settingsOf = (way: Way): object => ({
+  ingress: way === 'route' ? 'route' : 'direct',
+  egress: way === 'route' ? 'route' : 'direct',
+  shortcut: way === 'shortcut' ? 'auto' : 'off',
+});
 
 async function countsOf(daemon: Daemon): Promise<QueueCounts> {
   const metrics = await daemon.metrics();
@@ -47,7 +58,7 @@ export const vsnat = (options: VsnatOptions, name = vsnatName(options)): Contend
       {
         tun: {
           queues,
-          ...(way !== undefined && { ingress: way, egress: way }),
+          ...(way !== undefined && settingsOf(way)),
           ...(io !== undefined && { io }),
         },
         services: families.flatMap((family) =>

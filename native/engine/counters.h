@@ -25,6 +25,8 @@ struct alignas(64) QueueCounters {
   Counter tx_packets, tx_bytes, tx_failed, gso_resegmented;
   Counter forwarded, passed;
   Counter held, released;
+  /** Of rx, forwarded and tx: what went through the kernel alone, by a shortcut. */
+  Counter shortcut_packets, shortcut_bytes;
   std::array<Counter, kDropReasonCount> dropped;
   std::array<Counter, kGeneratedCount> generated;
   Counter reads, writes, polls;

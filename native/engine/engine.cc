@@ -12,6 +12,8 @@
 namespace vsnat::engine {
 namespace {
 
+/** Connections that may have a shortcut at once: 4 MiB of the kernel's memory. */
+constexpr uint32_t kShortcuts = 16384;
 /** Hosts whose next hop is kept, 4 MiB of them; those of more clients at once take the ordinary way by turns. */
 constexpr uint32_t kHostsRemembered = 65536;
 
@@ -128,13 +130,14 @@ Result<std::unique_ptr<Engine>> Engine::open_tun(const EngineOptions& options, c
   auto engine = open_queues(options, std::move(opened.value()), tun.io);
   if (!engine) return engine;
   engine.value()->steer(tun);
-  if (tun.ingress) engine.value()->open_ingress();
+  if (tun.ingress) engine.value()->open_ingress(tun.shortcuts && tun.egress ? kShortcuts : 0);
   if (tun.egress) {
     if (const auto ready = engine.value()->open_egress(); !ready) {
       engine.value()->direct_refusal_ = sentence(ready.error());
       engine.value()->resolver_.reset();
     }
   }
+  engine.value()->open_shortcuts();
   return engine;
 }
 
@@ -151,10 +154,10 @@ Result<bool> Engine::open_egress() {
   return true;
 }
 
-void Engine::open_ingress() {
+void Engine::open_ingress(uint32_t shortcuts) {
   const service::Limits& limits = options_.limits;
-  auto ingress =
-      io::DirectIngress::open(unsigned(facts_.index), 2 * (limits.server_slots + limits.service_slots));
+  auto ingress = io::DirectIngress::open(unsigned(facts_.index),
+                                         2 * (limits.server_slots + limits.service_slots), shortcuts);
   if (ingress) {
     kernel_maps_.use(std::move(ingress.value()));
   } else {
@@ -167,8 +170,46 @@ size_t Engine::take_directly(std::span<const unsigned> interfaces) {
   return ingress == nullptr ? interfaces.size() : ingress->attach(interfaces);
 }
 
+void Engine::open_shortcuts() {
+  io::ShortcutMaps* const maps = can_take_directly() ? kernel_maps_.ingress()->shortcuts() : nullptr;
+  if (maps == nullptr || !resolver_) return;
+  shortcuts_ = std::make_unique<flow::Shortcuts>(maps->shortcuts());
+  resolver_->next_hops().announce_epochs_at(maps->the_switch().epoch);
+  const ShortcutSharing sharing{*maps, *shortcuts_, resolver_->next_hops()};
+  const auto share = uint32_t(shortcuts_->count() / workers_.size());
+  for (uint32_t i = 0; i < workers_.size(); ++i) {
+    workers_[i]->lane().core.shortcuts = shortcuts_.get();
+    workers_[i]->keep_shortcuts(sharing, {i * share, share}, options_.limits.check_slot());
+  }
+}
+
 void Engine::set_direct(bool on) {
+  if (shortcuts_) kernel_maps_.ingress()->shortcuts()->the_switch().on.store(on);
   for (auto& worker : workers_) worker->set_direct(on);
+}
+
+uint32_t Engine::shortcut_count() const {
+  uint32_t count = 0;
+  for (const auto& worker : workers_) count += worker->shortcuts();
+  return count;
+}
+
+void Engine::book_shortcuts() {
+  std::vector<std::pair<Worker*, uint64_t>> asked;
+  for (auto& worker : workers_)
+    if (worker->running() && worker->shortcuts() > 0) asked.emplace_back(worker.get(), worker->ask_to_book());
+  for (int waited_us = 0; waited_us < 20'000; waited_us += 50) {
+    std::erase_if(asked, [](const auto& one) { return one.first->booked() >= one.second; });
+    if (asked.empty()) return;
+    const timespec pause{0, 50'000};
+    ::nanosleep(&pause, nullptr);
+  }
+}
+
+uint64_t Engine::taken_directly() {
+  uint64_t taken = can_take_directly() ? kernel_maps_.ingress()->taken() : 0;
+  for (const Lane* lane : lanes_) taken += lane->counters.shortcut_packets.read();
+  return taken;
 }
 
 Result<std::unique_ptr<Engine>> Engine::open_queues(const EngineOptions& options, io::OpenedTun opened,

@@ -44,6 +44,8 @@ struct TunOptions {
   bool egress = false;
   /** Make ready for take_directly(); ingress_refusal() says why not. */
   bool ingress = false;
+  /** With both of them, while both are direct: flows that carry much take shortcuts (flow/shortcut.h). */
+  bool shortcuts = false;
   IoChoice io = IoChoice::automatic;
 };
 
@@ -72,6 +74,12 @@ class Engine {
   void set_defence(const nat::DefenceSpec& spec) { defence_.set(spec); }
   /** Whether packets may leave as frames (engine/egress.h). Has no effect where egress was not opened. */
   void set_direct(bool on);
+  /** Whether flows get shortcuts while both ways are direct. */
+  bool can_have_shortcuts() const { return shortcuts_ != nullptr; }
+  /** Connections that have one. */
+  uint32_t shortcut_count() const;
+  /** Counters are up to date afterwards: what went through shortcuts is otherwise booked once a second. */
+  void book_shortcuts();
   bool can_direct() const { return resolver_ != nullptr; }
   /** Why frames cannot be sent, or empty. */
   const std::string& direct_refusal() const { return direct_refusal_; }
@@ -80,7 +88,7 @@ class Engine {
   bool can_take_directly() { return kernel_maps_.ingress() != nullptr; }
   const std::string& ingress_refusal() const { return ingress_refusal_; }
   /** Packets that were taken so. */
-  uint64_t taken_directly() { return can_take_directly() ? kernel_maps_.ingress()->taken() : 0; }
+  uint64_t taken_directly();
   /** Whether packets cross by io_uring; if not, why: empty when nobody wanted it. */
   bool uses_uring() const { return uses_uring_; }
   const std::string& uring_refusal() const { return uring_refusal_; }
@@ -151,7 +159,8 @@ class Engine {
   void add_lane(Lane& lane);
   void steer(const TunOptions& tun);
   Result<bool> open_egress();
-  void open_ingress();
+  void open_ingress(uint32_t shortcuts);
+  void open_shortcuts();
   std::string adopt(service::Snapshot::Built built);
   bool all_adopted(uint64_t generation) const;
 
@@ -184,6 +193,7 @@ class Engine {
   std::vector<MemoryPacket> memory_goodbyes_;
   Now memory_now_;  // of the last call
   std::unique_ptr<Resolver> resolver_;
+  std::unique_ptr<flow::Shortcuts> shortcuts_;  // in memory of kernel_maps_
   std::string direct_refusal_, ingress_refusal_;
   bool uses_uring_ = false;
   std::string uring_refusal_;

@@ -117,14 +117,14 @@ bool Resolver::answer_some() {
 }
 
 void Resolver::answer(const io::Host& host) {
-  const auto by_kernel = [&] { next_hops_.put(host, 0, 0, {}, io::NextHops::kNoNeighbour); };
+  const auto by_kernel = [&] { next_hops_.put(host, {}, {}, io::NextHops::kNoNeighbour); };
   const std::optional<io::PlainRoute> route = questions_.route_to(host);
   if (!route || route->interface == tun_) return by_kernel();
   const auto& out = link(route->interface);
   if (!out) return by_kernel();
   const uint32_t next = neighbour(route->interface, route->gateway);
   const uint32_t mtu = route->mtu == 0 ? out->mtu : std::min(route->mtu, out->mtu);
-  next_hops_.put(host, route->interface, mtu, out->address, next);
+  next_hops_.put(host, {route->interface, mtu, route->gateway}, out->address, next);
 }
 
 const std::optional<io::EthernetLink>& Resolver::link(uint32_t interface) {

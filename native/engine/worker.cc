@@ -103,6 +103,7 @@ void Worker::adopt() {
   if (offered == live_) return;
   live_ = offered;
   if (offered->policy.expire_nodest) culler_.look_for_orphans();
+  if (keeper_) keeper_->hurry();  // servers may have left
   adopted_.store(offered->generation, std::memory_order_release);
 }
 
@@ -172,7 +173,10 @@ Emitted Worker::emit(nat::Packet& packet, const nat::Pending& pending, nat::Verd
         verdict == nat::Verdict::forward && direct_.load(std::memory_order_relaxed) && owns(packet);
     if (may_leave_directly) {
       issue_writes();  // direct egress may just have been switched on
-      if (egress_->take(packet, pending, now)) return Emitted::later;
+      if (egress_->take(packet, pending, now)) {
+        if (pending.is_of_steady && keeper_) keeper_->note(pending);
+        return Emitted::later;
+      }
     }
     flush_egress(now);
   }
@@ -242,8 +246,23 @@ bool Worker::sweep(Now now) {
   return sweep_shard_ < shards;
 }
 
+uint64_t Worker::ask_to_book() {
+  const uint64_t number = asked_to_book_.fetch_add(1, std::memory_order_release) + 1;
+  wake();
+  return number;
+}
+
+void Worker::keep_books(Now now) {
+  const uint64_t asked = asked_to_book_.load(std::memory_order_acquire);
+  const bool is_asked = asked != booked_.load(std::memory_order_relaxed);
+  if (!is_asked && now.ms < keeper_->next_tick_ms()) return;
+  keeper_->tick(lane_, egress_->counters, *live_, now);
+  booked_.store(asked, std::memory_order_release);
+}
+
 void Worker::wait(bool sweeping, Now now) {
-  const auto until_sweep = int(next_sweep_ms_ > now.ms ? next_sweep_ms_ - now.ms : 0);
+  const uint64_t next_ms = keeper_ ? std::min(next_sweep_ms_, keeper_->next_tick_ms()) : next_sweep_ms_;
+  const auto until_sweep = int(next_ms > now.ms ? next_ms - now.ms : 0);
   if (ring_) {
     lane_.counters.polls.add(1);
     return sweeping || until_sweep == 0 ? ring_->enter() : ring_->enter_and_wait(unsigned(until_sweep));
@@ -273,8 +292,10 @@ void Worker::loop() {
                   return emit(packet, pending, verdict, now);
                 });
       if (egress_) flush_egress(now);
+      if (keeper_) keeper_->settle(lane_.core, *live_, now, burst.drained ? Backlog::none : Backlog::some);
       if (ring_) ring_->give_back(burst.count);
     }
+    if (keeper_) keep_books(now);
     const bool culling = culler_.run(lane_.core, *live_, now);
     const bool ending =
         order_ != nullptr &&
@@ -286,8 +307,9 @@ void Worker::loop() {
     if (burst.drained) wait(sweeping, now);
   }
   cpu_ns_.store(clock_ns(CLOCK_THREAD_CPUTIME_ID), std::memory_order_relaxed);
-  if (!ring_) return;
   const Now now = Now::from_ns(monotonic_ns());
+  if (keeper_) keeper_->tick(lane_, egress_->counters, *live_, now);
+  if (!ring_) return;
   ring_->end([this, now](nat::Packet& packet, const wire::PacketView& view, int error) {
     written(packet, view, error, now);
   });

@@ -22,6 +22,7 @@
 #include "engine/ender.h"
 #include "engine/lane.h"
 #include "engine/ring_port.h"
+#include "engine/shortcut_keeper.h"
 #include "io/tun_queue.h"
 
 namespace vsnat::engine {
@@ -42,6 +43,14 @@ class Worker {
   /** Control thread, once, before start(): packets may leave as frames, once that is switched on. */
   Result<bool> open_egress(Resolver& resolver);
   void close_egress() { egress_.reset(); }
+  /** Control thread, once, before start(), after open_egress(): flows may have shortcuts of this share. */
+  void keep_shortcuts(const ShortcutSharing& sharing, ShortcutShare share, uint32_t check_slot) {
+    keeper_ = std::make_unique<ShortcutKeeper>(sharing, share, check_slot);
+  }
+  uint32_t shortcuts() const { return keeper_ ? keeper_->in_use() : 0; }
+  /** Asks for everything that went through shortcuts to be booked; booked() tells when. Control thread. */
+  uint64_t ask_to_book();
+  uint64_t booked() const { return booked_.load(std::memory_order_acquire); }
   void set_direct(bool on) { direct_.store(on, std::memory_order_relaxed); }
   /** null when it was not opened. */
   const EgressCounters* egress_counters() const { return egress_ ? &egress_->counters : nullptr; }
@@ -92,6 +101,7 @@ class Worker {
   bool write(nat::Packet& packet, const wire::PacketView& view, Now now);
   bool write_segments(const nat::Packet& packet, const wire::PacketView& view);
   void flush_egress(Now now);
+  void keep_books(Now now);
   bool owns(const nat::Packet& packet) const;
   /** True while a pass is under way. */
   bool sweep(Now now);
@@ -109,9 +119,11 @@ class Worker {
   std::atomic<bool> stop_{false}, running_{false}, direct_{false};
   std::atomic<int> failure_{0};
   std::atomic<uint64_t> cpu_ns_{0};  // of a thread that has ended
+  std::atomic<uint64_t> asked_to_book_{0}, booked_{0};
 
   // Worker thread only, once it runs.
   std::unique_ptr<Egress> egress_;
+  std::unique_ptr<ShortcutKeeper> keeper_;  // only with egress_
   const service::Snapshot* live_ = nullptr;
   PacketBuffers buffers_;
   std::unique_ptr<RingPort> ring_;  // null: the queue is polled

@@ -103,6 +103,14 @@ struct Flow {
   static constexpr uint8_t kConfirmed =
       32;  // the handshake was completed by somebody who saw the server's part
   static constexpr uint8_t kSilenced = 64;  // ended by an operator: it stays only to have its packets dropped
+  static constexpr uint8_t kShortcut = 128;  // shortcut() is one (flow/shortcut.h); nothing is timed any more
+
+  /** The number of its shortcut, where kShortcut says that it has one. */
+  uint32_t shortcut() const { return timed_since.us; }
+  void set_shortcut(uint32_t slot) {
+    timed_since.us = slot;
+    flags |= kShortcut;
+  }
 };
 
 /** Whether a packet from the client to the VIP is of this flow. */

@@ -37,12 +37,12 @@ Result<BpfHash> BpfHash::open(uint32_t key_bytes, uint32_t most_entries, const c
   return BpfHash{std::move(map)};
 }
 
-int BpfHash::add(const void* key) {
-  const uint32_t present = 1;
+int BpfHash::put(const void* key, uint32_t value, uint64_t flags) {
   bpf_attr attr{};
   attr.map_fd = uint32_t(fd_.get());
   attr.key = reinterpret_cast<uint64_t>(key);
-  attr.value = reinterpret_cast<uint64_t>(&present);
+  attr.value = reinterpret_cast<uint64_t>(&value);
+  attr.flags = flags;
   return bpf(BPF_MAP_UPDATE_ELEM, attr) < 0 ? errno : 0;
 }
 
@@ -51,6 +51,21 @@ int BpfHash::remove(const void* key) {
   attr.map_fd = uint32_t(fd_.get());
   attr.key = reinterpret_cast<uint64_t>(key);
   return bpf(BPF_MAP_DELETE_ELEM, attr) < 0 ? errno : 0;
+}
+
+Result<BpfArray> BpfArray::open(uint32_t value_bytes, uint32_t values, const char* name) {
+  bpf_attr attr{};
+  attr.map_type = BPF_MAP_TYPE_ARRAY;
+  attr.key_size = sizeof(uint32_t);
+  attr.value_size = value_bytes;
+  attr.max_entries = values;
+  attr.map_flags = BPF_F_MMAPABLE;
+  std::strncpy(attr.map_name, name, sizeof(attr.map_name) - 1);
+  UniqueFd map{int(bpf(BPF_MAP_CREATE, attr))};
+  if (!map) return SysError{errno, "BPF_MAP_CREATE"};
+  Result<Mapping> memory = Mapping::shared(map.get(), 0, size_t{value_bytes} * values, name);
+  if (!memory) return memory.error();
+  return BpfArray{std::move(map), std::move(memory.value())};
 }
 
 }  // namespace vsnat::io

@@ -9,6 +9,9 @@
 #include <cstddef>
 #include <cstring>
 #include <numeric>
+#include <optional>
+
+#include "io/shortcut_program.h"
 
 namespace vsnat::io {
 namespace {
@@ -22,7 +25,7 @@ constexpr int wire16(uint16_t value) {
 }
 
 // The stack frame: the key, then the packet from its IP header on, ports included: 24 bytes, or 44.
-constexpr int kKey = -24, kPacket = -72;
+constexpr int kKey = -24, kPacket = -72, kScratch = -104;
 constexpr int kKeyPort = kKey + int(offsetof(Endpoint, port));
 constexpr int kKeyProtocol = kKey + int(offsetof(Endpoint, protocol));
 constexpr int kKeySide = kKey + int(offsetof(Endpoint, side));
@@ -30,7 +33,10 @@ constexpr int kKeySide = kKey + int(offsetof(Endpoint, side));
 /** Writes the program. r6: the context; r7: the protocol. All ways that lead nowhere end at leave(). */
 class Author {
  public:
-  Author(int endpoints, int counts, unsigned tun) : endpoints_(endpoints), counts_(counts), tun_(tun) {}
+  Author(int endpoints, int counts, unsigned tun, const ShortcutMaps* shortcuts)
+      : endpoints_(endpoints), counts_(counts), tun_(tun) {
+    if (shortcuts) shortcuts_.emplace(a_, *shortcuts, ShortcutFrame{kPacket, kScratch});
+  }
 
   BpfAssembler write() {
     a_.alu(BPF_MOV, R6, R1);
@@ -138,6 +144,7 @@ class Author {
     a_.load(BPF_B, R8, FP, kPacket + 8);
     leave_if(BPF_JLE, R8, 1);
     load_protocol(kPacket + 9);
+    if (shortcuts_) shortcuts_->write_v4();
     a_.store_imm(BPF_DW, FP, kKey, 0);
     a_.store_imm(BPF_H, FP, kKey + 8, 0);
     a_.store_imm(BPF_H, FP, kKey + 10, 0xffff);
@@ -164,6 +171,7 @@ class Author {
     a_.load(BPF_B, R8, FP, kPacket + 7);
     leave_if(BPF_JLE, R8, 1);
     load_protocol(kPacket + 6);
+    if (shortcuts_) shortcuts_->write_v6();
     look_up_both(kPacket + 8, kPacket + 24, 4, kPacket + 40);
     a_.alu_imm(BPF_SUB, R8, 1);
     a_.store(BPF_B, FP, kPacket + 7, R8);
@@ -174,6 +182,7 @@ class Author {
   BpfAssembler a_;
   const int endpoints_, counts_;
   const unsigned tun_;
+  std::optional<ShortcutAuthor> shortcuts_;
   std::vector<BpfAssembler::Label> leaving_;
 };
 
@@ -201,17 +210,22 @@ Result<UniqueFd> open_counts() {
 
 }  // namespace
 
-Result<DirectIngress> DirectIngress::open(unsigned tun, uint32_t most) {
+Result<DirectIngress> DirectIngress::open(unsigned tun, uint32_t most, uint32_t shortcuts) {
   Result<BpfHash> endpoints = BpfHash::open(sizeof(Endpoint), most, "vsnat_places");
   if (!endpoints) return endpoints.error();
   Result<UniqueFd> counts = open_counts();
   if (!counts) return counts.error();
-  const BpfAssembler code = Author(endpoints.value().fd(), counts.value().get(), tun).write();
+  // Without them everything is as it is, only slower.
+  std::unique_ptr<ShortcutMaps> maps;
+  if (auto opened = ShortcutMaps::open(shortcuts); shortcuts > 0 && opened)
+    maps = std::make_unique<ShortcutMaps>(std::move(opened.value()));
+  const BpfAssembler code = Author(endpoints.value().fd(), counts.value().get(), tun, maps.get()).write();
   Result<UniqueFd> program = load_bpf(code, BPF_PROG_TYPE_SCHED_CLS, "vsnat_ingress");
   if (!program) return program.error();
   // The device itself tells whether there is TCX: nothing comes in by it that the program would take.
   if (auto link = open_link(program.value().get(), tun); !link) return link.error();
-  return DirectIngress{std::move(endpoints.value()), std::move(counts.value()), std::move(program.value())};
+  return DirectIngress{std::move(endpoints.value()), std::move(counts.value()), std::move(program.value()),
+                       std::move(maps)};
 }
 
 uint64_t DirectIngress::taken() const {

@@ -12,12 +12,14 @@
 
 #include <compare>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "io/bpf.h"
+#include "io/shortcut_maps.h"
 
 namespace vsnat::io {
 
@@ -36,8 +38,11 @@ static_assert(sizeof(Endpoint) == 20);
 
 class DirectIngress {
  public:
-  /** `tun`: index of the device. At most `most` endpoints. Fails where bpf() is refused, or TCX unknown. Control thread. */
-  static Result<DirectIngress> open(unsigned tun, uint32_t most);
+  /**
+   * `tun`: index of the device. At most `most` endpoints, and room for `shortcuts`, or none. Fails where bpf() is refused, or
+   * TCX unknown. Control thread.
+   */
+  static Result<DirectIngress> open(unsigned tun, uint32_t most, uint32_t shortcuts);
 
   /** 0 or errno. */
   int add(const Endpoint& endpoint) { return endpoints_.add(&endpoint); }
@@ -46,6 +51,9 @@ class DirectIngress {
   /** Takes packets at these interfaces, by index, and at no others; how many it could not be put on. */
   size_t attach(std::span<const unsigned> interfaces);
   size_t attached() const { return links_.size(); }
+
+  /** null where there are none. */
+  ShortcutMaps* shortcuts() const { return shortcuts_.get(); }
 
   int program() const { return program_.get(); }
   /** Packets that went straight into the device. */
@@ -57,12 +65,16 @@ class DirectIngress {
     UniqueFd fd;
   };
 
-  DirectIngress(BpfHash endpoints, UniqueFd counts, UniqueFd program)
-      : endpoints_(std::move(endpoints)), counts_(std::move(counts)), program_(std::move(program)) {}
+  DirectIngress(BpfHash endpoints, UniqueFd counts, UniqueFd program, std::unique_ptr<ShortcutMaps> shortcuts)
+      : endpoints_(std::move(endpoints)),
+        counts_(std::move(counts)),
+        program_(std::move(program)),
+        shortcuts_(std::move(shortcuts)) {}
 
   BpfHash endpoints_;
   UniqueFd counts_;
   UniqueFd program_;
+  std::unique_ptr<ShortcutMaps> shortcuts_;
   std::vector<Link> links_;
 };
 

@@ -51,6 +51,8 @@ bool NextHops::look_up(const Host& host, Known& known) const {
     known.tenure = entry.tenure.load(std::memory_order_acquire);
     known.interface = entry.interface.load(std::memory_order_acquire);
     known.mtu = entry.mtu.load(std::memory_order_acquire);
+    known.gateway = Host::of_halves(entry.gateway[0].load(std::memory_order_acquire),
+                                    entry.gateway[1].load(std::memory_order_acquire));
     if (entry.sequence.load(std::memory_order_relaxed) == sequence) return true;
   }
   return false;
@@ -80,6 +82,19 @@ NextHops::Way NextHops::find(const Host& host, uint64_t now_ms, NextHop& hop) {
   hop.source = unpacked(known.source);
   hop.destination = unpacked(word & kMacMask);
   return Way::direct;
+}
+
+std::optional<Step> NextHops::step_to(const Host& host) const {
+  Known known;
+  if (!look_up(host, known) || known.neighbour == kNoNeighbour) return {};
+  return Step{known.interface, known.mtu, known.gateway};
+}
+
+void NextHops::forget_hosts() {
+  uint32_t next = epoch_.load(std::memory_order_relaxed) + 1;
+  if (next == 0) next = 1;
+  epoch_.store(next, std::memory_order_release);
+  if (announced_) announced_->store(next, std::memory_order_release);
 }
 
 void NextHops::forget_neighbours() {
@@ -113,8 +128,7 @@ NextHops::Entry& NextHops::place_for(const Host& host) {
   return old ? *old : entries_[(first + victim_++ % kWays) & mask_];
 }
 
-void NextHops::put(const Host& host, uint32_t interface, uint32_t mtu, const Mac& source,
-                   uint32_t neighbour) {
+void NextHops::put(const Host& host, const Step& step, const Mac& source, uint32_t neighbour) {
   Entry& entry = place_for(host);
   const uint32_t sequence = entry.sequence.load(std::memory_order_relaxed);
   entry.sequence.store(sequence + 1, std::memory_order_relaxed);
@@ -123,8 +137,9 @@ void NextHops::put(const Host& host, uint32_t interface, uint32_t mtu, const Mac
   entry.source.store(packed(source), std::memory_order_release);
   entry.neighbour.store(neighbour, std::memory_order_release);
   entry.tenure.store(tenure_, std::memory_order_release);
-  entry.interface.store(interface, std::memory_order_release);
-  entry.mtu.store(mtu, std::memory_order_release);
+  entry.interface.store(step.interface, std::memory_order_release);
+  entry.mtu.store(step.mtu, std::memory_order_release);
+  for (const int i : {0, 1}) entry.gateway[i].store(step.gateway.half(i), std::memory_order_release);
   entry.epoch.store(epoch_.load(std::memory_order_relaxed), std::memory_order_release);
   entry.sequence.store(sequence + 2, std::memory_order_release);
 }

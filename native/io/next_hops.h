@@ -24,6 +24,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "wire/address.h"
 
@@ -46,6 +47,12 @@ struct Host {
   }
   friend bool operator==(const Host&, const Host&) = default;
 
+  static Host of_halves(uint64_t first, uint64_t second) {
+    Host host;
+    std::memcpy(&host.bytes[0], &first, 8);
+    std::memcpy(&host.bytes[8], &second, 8);
+    return host;
+  }
   uint64_t half(int i) const {
     uint64_t value;
     std::memcpy(&value, &bytes[8 * i], 8);
@@ -60,6 +67,13 @@ struct NextHop {
   uint32_t interface = 0;  // ifindex
   uint32_t mtu = 0;        // of the IP packet
   Mac destination{}, source{};
+};
+
+/** Where a packet to a host goes next: what the kernel finds the neighbour by. */
+struct Step {
+  uint32_t interface = 0;
+  uint32_t mtu = 0;
+  Host gateway;  // the host itself when it is on the link
 };
 
 class NextHops {
@@ -82,10 +96,21 @@ class NextHops {
   /** Any thread. The same of the route alone, whoever is there at the moment; it is no packet's turn for that. */
   Way route_to(const Host& host) const;
 
+  /** Any thread. Of a host that frames can be sent to, by the routes of this epoch(). */
+  std::optional<Step> step_to(const Host& host) const;
+  /** Any thread. Goes up whenever a route may have changed; never 0. */
+  uint32_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+
   // ---- The resolver alone. ----
 
+  /** Before the first change: who else is to hear of every epoch() at once. */
+  void announce_epochs_at(std::atomic<uint32_t>& place) {
+    announced_ = &place;
+    announced_->store(epoch());
+  }
+
   /** All that is known is old from now on. */
-  void forget_hosts() { epoch_.fetch_add(1, std::memory_order_release); }
+  void forget_hosts();
   /** The same for neighbours; their numbers may be given out again. */
   void forget_neighbours();
   /** A new neighbour's number, without a valid address yet; kNoNeighbour when there are too many. */
@@ -93,7 +118,7 @@ class NextHops {
   /** null: nobody there at the moment. */
   void set_neighbour(uint32_t neighbour, const Mac* address);
   /** `host` is reached like this; with kNoNeighbour, through the kernel. */
-  void put(const Host& host, uint32_t interface, uint32_t mtu, const Mac& source, uint32_t neighbour);
+  void put(const Host& host, const Step& step, const Mac& source, uint32_t neighbour);
 
   uint32_t capacity() const { return mask_ + 1; }
 
@@ -109,7 +134,9 @@ class NextHops {
     std::atomic<uint32_t> neighbour{kNoNeighbour};
     std::atomic<uint32_t> tenure{0};
     std::atomic<uint32_t> interface { 0 }, mtu{0};
+    std::atomic<uint64_t> gateway[2]{};
   };
+  static_assert(sizeof(Entry) == 64);
   struct Neighbour {
     std::atomic<uint64_t> word{0};  // valid | tenure, 15 bits | MAC, 48 bits
     std::atomic<uint32_t> refreshed_ms{0};
@@ -119,6 +146,7 @@ class NextHops {
   struct Known {
     uint64_t source;
     uint32_t neighbour, tenure, interface, mtu;
+    Host gateway;
   };
 
   uint32_t home(const Host& host) const;
@@ -131,6 +159,7 @@ class NextHops {
   uint32_t tenure_ = 1;      // resolver; 1..2^15-1
   uint32_t victim_ = 0;      // resolver
   std::atomic<uint32_t> epoch_{1};
+  std::atomic<uint32_t>* announced_ = nullptr;
   std::unique_ptr<Entry[]> entries_;
   std::unique_ptr<Neighbour[]> neighbour_table_;
 };

@@ -48,6 +48,8 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
   const engine::EgressCounters* egress = engine.egress_counters(queue);
   out.Set("directPackets", number(env, egress ? egress->direct.read() : 0));
   out.Set("directUnresolved", number(env, egress ? egress->unresolved.read() : 0));
+  out.Set("shortcutPackets", number(env, c.shortcut_packets.read()));
+  out.Set("shortcutBytes", number(env, c.shortcut_bytes.read()));
   out.Set("directRefused", number(env, egress ? egress->refused.read() : 0));
   out.Set("busyNanoseconds", number(env, engine.cpu_ns(queue)));
   out.Set("generation", number(env, engine.adopted_generation(queue)));
@@ -183,6 +185,7 @@ void append_service(Rows& rows, engine::Engine& engine, uint32_t slot, const ser
 }  // namespace
 
 Napi::Object encode_counters(Napi::Env env, engine::Engine& engine, CountersPart part) {
+  engine.book_shortcuts();
   Napi::Object out = Napi::Object::New(env);
   Napi::Array queues = Napi::Array::New(env);
   for (size_t q = 0; q < engine.queue_count(); ++q) queues.Set(uint32_t(q), encode_queue(env, engine, q));
@@ -209,6 +212,7 @@ Napi::Object encode_counters(Napi::Env env, engine::Engine& engine, CountersPart
   out.Set("services", encode_rows(env, services));
   out.Set("flowTable", encode_table(env, engine));
   out.Set("checks", encode_checks(env, engine));
+  out.Set("shortcuts", number(env, engine.shortcut_count()));
   out.Set("ingressPackets", number(env, engine.taken_directly()));
   return out;
 }

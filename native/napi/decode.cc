@@ -277,6 +277,7 @@ std::string decode_options(Napi::Value value, OpenOptions& options) {
                                                  engine::SteeringChoice::off, engine::SteeringChoice::random};
   options.device.steering = kChoices[fields.word("steering", {"auto", "off", "random"})];
   if (!fields.get("ingress").IsUndefined()) options.device.ingress = fields.boolean("ingress");
+  if (!fields.get("shortcuts").IsUndefined()) options.device.shortcuts = fields.boolean("shortcuts");
   if (!fields.get("egress").IsUndefined()) options.device.egress = fields.boolean("egress");
   constexpr engine::IoChoice kIo[] = {engine::IoChoice::automatic, engine::IoChoice::uring,
                                       engine::IoChoice::poll};

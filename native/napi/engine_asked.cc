@@ -33,6 +33,7 @@ Napi::Value EngineBinding::facts(const Napi::CallbackInfo& info) {
   out.Set("directRefusal", refusal.empty() ? env.Null() : Napi::String::New(env, refusal));
   const std::string& no_ingress = engine_->ingress_refusal();
   out.Set("directIngress", Napi::Boolean::New(env, engine_->can_take_directly()));
+  out.Set("shortcuts", engine_->can_have_shortcuts());
   out.Set("ingressRefusal", no_ingress.empty() ? env.Null() : Napi::String::New(env, no_ingress));
   return out;
 }

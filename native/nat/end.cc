@@ -132,6 +132,7 @@ bool end_in(Core& core, const service::Snapshot& snapshot, const EndSpec& spec, 
   return table.comb(shard, first, Goodbyes::kMostFlows, [&](flow::Flow<Addr>* flow) {
     if ((flow->flags & flow::Flow<Addr>::kSilenced) != 0 || !fits(spec, *flow)) return;
     ++ended;
+    take_back(core, *flow);
     core.tally.flows_ended.add(1);
     const bool has_a_word = flow->protocol == kProtoTcp || flow->protocol == kProtoSctp;
     if (spec.silence && has_a_word) return silence(core, table, *flow, now);

@@ -8,6 +8,7 @@
 #include "nat/measure.h"
 #include "nat/persist.h"
 #include "nat/sctp.h"
+#include "nat/shortcut.h"
 #include "nat/track.h"
 
 namespace vsnat::nat {
@@ -16,6 +17,7 @@ namespace vsnat::nat {
 template <class Addr>
 void forget(Core& core, const service::Snapshot& snapshot, const flow::Flow<Addr>& flow, Tick now,
             flow::Ended ended = flow::Ended::in_time) {
+  drop_shortcut(core, flow);
   leave_template<Addr>(core, flow.parent, now, ended);
   if (core.ftp != nullptr) core.ftp->release(flow.helper);
   const service::Server* server = snapshot.server_at(flow.server_slot);

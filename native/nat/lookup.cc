@@ -98,11 +98,13 @@ Outcome request(Context& c) {
   auto* flow = live(c, table.find_request(c.pending.hash, view.protocol, saddr<Addr>(view), source_port(view),
                                           daddr<Addr>(view), destination_port(view), c.pending.likely_flow));
   if (flow == nullptr) return schedule<Addr>(c);
+  take_back(c.core, *flow);
   const bool begins = opens(view);
   if (is_silenced(*flow)) return begins ? schedule<Addr>(c, flow) : keep_silent(c, *flow);
   if (begins && is_replaced(c, *flow)) return schedule<Addr>(c, flow);  // the client port is used again
   if (is_forsaken(c, *flow, begins)) return schedule<Addr>(c, flow);
   if (begins && flow::is_closed(flow->state)) {
+    drop_shortcut(c.core, *flow);
     begin_anew(*flow);
     if (FtpState* const ftp = helper_of(c, *flow)) {
       ftp->release(flow->helper);
@@ -134,6 +136,7 @@ Outcome reply(Context& c) {
     if (reason != kNoDrop) return dropped(reason);
   }
   if (flow == nullptr) return reply_without_flow<Addr>(c);
+  take_back(c.core, *flow);
   if (is_silenced(*flow)) return keep_silent(c, *flow);
   return forward_reply(c, *flow);
 }

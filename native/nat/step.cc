@@ -120,6 +120,7 @@ void prepare(Core& core, const Snapshot& snapshot, Packet& packet, Pending& pend
   pending.bucket = nullptr;
   pending.likely_flow = flow::kNoFlow;
   pending.is_segment = false;
+  pending.is_of_steady = false;
   if (!parse_plain({packet.data, packet.length}, packet.vnet, pending.view)) [[unlikely]]
     return prepare_rarer(core, snapshot, packet, pending);
   pending.reason = kNoDrop;

@@ -42,6 +42,7 @@
 #include "base/drop_reason.h"
 #include "base/prng.h"
 #include "base/time.h"
+#include "flow/shortcut.h"
 #include "flow/table.h"
 #include "flow/templates.h"
 #include "nat/answer.h"
@@ -128,6 +129,7 @@ struct Core {
   Defence* defence = nullptr;               // shared as well; null is none
   FtpState* ftp = nullptr;                  // shared; without it services' FTP helpers do nothing
   const CheckPorts* check_ports = nullptr;  // shared; without it no health check is led anywhere
+  flow::Shortcuts* shortcuts = nullptr;     // shared; without it no flow has one
 };
 
 /** A packet between prepare() and finish(). */
@@ -143,6 +145,8 @@ struct Pending {
   DropReason reason = wire::kNoDrop;
   /** A whole TCP segment with a finished checksum: it may be a usual one (nat/usual.h). */
   bool is_segment = false;
+  /** Its flow might take a shortcut from now on (nat/shortcut.h). */
+  bool is_of_steady = false;
 };
 
 void prepare(Core& core, const service::Snapshot& snapshot, Packet& packet, Pending& pending);

@@ -106,6 +106,12 @@ template <class Addr>
   if (direction == flow::Direction::request && ack == flow.seq_end[other]) flow.flags |= FlowT::kConfirmed;
 }
 
+/** Of a flow of which both directions were measured. */
+template <class Addr>
+inline constexpr uint8_t kAllKnown =
+    flow::Flow<Addr>::kReplied | flow::Flow<Addr>::kRequestSeen | flow::Flow<Addr>::kReplySeen |
+    flow::Flow<Addr>::kRequestAcked | flow::Flow<Addr>::kReplyAcked | flow::Flow<Addr>::kConfirmed;
+
 /**
  * Nearly every segment: the next one of an established, measured connection, acknowledging what was sent and no less than
  * before. What track_tcp() does with it is done here. False for all others, of which nothing has changed.
@@ -113,18 +119,16 @@ template <class Addr>
 template <class Addr>
 [[gnu::always_inline]] inline bool track_next(flow::Flow<Addr>& flow, flow::Direction direction,
                                               const wire::PacketView& packet) {
-  using FlowT = flow::Flow<Addr>;
   using wire::tcp_hdr;
   constexpr uint8_t kDecides = tcp_hdr::kFin | tcp_hdr::kSyn | tcp_hdr::kRst | tcp_hdr::kAck;
-  constexpr uint8_t kAllKnown = FlowT::kReplied | FlowT::kRequestSeen | FlowT::kReplySeen |
-                                FlowT::kRequestAcked | FlowT::kReplyAcked | FlowT::kConfirmed;
   const tcp_hdr& tcp = packet.tcp();
   const auto mine = size_t(direction), other = size_t(opposite(direction));
   const uint32_t seq = tcp.seq.host(), ack = tcp.ack_seq.host();
   const bool is_next = flow.state == flow::State::established && (tcp.flags & kDecides) == tcp_hdr::kAck &&
-                       (flow.flags & kAllKnown) == kAllKnown && flow.timing == flow::Timing::off &&
-                       seq == flow.seq_end[mine] && detail::seq_le(flow.acked[other], seq) &&
-                       detail::seq_le(flow.acked[mine], ack) && detail::seq_le(ack, flow.seq_end[other]);
+                       (flow.flags & kAllKnown<Addr>) == kAllKnown<Addr> &&
+                       flow.timing == flow::Timing::off && seq == flow.seq_end[mine] &&
+                       detail::seq_le(flow.acked[other], seq) && detail::seq_le(flow.acked[mine], ack) &&
+                       detail::seq_le(ack, flow.seq_end[other]);
   if (!is_next) return false;
   flow.seq_end[mine] = seq + packet.tcp_payload();
   flow.acked[mine] = ack;

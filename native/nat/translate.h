@@ -47,6 +47,7 @@ template <class Addr>
   advance(c, flow, flow::Direction::request);
   if (ftp != nullptr) count(c.core, ftp_read_request(ftp_scene(c, flow), flow, c.view()));
   rewrite_request(c.view(), flow);
+  c.pending.is_of_steady = promises_more(flow, c.packet) && is_steady(flow);
   return c.forward();
 }
 
@@ -64,6 +65,7 @@ template <class Addr>
     count(c.core, ftp_rewrite_reply(ftp_scene(c, flow), flow, c.packet, c.pending.view));
   }
   rewrite_reply(c.view(), flow);
+  c.pending.is_of_steady = promises_more(flow, c.packet) && is_steady(flow);
   return c.forward();
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "nat/lifetime.h"
+#include "nat/shortcut.h"
 
 namespace vsnat::nat {
 
@@ -32,7 +33,7 @@ template <class Addr>
   flow::Flow<Addr>& flow = *table.flow_at(c.pending.likely_flow);
   const bool is_usual = is_flow_of(flow, direction, view) && hops_left<Addr>(view) != 0 &&
                         flow.expires_at.after(c.now.tick()) && flow.helper == 0 &&
-                        (flow.flags & flow::Flow<Addr>::kSilenced) == 0 &&
+                        (flow.flags & (flow::Flow<Addr>::kSilenced | flow::Flow<Addr>::kShortcut)) == 0 &&
                         !(is_request && c.snapshot.server_gone(flow.server_slot, flow.service_slot)) &&
                         track_next(flow, direction, view);
   if (!is_usual) return false;
@@ -40,6 +41,7 @@ template <class Addr>
   (is_request ? tally.in_packets : tally.out_packets).add(1);
   (is_request ? tally.in_bytes : tally.out_bytes).add(view.length);
   if (is_request && flow.in_packets != 0xff) ++flow.in_packets;
+  c.pending.is_of_steady = promises_more(flow, c.packet);
   live_on(c, flow);
   if (is_request) {
     rewrite_segment_request(view, flow, wire::CsumState::full);

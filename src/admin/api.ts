@@ -45,6 +45,8 @@ export interface DirectorStatus {
   /** null where there is no device. */
   readonly ingress: IngressState | null;
   readonly egress: EgressState | null;
+  /** Connections that go through the kernel alone at the moment. */
+  readonly shortcuts: number;
   readonly flowTable: FlowTableCounters;
   readonly packets: {
     readonly received: number;

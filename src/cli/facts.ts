@@ -72,6 +72,7 @@ export function directorStatus(director: AnyDirector, reloader: Reloader): Direc
     device: director.facts,
     ingress: director.ingress,
     egress: director.egress,
+    shortcuts: counters.shortcuts,
     flowTable: counters.flowTable,
     packets: {
       received: sum((queue) => queue.rxPackets),

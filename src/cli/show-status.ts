@@ -29,6 +29,7 @@ export function statusLines(status: StatusAnswer, now: number): string[] {
     field('', packetsCross(device)),
     ...(director.ingress === null ? [] : [field('ingress', describeIngress(director.ingress))]),
     ...(director.egress === null ? [] : [field('egress', describeEgress(director.egress))]),
+    ...(director.egress === null ? [] : [field('shortcuts', shortcutsText(director))]),
     field(
       'flows',
       `${flowTable.flows} of ${flowTable.capacity}, ${flowTable.expired} expired, ${flowTable.evicted} evicted`,
@@ -135,4 +136,15 @@ function flagsOf({
     ...(persistence?.engine === undefined ? [] : [`pe ${persistence.engine}`]),
     ...(onePacket ? ['ops'] : []),
   ];
+}
+
+function shortcutsText({
+  device,
+  ingress,
+  egress,
+  shortcuts,
+}: NonNullable<StatusAnswer['director']>): string {
+  if (!device.shortcuts) return 'off';
+  if (ingress?.way !== 'direct' || egress?.way !== 'direct') return 'none: they need both ways direct';
+  return plural(shortcuts, 'connection');
 }

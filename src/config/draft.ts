@@ -74,6 +74,7 @@ export function modelOf({ root, services, marks, flowCapacity, doors }: Draft): 
       io: tun.get('io').word('auto', 'uring', 'poll') ?? 'auto',
       ingress: tun.get('ingress').word('auto', 'route', 'direct') ?? 'auto',
       egress: tun.get('egress').word('auto', 'route', 'direct') ?? 'auto',
+      shortcut: tun.get('shortcut').word('auto', 'off') ?? 'auto',
       persist: false,
     },
     flows: { capacity: flowCapacity },

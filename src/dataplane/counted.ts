@@ -47,6 +47,9 @@ export interface QueueCounters {
   readonly ftpIgnored: number;
   /** Packets that left as frames; that would have, had their next hop been known; that the interface refused. */
   readonly directPackets: number;
+  /** Of received, forwarded and sent: those that went through the kernel alone, and never came into the queue. */
+  readonly shortcutPackets: number;
+  readonly shortcutBytes: number;
   readonly directUnresolved: number;
   readonly directRefused: number;
   readonly busyNanoseconds: number;
@@ -127,6 +130,8 @@ export interface Counters {
   readonly checks: CheckCounters;
   /** Packets that were taken straight from an interface (takeDirectly). */
   readonly ingressPackets: number;
+  /** Connections that go through the kernel alone at the moment. */
+  readonly shortcuts: number;
   /** Of one slot, for whoever does not want all of them as objects; undefined: nothing was ever counted there. */
   serverAt(slot: number): ServerCounters | undefined;
   serviceAt(slot: number): ServiceCounters | undefined;

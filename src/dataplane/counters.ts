@@ -7,7 +7,10 @@
 import type { Counters, ServerCounters, ServerTotals, ServiceCounters } from './dataplane.js';
 import { latencyBounds, noSignals, type Histogram, type ServerSignals } from './signals.js';
 
-export interface RawCounters extends Pick<Counters, 'queues' | 'flowTable' | 'checks' | 'ingressPackets'> {
+export interface RawCounters extends Pick<
+  Counters,
+  'queues' | 'flowTable' | 'checks' | 'ingressPackets' | 'shortcuts'
+> {
   /** Rows of `serverColumns`. */
   readonly servers: Float64Array;
   /** Rows of `signalColumns`, which the last column of servers points into; -1 there is none. */
@@ -31,14 +34,25 @@ class DecodedCounters implements Counters {
   readonly flowTable: Counters['flowTable'];
   readonly checks: Counters['checks'];
   readonly ingressPackets: number;
+  readonly shortcuts: number;
   readonly #servers: Rows<ServerCounters>;
   readonly #services: Rows<ServiceCounters>;
 
-  constructor({ queues, flowTable, checks, ingressPackets, servers, signals, services }: RawCounters) {
+  constructor({
+    queues,
+    flowTable,
+    checks,
+    ingressPackets,
+    shortcuts,
+    servers,
+    signals,
+    services,
+  }: RawCounters) {
     this.queues = queues;
     this.flowTable = flowTable;
     this.checks = checks;
     this.ingressPackets = ingressPackets;
+    this.shortcuts = shortcuts;
     this.#servers = new Rows(servers, serverColumns, (at) => serverAt(servers, signals, at));
     this.#services = new Rows(services, serviceColumns, (at) => serviceAt(services, at));
   }

@@ -77,6 +77,8 @@ export interface DeviceFacts {
   readonly directIngress: boolean;
   /** Why not; null also when nobody wanted it. */
   readonly ingressRefusal: string | null;
+  /** Whether connections that carry much go through the kernel alone, while ingress and egress are both direct. */
+  readonly shortcuts: boolean;
   /** Whether packets cross the device by io_uring, a burst with one system call. */
   readonly uring: boolean;
   /** Why not; null when nobody asked for it, or it does. */
@@ -181,6 +183,8 @@ export interface TunOptions {
   readonly ingress: boolean;
   /** Whether packets may leave as frames, once direct() says so. */
   readonly egress: boolean;
+  /** Whether connections that carry much may go through the kernel alone, where ingress and egress are direct. */
+  readonly shortcuts: boolean;
   /** How packets cross the device. 'uring' fails where the kernel refuses; 'auto' reads and writes there. */
   readonly io: 'auto' | 'uring' | 'poll';
   /** Fixed for the dataplane's life; native.ts has a default. */

@@ -93,6 +93,7 @@ export class FakeDataplane implements Dataplane {
       directRefusal: null,
       directIngress: true,
       ingressRefusal: null,
+      shortcuts: true,
       uring: false,
       uringRefusal: null,
     };
@@ -192,6 +193,7 @@ export class FakeDataplane implements Dataplane {
       totals: totalsOf([...servers.values()]),
       checks: this.checks,
       ingressPackets: this.ingressPackets,
+      shortcuts: 0,
       serverAt: (slot) => servers.get(slot),
       serviceAt: (slot) => services.get(slot),
     };
@@ -302,6 +304,8 @@ function emptyQueue(queue: number): QueueCounters {
     ftpAnnounced: 0,
     ftpIgnored: 0,
     directPackets: 0,
+    shortcutPackets: 0,
+    shortcutBytes: 0,
     directUnresolved: 0,
     directRefused: 0,
     busyNanoseconds: 0,

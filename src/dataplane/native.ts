@@ -44,6 +44,7 @@ interface EngineOptions {
   readonly steering: 'auto' | 'off' | 'random';
   readonly ingress?: boolean;
   readonly egress?: boolean;
+  readonly shortcuts?: boolean;
   readonly io?: 'auto' | 'uring' | 'poll';
   readonly flowCapacity: number;
   readonly hashKey?: Uint8Array;

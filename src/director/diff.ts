@@ -60,6 +60,7 @@ const settings: readonly (readonly [
   ['tun.steering', 'restart', ({ tun }) => tun.steering],
   ['tun.ingress', 'restart', ({ tun }) => tun.ingress],
   ['tun.egress', 'restart', ({ tun }) => tun.egress],
+  ['tun.shortcut', 'restart', ({ tun }) => tun.shortcut],
   ['tun.io', 'restart', ({ tun }) => tun.io],
   ['flows.capacity', 'restart', ({ flows }) => String(flows.capacity)],
   ['admin.socket', 'restart', ({ admin }) => admin.socket],

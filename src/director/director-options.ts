@@ -60,6 +60,7 @@ export function tunOptions(model: Model, cpus: number = availableParallelism()):
     steering: tun.steering,
     ingress: tun.ingress !== 'route',
     egress: tun.egress !== 'route',
+    shortcuts: tun.shortcut !== 'off',
     io: tun.io,
     limits: limitsFor(slotsNeeded(model)),
   };

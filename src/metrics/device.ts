@@ -38,4 +38,11 @@ export const deviceMetrics: readonly MetricDefinition[] = [
     labels: ['device'],
     series: ({ counters, facts }) => [{ labels: { device: facts.name }, value: counters.ingressPackets }],
   },
+  {
+    name: 'vsnat_device_shortcuts',
+    help: 'Connections that go through the kernel alone at the moment.',
+    type: 'gauge',
+    labels: ['device'],
+    series: ({ counters, facts }) => [{ labels: { device: facts.name }, value: counters.shortcuts }],
+  },
 ];

@@ -108,6 +108,16 @@ export const queueMetrics: readonly MetricDefinition[] = [
     (queue) => queue.directPackets,
   ),
   counter(
+    'vsnat_queue_shortcut_packets_total',
+    'Packets that went through the kernel alone, past the device; part of those read, forwarded and written.',
+    (queue) => queue.shortcutPackets,
+  ),
+  counter(
+    'vsnat_queue_shortcut_bytes_total',
+    'Bytes of those packets, IP headers included.',
+    (queue) => queue.shortcutBytes,
+  ),
+  counter(
     'vsnat_queue_direct_unresolved_total',
     'Packets that would have left as frames, had their next hop been known; the kernel routed them.',
     (queue) => queue.directUnresolved,

@@ -21,6 +21,8 @@ export interface TunSettings {
   readonly steering: 'auto' | 'off' | 'random';
   readonly ingress: WaySetting;
   readonly egress: WaySetting;
+  /** Whether connections that carry much go through the kernel alone, where both ways are direct. */
+  readonly shortcut: 'auto' | 'off';
   readonly io: 'auto' | 'uring' | 'poll';
   /** The device does not outlive the daemon in this version. */
   readonly persist: false;

@@ -20,6 +20,7 @@ const device = Type.Object({
   directRefusal: orNull(text),
   directIngress: flag,
   ingressRefusal: orNull(text),
+  shortcuts: flag,
   uring: flag,
   uringRefusal: orNull(text),
 });
@@ -40,6 +41,7 @@ const director = Type.Object({
   device,
   ingress: orNull(ingress),
   egress: orNull(egress),
+  shortcuts: count,
   flowTable: Type.Object({
     capacity: count,
     flows: count,

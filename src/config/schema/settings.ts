@@ -70,6 +70,13 @@ export const tunSchema = Type.Optional(
           default: 'auto',
         }),
       ),
+      shortcut: Type.Optional(
+        oneOf(['auto', 'off'], {
+          description:
+            'Whether connections that carry much go through the kernel alone, translated at the interface they come in by, for as long as ingress and egress are both direct. `off`: every packet comes through the device; see ways.md.',
+          default: 'auto',
+        }),
+      ),
       io: Type.Optional(
         oneOf(['auto', 'uring', 'poll'], {
           description:

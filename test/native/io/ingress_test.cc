@@ -45,7 +45,7 @@ struct Host {
   std::optional<io::DirectIngress> ingress;
 
   Host() {
-    auto opened = io::DirectIngress::open(kLoopback, 64);
+    auto opened = io::DirectIngress::open(kLoopback, 64, 0);
     if (!opened) {
       std::fprintf(stderr, "SKIPPED, no TCX here: %s: %s\n", opened.error().operation.c_str(),
                    std::strerror(opened.error().error));

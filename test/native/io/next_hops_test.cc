@@ -31,7 +31,7 @@ struct Hops {
 
   Hops() { table.set_neighbour(neighbour, &kTheirs); }
   Way find(uint32_t number, uint64_t now_ms = 0) { return table.find(host(number), now_ms, hop); }
-  void put(uint32_t number) { table.put(host(number), 3, 1500, kOurs, neighbour); }
+  void put(uint32_t number) { table.put(host(number), {3, 1500, host(number)}, kOurs, neighbour); }
 };
 
 TEST("a host nobody asked about is unknown") {
@@ -70,7 +70,7 @@ TEST("a route to a host is known whoever is there, and asking for it keeps no ne
   const auto route = [&hops](uint32_t number) { return int(hops.table.route_to(host(number))); };
   CHECK_EQ(route(1), int(Way::unknown));
   hops.put(1);
-  hops.table.put(host(2), 0, 0, {}, NextHops::kNoNeighbour);
+  hops.table.put(host(2), {}, {}, NextHops::kNoNeighbour);
   CHECK_EQ(route(1), int(Way::direct));
   CHECK_EQ(route(2), int(Way::route));
   // The packet to the host has its turn still.
@@ -124,7 +124,7 @@ TEST("whatever is put and forgotten, a host is never sent another host's way") {
       mtus.clear();
     } else if (random.below(4) == 0) {
       mtus[number] = 1000 + random.below(1000);
-      hops.table.put(host(number), 3, mtus[number], kOurs, hops.neighbour);
+      hops.table.put(host(number), {3, mtus[number], host(number)}, kOurs, hops.neighbour);
       CHECK_EQ(int(hops.find(number)), int(Way::direct));
     }
     if (hops.find(number) == Way::direct) {
@@ -151,7 +151,7 @@ TEST("a reader beside the writer sees a whole entry or none") {
   });
   for (int i = 0; i < test::scaled(200'000); ++i) {
     const auto number = uint32_t(i % 64);
-    table.put(host(number), number + 1, 1000 + number, kOurs, neighbour);
+    table.put(host(number), {number + 1, 1000 + number, host(number)}, kOurs, neighbour);
   }
   done.store(true);
   reader.join();

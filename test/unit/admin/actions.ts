@@ -27,11 +27,13 @@ export const status: DirectorStatus = {
     directRefusal: null,
     directIngress: true,
     ingressRefusal: null,
+    shortcuts: true,
     uring: false,
     uringRefusal: null,
   },
   ingress: { setting: 'auto', way: 'direct', reasons: [], interfaces: ['eth0'] },
   egress: { setting: 'auto', way: 'direct', reasons: [] },
+  shortcuts: 2,
   flowTable: { capacity: 1024, flows: 3, expired: 0, evicted: 0, bytes: 131_072, templates: 0 },
   packets: { received: 9, forwarded: 7, passed: 1, generated: 0, dropped: { no_server: 1 } },
   reloads: {

@@ -127,6 +127,7 @@ const tunOptions = {
   steering: 'auto',
   ingress: false,
   egress: false,
+  shortcuts: false,
   io: 'auto',
 } as const;
 

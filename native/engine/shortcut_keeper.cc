@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/shortcut_keeper.h"
+
+#include <sys/socket.h>
+
+#include <bit>
+#include <cstring>
+#include <type_traits>
+
+#include "nat/shortcut.h"
+
+namespace vsnat::engine {
+namespace {
+
+using flow::Direction;
+using flow::ShortcutWay;
+
+/** A sum of words in network order, as their bytes lie in memory. */
+constexpr uint32_t as_in_memory(uint16_t sum) {
+  return std::endian::native == std::endian::little ? __builtin_bswap16(sum) : sum;
+}
+
+template <class Addr>
+using Key = std::conditional_t<Addr::kFamily == 4, io::ShortcutKey4, io::ShortcutKey6>;
+
+/** Source, destination and their ports of a packet in this direction, as it comes in. */
+template <class Addr>
+Key<Addr> arriving(const flow::Flow<Addr>& flow, Direction direction) {
+  if (direction == Direction::request)
+    return {flow.client, flow.virt, flow.client_port, flow.virtual_port, flow.protocol};
+  return {flow.real, flow.client, flow.real_port, flow.client_port, flow.protocol};
+}
+
+/** And as it leaves. */
+template <class Addr>
+Key<Addr> leaving(const flow::Flow<Addr>& flow, Direction direction) {
+  if (direction == Direction::request)
+    return {flow.client, flow.real, flow.client_port, flow.real_port, flow.protocol};
+  return {flow.virt, flow.client, flow.virtual_port, flow.client_port, flow.protocol};
+}
+
+uint16_t delta_of(const void* before, const void* after, size_t length) {
+  wire::CsumDelta delta;
+  delta.replace(before, after, length);
+  return delta.raw();
+}
+
+/** Everything of a way that the flow decides. */
+template <class Addr>
+void describe(ShortcutWay& way, const flow::Flow<Addr>& flow, Direction direction) {
+  const Key<Addr> before = arriving(flow, direction), after = leaving(flow, direction);
+  constexpr size_t kAddresses = 2 * sizeof(Addr), kPorts = 2 * sizeof(wire::be16);
+  constexpr uint16_t kHopTaken = 0xfeff;  // what TTL - 1 adds to the sum: RFC 1624 with m = 0x0100, m' = 0
+  const uint16_t addresses = delta_of(&before.source, &after.source, kAddresses);
+  const bool ports_stay = std::memcmp(&before.source_port, &after.source_port, kPorts) == 0;
+  way.header_diff = as_in_memory(wire::fold(uint32_t{addresses} + kHopTaken));
+  way.addr_diff = as_in_memory(addresses);
+  way.port_diff = ports_stay ? 0 : as_in_memory(delta_of(&before.source_port, &after.source_port, kPorts));
+  std::memcpy(way.tuple, &after.source, kAddresses + kPorts);
+}
+
+void lead(ShortcutWay& way, const io::Step& step) {
+  way.interface = step.interface;
+  way.mtu = step.mtu;
+  way.hop.family = step.gateway.is_v4() ? AF_INET : AF_INET6;
+  std::memset(way.hop.address, 0, sizeof(way.hop.address));
+  if (step.gateway.is_v4()) {
+    std::memcpy(way.hop.address, &step.gateway.bytes[12], 4);
+  } else {
+    std::memcpy(way.hop.address, step.gateway.bytes.data(), 16);
+  }
+}
+
+/** The flow of a packet that was translated, if it is there still. Under the guard of its shard. */
+template <class Addr>
+flow::Flow<Addr>* flow_of(flow::Table<Addr>& table, const nat::Pending& pending) {
+  const wire::PacketView& view = pending.view;
+  const Addr &from = wire::saddr<Addr>(view), &to = wire::daddr<Addr>(view);
+  const wire::be16 from_port = nat::source_port(view), to_port = nat::destination_port(view);
+  return pending.role == nat::Pending::Role::request
+             ? table.find_reply(pending.hash, view.protocol, from, from_port, to, to_port)
+             : table.find_request(pending.hash, view.protocol, to, to_port, from, from_port);
+}
+
+}  // namespace
+
+ShortcutKeeper::ShortcutKeeper(const ShortcutSharing& sharing, ShortcutShare share, uint32_t check_slot)
+    : maps_(sharing.maps),
+      shortcuts_(sharing.shortcuts),
+      hops_(sharing.hops),
+      check_slot_(check_slot),
+      kept_(std::make_unique_for_overwrite<Kept[]>(share.count)),
+      count_(share.count) {
+  for (uint32_t i = 0; i < count_; ++i) kept_[i].slot = share.first + i;
+}
+
+void ShortcutKeeper::settle(nat::Core& core, const service::Snapshot& snapshot, Now now, Backlog backlog) {
+  if (backlog == Backlog::none) last_empty_ms_ = now.ms;
+  const bool may_overtake = backlog == Backlog::none || now.ms - last_empty_ms_ > kLongestBacklogMs;
+  for (unsigned i = 0; i < noted_; ++i) {
+    const nat::Pending& pending = *pending_[i];
+    // A segment is told from its successors by its number, and overtakes nothing.
+    if (!pending.view.is_tcp() && !may_overtake) continue;
+    if (pending.view.family == 4) {
+      settle_one<wire::Addr4>(core, snapshot, now, pending);
+    } else {
+      settle_one<wire::Addr6>(core, snapshot, now, pending);
+    }
+  }
+  noted_ = 0;
+}
+
+template <class Addr>
+bool ShortcutKeeper::may_have_one(const flow::Flow<Addr>& flow, const service::Snapshot& snapshot) const {
+  return nat::is_steady(flow) && flow.server_slot != check_slot_ &&
+         !snapshot.server_gone(flow.server_slot, flow.service_slot) &&
+         !snapshot.is_withdrawn(flow.server_slot) &&
+         snapshot.timeout_ticks(flow.service_slot, flow.state) >= ticks_from_seconds(kLeastSeconds);
+}
+
+template <class Addr>
+void ShortcutKeeper::settle_one(nat::Core& core, const service::Snapshot& snapshot, Now now,
+                                const nat::Pending& pending) {
+  using FlowT = flow::Flow<Addr>;
+  auto& table = core.tables.of<Addr>();
+  FlowT copy;
+  uint32_t index;
+  {
+    typename flow::Table<Addr>::Guard guard(table, pending.hash);
+    FlowT* const flow = flow_of(table, pending);
+    if (flow == nullptr || !may_have_one(*flow, snapshot)) return;
+    if ((flow->flags & FlowT::kShortcut) != 0) return open(*flow);
+    if (used_ == count_) return;
+    copy = *flow;
+    index = table.index_of(flow);
+  }
+  // The kernel is told without the guard, which nobody should have to wait for so long.
+  Kept* const kept = make(copy, pending.hash, now);
+  if (kept == nullptr) return;
+  kept->flow = index;
+  typename flow::Table<Addr>::Guard guard(table, pending.hash);
+  FlowT* const flow = flow_of(table, pending);
+  if (flow == nullptr || table.index_of(flow) != index || (flow->flags & FlowT::kShortcut) != 0 ||
+      !may_have_one(*flow, snapshot)) {
+    return end(*kept, now);
+  }
+  flow->timing = flow::Timing::off;
+  flow->set_shortcut(kept->slot);
+  open(*flow);
+}
+
+template <class Addr>
+ShortcutKeeper::Kept* ShortcutKeeper::make(const flow::Flow<Addr>& flow, uint64_t hash, Now now) {
+  Kept& kept = kept_[used_];
+  flow::Shortcut& shortcut = shortcuts_[kept.slot];
+  kept.hash = hash;
+  kept.since_ms = now.ms;
+  kept.server_slot = flow.server_slot;
+  kept.family = uint8_t(Addr::kFamily);
+  kept.phase = Phase::used;
+  for (const Direction direction : {Direction::request, Direction::reply}) {
+    const auto i = size_t(direction);
+    ShortcutWay& way = shortcut.way[i];
+    describe(way, flow, direction);
+    kept.seen_packets[i] = way.packets.load(std::memory_order_relaxed);
+    kept.seen_bytes[i] = way.bytes.load(std::memory_order_relaxed);
+    if constexpr (Addr::kFamily == 4) {
+      kept.keys4[i] = arriving(flow, direction);
+    } else {
+      kept.keys6[i] = arriving(flow, direction);
+    }
+  }
+  shortcuts_.reuse(kept.slot);
+  if (!add_keys(kept)) return nullptr;
+  in_use_.store(++used_, std::memory_order_relaxed);
+  if (used_ == 1) next_tick_ms_ = now.ms + kTickMs;
+  return &kept;
+}
+
+/** Under the guard of the flow's shard. A way whose next hop is not known stays closed. */
+template <class Addr>
+void ShortcutKeeper::open(const flow::Flow<Addr>& flow) {
+  flow::Shortcut& shortcut = shortcuts_[flow.shortcut()];
+  const uint32_t epoch = hops_.epoch();  // before the routes are asked, which may change meanwhile
+  // As in engine/egress.cc: a request of a client that no plain route leads back to is the kernel's.
+  const auto to_client = hops_.step_to(io::Host::of(flow.client));
+  const auto to_server = hops_.step_to(io::Host::of(flow.real));
+  uint32_t opened[2] = {0, 0};
+  if (to_client && to_server) {
+    lead(shortcut.way[size_t(Direction::request)], *to_server);
+    opened[size_t(Direction::request)] = epoch;
+  }
+  if (to_client) {
+    lead(shortcut.way[size_t(Direction::reply)], *to_client);
+    opened[size_t(Direction::reply)] = epoch;
+  }
+  shortcuts_.give(flow, opened);
+}
+
+bool ShortcutKeeper::add_keys(const Kept& kept) {
+  const auto add = [&](const auto& keys) {
+    if (maps_.add(keys[0], kept.slot, Direction::request) != 0) return false;
+    if (maps_.add(keys[1], kept.slot, Direction::reply) == 0) return true;
+    maps_.remove(keys[0]);
+    return false;
+  };
+  return kept.family == 4 ? add(kept.keys4) : add(kept.keys6);
+}
+
+void ShortcutKeeper::remove_keys(const Kept& kept) {
+  for (const int i : {0, 1}) {
+    if (kept.family == 4) {
+      maps_.remove(kept.keys4[i]);
+    } else {
+      maps_.remove(kept.keys6[i]);
+    }
+  }
+}
+
+void ShortcutKeeper::end(Kept& kept, Now now) {
+  remove_keys(kept);
+  kept.phase = Phase::resting;
+  kept.since_ms = now.ms;
+}
+
+/** The last in use takes its place. */
+void ShortcutKeeper::give_back(uint32_t place) {
+  std::swap(kept_[place], kept_[used_ - 1]);
+  in_use_.store(--used_, std::memory_order_relaxed);
+}
+
+bool ShortcutKeeper::book(Kept& kept, Lane& lane, EgressCounters& egress) {
+  uint64_t packets[2], bytes[2];
+  for (const size_t i : {0, 1}) {
+    const ShortcutWay& way = shortcuts_[kept.slot].way[i];
+    const uint64_t all_packets = way.packets.load(std::memory_order_relaxed);
+    const uint64_t all_bytes = way.bytes.load(std::memory_order_relaxed);
+    packets[i] = all_packets - std::exchange(kept.seen_packets[i], all_packets);
+    bytes[i] = all_bytes - std::exchange(kept.seen_bytes[i], all_bytes);
+  }
+  const uint64_t moved = packets[0] + packets[1];
+  if (moved == 0) return false;
+  nat::ServerTally& tally = lane.tally.server(kept.server_slot);
+  tally.in_packets.add(packets[size_t(Direction::request)]);
+  tally.in_bytes.add(bytes[size_t(Direction::request)]);
+  tally.out_packets.add(packets[size_t(Direction::reply)]);
+  tally.out_bytes.add(bytes[size_t(Direction::reply)]);
+  lane.passed_by(moved, bytes[0] + bytes[1]);
+  egress.direct.add(moved);
+  return true;
+}
+
+template <class Addr>
+bool ShortcutKeeper::lives_on(Kept& kept, nat::Core& core, const service::Snapshot& snapshot, Now now,
+                              bool has_moved) {
+  auto& table = core.tables.of<Addr>();
+  typename flow::Table<Addr>::Guard guard(table, kept.hash);
+  if (shortcuts_.is_dropped(kept.slot)) return false;  // and its record may be another's
+  flow::Flow<Addr>& flow = *table.flow_at(kept.flow);
+  if (has_moved) {
+    kept.since_ms = now.ms;
+    table.touch(&flow, now.tick().plus(snapshot.timeout_ticks(flow.service_slot, flow.state)));
+  }
+  if (now.ms - kept.since_ms < kIdleMs && may_have_one(flow, snapshot)) return true;
+  shortcuts_.take_back(flow);
+  flow.flags &= uint8_t(~flow::Flow<Addr>::kShortcut);
+  return false;
+}
+
+void ShortcutKeeper::tick(Lane& lane, EgressCounters& egress, const service::Snapshot& snapshot, Now now) {
+  next_tick_ms_ = now.ms + kTickMs;
+  for (uint32_t i = used_; i-- > 0;) {
+    Kept& kept = kept_[i];
+    const bool has_moved = book(kept, lane, egress);
+    if (kept.phase == Phase::resting) {
+      if (now.ms - kept.since_ms >= kRestMs) give_back(i);
+      continue;
+    }
+    const bool lives = kept.family == 4 ? lives_on<wire::Addr4>(kept, lane.core, snapshot, now, has_moved)
+                                        : lives_on<wire::Addr6>(kept, lane.core, snapshot, now, has_moved);
+    if (lives) continue;
+    end(kept, now);
+  }
+}
+
+}  // namespace vsnat::engine

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The part of the program at an interface (io/ingress.cc) that takes shortcuts: what nat/usual.h does with the next segment
+// of an established connection, done by the kernel, and the packet sent on to its next hop.
+//
+//   the packet's addresses, ports, protocol ── keys ──▶ a shortcut and a direction ── open? ──▶ the next segment? ── small
+//   enough? ──▶ numbers, counters ──▶ addresses, ports, hop, checksums ──▶ out
+//
+// Whatever is not so goes on as if there were no shortcut. The packet is written to by helpers, as in the rest of the
+// program, and only once nothing can be against it any more.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "io/bpf.h"
+#include "io/shortcut_maps.h"
+
+namespace vsnat::io {
+
+/** Places in the program's stack frame, which it shares with io/ingress.cc. */
+struct ShortcutFrame {
+  /** The packet from its IP header on, ports included: 24 bytes, or 44; four more behind it. */
+  int packet;
+  /** 32 bytes of no other use. */
+  int scratch;
+};
+
+class ShortcutAuthor {
+ public:
+  ShortcutAuthor(BpfAssembler& assembler, const ShortcutMaps& maps, ShortcutFrame frame)
+      : a_(assembler), maps_(maps), frame_(frame) {}
+
+  /** r6: the context; r7: the protocol; r8: the TTL, which it is again where this goes on. r9 is lost. */
+  void write_v4() { write(4); }
+  void write_v6() { write(6); }
+
+ private:
+  void write(int family);
+  void pass_if(int op, int reg, int imm) { passing_.push_back(a_.jump_if(op, reg, imm)); }
+  void look_up(int family);
+  void load_bytes(int at, int to, int bytes);
+  void measure_length(int family);
+  void take_next_segment();
+  void take_datagram();
+  void check_size();
+  void count();
+  void translate(int family);
+  void fix_checksum();
+  void send_on();
+
+  int l4(int family) const { return family == 4 ? 20 : 40; }
+
+  BpfAssembler& a_;
+  const ShortcutMaps& maps_;
+  const ShortcutFrame frame_;
+  int header_ = 0;  // bytes of the IP header
+  std::vector<BpfAssembler::Label> passing_, dropping_;
+};
+
+}  // namespace vsnat::io
