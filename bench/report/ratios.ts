@@ -14,8 +14,10 @@ const ownCost: readonly Pair[] = [
   ['vsnat, 1 queue, route, poll', 'floor, 1 queue'],
   ['vsnat, 1 queue, route', 'floor, 1 queue'],
   ['vsnat, 1 queue, direct', 'floor, 1 queue'],
+  ['vsnat, 1 queue, shortcut', 'floor, 1 queue'],
   ['vsnat, 2 queues, route', 'floor, 2 queues'],
   ['vsnat, 2 queues, direct', 'floor, 2 queues'],
+  ['vsnat, 2 queues, shortcut', 'floor, 2 queues'],
 ];
 
 /** What lifts the loop itself. */
@@ -23,6 +25,7 @@ const worth: readonly Pair[] = [
   ['floor, 1 queue', 'floor, 1 queue, no offload'],
   ['vsnat, 1 queue, route', 'vsnat, 1 queue, route, poll'],
   ['vsnat, 1 queue, direct', 'vsnat, 1 queue, route'],
+  ['vsnat, 1 queue, shortcut', 'vsnat, 1 queue, direct'],
   ['floor, 2 queues', 'floor, 1 queue'],
   ['vsnat, 2 queues, direct', 'vsnat, 1 queue, direct'],
 ];

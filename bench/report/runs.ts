@@ -21,7 +21,8 @@ const shown = [
   /^nftables/,
   /^floor, 1 queue$/,
   /^vsnat, 1 queue, route$/,
-  /^vsnat, [12] queues?, direct$/,
+  /^vsnat, 1 queue, direct$/,
+  /^vsnat, [12] queues?, shortcut$/,
   /^HAProxy/,
   /^nginx/,
 ];

@@ -7,7 +7,7 @@ import { apart, pooled, runsTable } from '../../../bench/report/runs.js';
 import { someRun } from './some-run.js';
 
 const bulk = 'bulk TCP, 1 stream';
-const one = 'vsnat, 1 queue, direct';
+const one = 'vsnat, 1 queue, shortcut';
 const haproxy = 'HAProxy TCP, 2 threads';
 
 function run(commit: string, pairs: readonly (readonly [number, number])[]): Results {

@@ -55,6 +55,7 @@ describe('a good file', () => {
         steering: 'auto',
         ingress: 'auto',
         egress: 'auto',
+        shortcut: 'auto',
         io: 'auto',
         persist: false,
       },
@@ -108,7 +109,7 @@ services:
     servers: []
   - { name: whole, listen: "tcp://[2001:db8::2]", persistence: {}, servers: [] }
 marks: [{ mark: 7, listen: [tcp://10.9.0.4:80, udp://10.9.0.4:53] }, { mark: 7, listen: "tcp://[2001:db8::4]" }]
-tun: { name: v0, queues: 2, offload: off, persist: false, mtu: 1500, steering: random, ingress: route, egress: direct }
+tun: { name: v0, queues: 2, offload: off, persist: false, mtu: 1500, steering: random, ingress: route, egress: direct, shortcut: off }
 flows: { capacity: 1M }
 admin: { socket: /tmp/v.sock, mode: "0600", group: adm, listen: 127.0.0.1:9192, token_file: /etc/vsnat/token,
          tls: { certificate: /a.pem, key: /a.key, client_ca: /ca.pem }, run_time_changes: keep }
@@ -238,6 +239,7 @@ ipvs: { removed_servers: silent, one_packet_replies: pass }
         steering: 'random',
         ingress: 'route',
         egress: 'direct',
+        shortcut: 'off',
         io: 'auto',
         persist: false,
       },
