@@ -46,6 +46,17 @@ describe('did you mean', () => {
       }),
     );
   });
+
+  test('the length alone rules out no word that is near enough', () => {
+    const word = fc.string({ minLength: 1, maxLength: 9, unit: fc.constantFrom('a', 'b') });
+    fc.assert(
+      fc.property(word, fc.array(word, { maxLength: 6 }), (typed, known) => {
+        const tolerance = Math.max(1, Math.floor(typed.length / 3));
+        const isNear = known.some((one) => editDistance(typed, one) <= tolerance);
+        expect(didYouMean(typed, known) !== undefined).toBe(isNear);
+      }),
+    );
+  });
 });
 
 describe('durations', () => {
