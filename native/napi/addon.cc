@@ -15,6 +15,7 @@
 #include "napi/engine_binding.h"
 #include "napi/errors.h"
 #include "napi/icmp_binding.h"
+#include "napi/loop_binding.h"
 #include "napi/tap_binding.h"
 #include "nat/signals.h"
 
@@ -99,6 +100,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("IcmpSocket", define_icmp_socket(env));
   exports.Set("PacketTap", define_packet_tap(env));
   exports.Set("HostChanges", define_host_changes(env));
+  exports.Set("LoopDelays", define_loop_delays(env));
   exports.Set("interfaceIndex", Napi::Function::New(env, find_interface, "interfaceIndex"));
   exports.Set("dropReasons", Napi::Function::New(env, drop_reasons, "dropReasons"));
   exports.Set("generatedKinds", Napi::Function::New(env, generated_kinds, "generatedKinds"));

@@ -12,6 +12,7 @@
 import { openAdmin, type AdminServer } from '../admin/server.js';
 import type { AdminActions, DirectorStatus } from '../admin/api.js';
 import type { Dataplane, DeviceFacts, TunOptions } from '../dataplane/dataplane.js';
+import type { LoopDelays } from '../dataplane/loop-delays.js';
 import { describeChange } from '../director/diff.js';
 import type { MemoryWatch } from '../director/defence.js';
 import { describeEgress, describeIngress, type LookAtWays } from '../director/ways.js';
@@ -23,7 +24,7 @@ import { firstMistakes, Reloader, type ReloadOutcome } from '../director/reload.
 import { VsnatError } from '../errors.js';
 import { realClock } from '../health/clock.js';
 import { openMetrics } from '../metrics/server.js';
-import { detailText, MetricsRegistry, type DetailChange } from '../metrics/registry.js';
+import { detailText, MetricsRegistry, type RegistryOptions } from '../metrics/registry.js';
 import { RunTime, type Precondition } from '../director/run-time.js';
 import { formatEndpoint, type Model, type RealServer } from '../model/index.js';
 import type { Hear, HostLog } from '../host/index.js';
@@ -51,6 +52,8 @@ export interface DaemonParts<D extends Dataplane> {
   readonly ways: (device: string) => ReturnType<LookAtWays>;
   /** Tells when to find it out again. */
   readonly hearOfWays?: Hear;
+  /** Begins to measure the event loop; what it gives is asked at each scrape. */
+  readonly measureLoop?: () => (() => LoopDelays) | null;
   /** Makes what checks the servers; nobody does without it. */
   readonly health?: (log: Logger) => MakeMonitor;
   readonly createLogger: (settings: Model['log']) => Logger;
@@ -162,15 +165,10 @@ export async function startDaemon<D extends Dataplane>(
       now: parts.now,
     });
     const build = { version: options.version, node: process.versions.node, addonAbi: parts.addonAbi };
-    const metricsPort = await serveMetrics(
-      director,
-      { reloader, runTime },
-      build,
-      admin,
-      undos,
-      onFailure,
-      (change) => log.warn(change, detailText(change)),
-    );
+    const metricsPort = await serveMetrics(director, { reloader, runTime }, build, admin, undos, onFailure, {
+      onDetail: (change) => log.warn(change, detailText(change)),
+      loopDelays: parts.measureLoop?.() ?? null,
+    });
     options.signal?.throwIfAborted();
 
     let stopping: Promise<void> | undefined;
@@ -231,13 +229,13 @@ async function serveMetrics(
   admin: AdminServer,
   undos: UndoStack,
   onFailure: (error: unknown) => void,
-  onDetail: (change: DetailChange) => void,
+  told: Pick<RegistryOptions, 'onDetail' | 'loopDelays'>,
 ): Promise<number | null> {
   const { listen } = director.model.metrics;
   if (listen === null) return null;
   const server = await openMetrics({
     listen,
-    registry: new MetricsRegistry(() => takeSample(director, remembering, build, admin.facts), { onDetail }),
+    registry: new MetricsRegistry(() => takeSample(director, remembering, build, admin.facts), told),
     notReady: () =>
       adopted(director) ? director.hostTrouble() : 'a queue has not yet adopted the newest configuration',
     onFailure,

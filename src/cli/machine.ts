@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The daemon's parts on a real machine: files, the host, the addon, the TUN device, the service manager. */
 import { loadConfigWithModules, unreachable, type Config, type HostNetwork } from '../config/index.js';
-import { addonAbi, loadAddon, TunDataplane } from '../dataplane/native.js';
+import { addonAbi, loadAddon, measureLoop, TunDataplane } from '../dataplane/native.js';
 import {
   hostAddresses,
   hostPrefixes,
@@ -13,6 +13,7 @@ import {
 } from '../host/index.js';
 import { healthChecks } from '../director/health-checks.js';
 import { hearOfWays, hostMemory } from '../director/director-parts.js';
+import { loopIntervalMs } from '../metrics/process.js';
 import type { Model } from '../model/index.js';
 import { SchedulerModules } from '../modules/scheduler-modules.js';
 import type { DaemonParts } from './daemon.js';
@@ -65,6 +66,7 @@ export function realParts(configFile: string): DaemonParts<TunDataplane> {
     memory: hostMemory,
     ways: (device) => lookAtWays(realSystem, device),
     hearOfWays,
+    measureLoop: () => measureLoop(loopIntervalMs),
     health: healthChecks,
     createLogger,
     notifier: (onFailure) => createNotifier(process.env['NOTIFY_SOCKET'], sender(), onFailure),

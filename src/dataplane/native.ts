@@ -29,6 +29,7 @@ import type {
 } from './dataplane.js';
 import { decodeCounters, type RawCounters } from './counters.js';
 import type { HostChangesClass } from './host-changes.js';
+import { decodeLoopDelays, type LoopDelays, type LoopDelaysClass } from './loop-delays.js';
 import type { PacketTapClass } from './packet-tap.js';
 import type { SignsWatch } from './signs.js';
 import type { MemoryPacket, PacketEngine, ProcessedPacket } from './packet-engine.js';
@@ -97,6 +98,7 @@ export interface Addon {
   readonly IcmpSocket?: IcmpSocketClass;
   readonly PacketTap?: PacketTapClass;
   readonly HostChanges?: HostChangesClass;
+  readonly LoopDelays?: LoopDelaysClass;
   /** 0: there is no such interface. */
   readonly interfaceIndex?: (name: string) => number;
   readonly abi: number;
@@ -130,6 +132,16 @@ export function icmpSockets({ IcmpSocket }: Pick<Addon, 'IcmpSocket'> = loadAddo
       receive: (message: Uint8Array, from: string) => void,
     ) => new IcmpSocket(family === 'ipv6', source, receive),
   };
+}
+
+/** Begins to measure the event loop of this thread, for as long as it lives; null when the addon was built without. */
+export function measureLoop(
+  intervalMs: number,
+  { LoopDelays }: Pick<Addon, 'LoopDelays'> = loadAddon(),
+): (() => LoopDelays) | null {
+  if (LoopDelays === undefined) return null;
+  const delays = new LoopDelays(intervalMs);
+  return () => decodeLoopDelays(delays.read());
 }
 
 let loaded: Addon | undefined;

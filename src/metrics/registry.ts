@@ -9,6 +9,7 @@ import { deviceMetrics } from './device.js';
 import { flowMetrics } from './flows.js';
 import { healthMetrics } from './health.js';
 import { nodeIpvsMetrics } from './node-ipvs.js';
+import type { LoopDelays } from '../dataplane/loop-delays.js';
 import { atOnce, Pace, paced } from '../pace.js';
 import { ProcessMetrics, processSeries } from './process.js';
 import { queueMetrics } from './queues.js';
@@ -56,6 +57,8 @@ export interface RegistryOptions {
   /** Milliseconds; the slices of a scrape go by it. */
   readonly now?: () => number;
   readonly processMetrics?: boolean;
+  /** As ProcessMetrics takes it. */
+  readonly loopDelays?: (() => LoopDelays) | null;
   /** Another detail than at the scrape before; not for the first when all is told. */
   readonly onDetail?: (change: DetailChange) => void;
 }
@@ -69,12 +72,12 @@ export class MetricsRegistry {
 
   constructor(
     takeSample: () => Sample | Promise<Sample>,
-    { processMetrics = true, onDetail = () => undefined, now }: RegistryOptions = {},
+    { processMetrics = true, loopDelays = null, onDetail = () => undefined, now }: RegistryOptions = {},
   ) {
     this.#takeSample = takeSample;
     this.#onDetail = onDetail;
     this.#now = now;
-    this.#process = processMetrics ? new ProcessMetrics() : null;
+    this.#process = processMetrics ? new ProcessMetrics(loopDelays) : null;
   }
 
   /** The text for a scraper, in the format its Accept header asks for. */
