@@ -174,7 +174,7 @@ void Engine::open_shortcuts() {
   io::ShortcutMaps* const maps = can_take_directly() ? kernel_maps_.ingress()->shortcuts() : nullptr;
   if (maps == nullptr || !resolver_) return;
   shortcuts_ = std::make_unique<flow::Shortcuts>(maps->shortcuts());
-  resolver_->next_hops().announce_epochs_at(maps->the_switch().epoch);
+  resolver_->next_hops().announce_editions_at(maps->the_switch().edition);
   const ShortcutSharing sharing{*maps, *shortcuts_, resolver_->next_hops()};
   const auto share = uint32_t(shortcuts_->count() / workers_.size());
   for (uint32_t i = 0; i < workers_.size(); ++i) {

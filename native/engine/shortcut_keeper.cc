@@ -181,18 +181,18 @@ ShortcutKeeper::Kept* ShortcutKeeper::make(const flow::Flow<Addr>& flow, uint64_
 template <class Addr>
 void ShortcutKeeper::open(const flow::Flow<Addr>& flow) {
   flow::Shortcut& shortcut = shortcuts_[flow.shortcut()];
-  const uint32_t epoch = hops_.epoch();  // before the routes are asked, which may change meanwhile
+  const uint32_t edition = hops_.edition();  // before the routes are asked, which may change meanwhile
   // As in engine/egress.cc: a request of a client that no plain route leads back to is the kernel's.
   const auto to_client = hops_.step_to(io::Host::of(flow.client));
   const auto to_server = hops_.step_to(io::Host::of(flow.real));
   uint32_t opened[2] = {0, 0};
   if (to_client && to_server) {
     lead(shortcut.way[size_t(Direction::request)], *to_server);
-    opened[size_t(Direction::request)] = epoch;
+    opened[size_t(Direction::request)] = edition;
   }
   if (to_client) {
     lead(shortcut.way[size_t(Direction::reply)], *to_client);
-    opened[size_t(Direction::reply)] = epoch;
+    opened[size_t(Direction::reply)] = edition;
   }
   shortcuts_.give(flow, opened);
 }

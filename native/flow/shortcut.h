@@ -34,7 +34,7 @@ static_assert(sizeof(ShortcutHop) == 20);
 
 /** One direction. The kernel reads it, and writes the numbers and counters. */
 struct alignas(64) ShortcutWay {
-  /** The epoch of the routes it was opened under (io/next_hops.h); 0: closed. Written last. */
+  /** The edition of next hops it was opened under (io/next_hops.h); 0: closed. Written last. */
   std::atomic<uint32_t> open{0};
   /** Host order; of this direction, as in Flow. */
   std::atomic<uint32_t> seq_end{0}, acked{0};
@@ -61,7 +61,7 @@ static_assert(sizeof(Shortcut) == 256);
 struct ShortcutSwitch {
   std::atomic<uint32_t> on{0};
   /** Ways opened under another are closed. Of io/next_hops.h; never 0. */
-  std::atomic<uint32_t> epoch{0};
+  std::atomic<uint32_t> edition{0};
 };
 static_assert(sizeof(ShortcutSwitch) == 8);
 

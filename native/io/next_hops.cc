@@ -86,15 +86,25 @@ NextHops::Way NextHops::find(const Host& host, uint64_t now_ms, NextHop& hop) {
 
 std::optional<Step> NextHops::step_to(const Host& host) const {
   Known known;
-  if (!look_up(host, known) || known.neighbour == kNoNeighbour) return {};
+  if (!look_up(host, known) || known.neighbour == kNoNeighbour || !is_there(known)) return {};
   return Step{known.interface, known.mtu, known.gateway};
 }
 
-void NextHops::forget_hosts() {
-  uint32_t next = epoch_.load(std::memory_order_relaxed) + 1;
+bool NextHops::is_there(const Known& known) const {
+  const uint64_t word = neighbour_table_[known.neighbour].word.load(std::memory_order_acquire);
+  return (word & kValid) != 0 && (uint32_t(word >> 48) & kTenureMask) == known.tenure;
+}
+
+void NextHops::begin_edition() {
+  uint32_t next = edition_.load(std::memory_order_relaxed) + 1;
   if (next == 0) next = 1;
-  epoch_.store(next, std::memory_order_release);
+  edition_.store(next, std::memory_order_release);
   if (announced_) announced_->store(next, std::memory_order_release);
+}
+
+void NextHops::forget_hosts() {
+  epoch_.fetch_add(1, std::memory_order_release);
+  begin_edition();
 }
 
 void NextHops::forget_neighbours() {
@@ -112,6 +122,7 @@ uint32_t NextHops::add_neighbour() {
 void NextHops::set_neighbour(uint32_t neighbour, const Mac* address) {
   const uint64_t word = address ? kValid | uint64_t(tenure_) << 48 | packed(*address) : 0;
   neighbour_table_[neighbour].word.store(word, std::memory_order_release);
+  if (!address) begin_edition();
 }
 
 NextHops::Entry& NextHops::place_for(const Host& host) {

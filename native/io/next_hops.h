@@ -96,17 +96,17 @@ class NextHops {
   /** Any thread. The same of the route alone, whoever is there at the moment; it is no packet's turn for that. */
   Way route_to(const Host& host) const;
 
-  /** Any thread. Of a host that frames can be sent to, by the routes of this epoch(). */
+  /** Any thread. Of a host that frames can be sent to; it holds for as long as edition() stays what it was before. */
   std::optional<Step> step_to(const Host& host) const;
-  /** Any thread. Goes up whenever a route may have changed; never 0. */
-  uint32_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+  /** Any thread. Another one whenever a step may have changed, or its neighbour is there no more; never 0. */
+  uint32_t edition() const { return edition_.load(std::memory_order_acquire); }
 
   // ---- The resolver alone. ----
 
-  /** Before the first change: who else is to hear of every epoch() at once. */
-  void announce_epochs_at(std::atomic<uint32_t>& place) {
+  /** Before the first change: who else is to hear of every edition() at once. */
+  void announce_editions_at(std::atomic<uint32_t>& place) {
     announced_ = &place;
-    announced_->store(epoch());
+    announced_->store(edition());
   }
 
   /** All that is known is old from now on. */
@@ -149,6 +149,8 @@ class NextHops {
     Host gateway;
   };
 
+  void begin_edition();
+  bool is_there(const Known& known) const;
   uint32_t home(const Host& host) const;
   bool look_up(const Host& host, Known& known) const;
   Entry& place_for(const Host& host);
@@ -158,7 +160,7 @@ class NextHops {
   uint32_t neighbours_ = 0;  // resolver
   uint32_t tenure_ = 1;      // resolver; 1..2^15-1
   uint32_t victim_ = 0;      // resolver
-  std::atomic<uint32_t> epoch_{1};
+  std::atomic<uint32_t> epoch_{1}, edition_{1};
   std::atomic<uint32_t>* announced_ = nullptr;
   std::unique_ptr<Entry[]> entries_;
   std::unique_ptr<Neighbour[]> neighbour_table_;

@@ -68,7 +68,7 @@ void ShortcutAuthor::look_up(int family) {
   a_.alu(BPF_ADD, R0, R9);
   a_.alu(BPF_MOV, R9, R0);
   a_.load_value(R1, maps_.switch_fd());
-  a_.load(BPF_W, R1, R1, at(offsetof(flow::ShortcutSwitch, epoch)));
+  a_.load(BPF_W, R1, R1, at(offsetof(flow::ShortcutSwitch, edition)));
   a_.load(BPF_W, R2, R9, at(offsetof(Way, open)));
   passing_.push_back(a_.jump_if_reg32(BPF_JNE, R1, R2));
 }
