@@ -90,7 +90,13 @@ async function traceOf(
   const bytes = await readFile(file).catch((error: unknown) => {
     throw usage(`--trace: must be a file that can be read, got "${file}": ${String(error)}`);
   });
-  if (!isCapture(bytes)) return { trace: parseTrace(bytes.toString(), file), notes: [] };
+  if (!isCapture(bytes)) {
+    const written = parseTrace(bytes.toString(), file);
+    if (written.length > 0) return { trace: written, notes: [] };
+    throw usage(
+      `--trace: must have connections, got none in ${file}; write lines of time,client,duration as 1.5,192.0.2.7,0.2`,
+    );
+  }
   const { trace, leftOut, inTheMiddle } = traceOfCapture(bytes, file, listen);
   if (trace.length === 0)
     throw usage(

@@ -38,6 +38,7 @@ beforeAll(async () => {
   );
   writeFileSync(at('bad.conf'), 'virtual_server 10.9.0.1 80 {\n real_server 10.2.1.999 8080 {\n }\n}\n');
   writeFileSync(at('garbage.pcap'), 'no capture at all');
+  writeFileSync(at('empty.csv'), 'time,client,duration\n# nobody came\n');
   writeFileSync(at('stale.sock'), ''); // a file where a socket was
   const listen = async (name: string, onConnection: (server: Server) => Server): Promise<void> => {
     const server = onConnection(createServer()).listen(at(name));
@@ -224,6 +225,7 @@ describe('2: the command line is wrong', () => {
     'explain --pcap garbage.pcap',
     'simulate -c good.yaml --service nobody',
     'simulate -c good.yaml --service web --trace missing.pcap',
+    'simulate -c good.yaml --service web --trace empty.csv',
     'simulate -c good.yaml --service web --seed x',
     'simulate -c good.yaml --service web --scheduler nonsense',
     'convert good.conf -o good.yaml',

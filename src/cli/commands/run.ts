@@ -7,11 +7,18 @@ export const run: Register = (program, session) =>
     .description('balance in the foreground until SIGTERM; SIGHUP reloads')
     .requiredOption('-c, --config <file>', 'configuration')
     .action(async ({ config }: { config: string }) => {
-      const path = session.givenSocket;
-      const options = path === undefined ? { configFile: config } : { configFile: config, socket: path };
-      const [{ runDaemon }, { realParts }] = await Promise.all([
-        import('../run.js'),
-        import('../machine.js'),
-      ]);
-      session.end(await runDaemon(options, realParts(config)));
+      // What asks for a reload while the rest is loaded is obeyed by the start itself, which has read nothing yet.
+      const tooEarly = (): void => undefined;
+      process.on('SIGHUP', tooEarly);
+      try {
+        const path = session.givenSocket;
+        const options = path === undefined ? { configFile: config } : { configFile: config, socket: path };
+        const [{ runDaemon }, { realParts }] = await Promise.all([
+          import('../run.js'),
+          import('../machine.js'),
+        ]);
+        session.end(await runDaemon(options, realParts(config)));
+      } finally {
+        process.off('SIGHUP', tooEarly);
+      }
     });
