@@ -26,10 +26,17 @@ export function wait(text: string): number {
   throw new InvalidArgumentError(`must be 10ms..${formatDuration(longestWait)}.`);
 }
 
-export function oneOf<const Words extends readonly string[]>(words: Words): (text: string) => Words[number] {
-  return (text) => {
+/** One of some words, which completion offers. */
+export interface WordParser<Word extends string> {
+  (text: string): Word;
+  readonly words: readonly Word[];
+}
+
+export function oneOf<const Words extends readonly string[]>(words: Words): WordParser<Words[number]> {
+  const parse = (text: string): Words[number] => {
     const found = words.find((word) => word === text);
     if (found === undefined) throw new InvalidArgumentError(`must be one of ${words.join(', ')}.`);
     return found;
   };
+  return Object.assign(parse, { words });
 }

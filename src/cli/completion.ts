@@ -12,8 +12,10 @@ export interface OptionWords {
   readonly long: string;
   readonly short?: string;
   readonly description: string;
-  /** null: it takes no value. */
+  /** null: it takes no value, or may have one of which nothing is known. */
   readonly value: Expected | null;
+  /** [interval]: what follows is completed as if there were none, where a shell cannot tell. */
+  readonly mayHaveValue: boolean;
 }
 
 export interface CommandWords {
@@ -146,9 +148,10 @@ const zsh: Writer = (commands, globals) =>
 const placeName = (expected: Expected): string => (typeof expected === 'string' ? expected : 'word');
 
 function zshOption(option: OptionWords): string[] {
-  const { description, value } = option;
+  const { description, value, mayHaveValue } = option;
   const text = description.replaceAll(/[[\]:]/g, (character) => `\\${character}`);
-  const action = value === null ? '' : `:${placeName(value)}:${zshAction(value)}`;
+  const optional = mayHaveValue ? '::value:( )' : '';
+  const action = value === null ? optional : `:${placeName(value)}:${zshAction(value)}`;
   return namesOf(option).map((name) => quoted(`${name}[${text}]${action}`));
 }
 

@@ -2,11 +2,9 @@
 import type { Argument, Command, Option } from 'commander';
 
 import type { ServersAnswer, ServicesAnswer } from '../../admin/api.js';
-import { eventKinds } from '../../director/events.js';
-import { oneOf } from '../arguments.js';
+import { oneOf, type WordParser } from '../arguments.js';
 import type { CommandWords, Expected, OptionWords } from '../completion.js';
 import type { Register } from '../session.js';
-import { sortKeys } from '../top-view.js';
 
 /** Names of shells are those of completion.ts, which is loaded when it is asked for. */
 export const completion: Register = (program, session) =>
@@ -48,11 +46,7 @@ const byOption: Readonly<Record<string, Expected>> = {
   '--service': 'services',
   '--server': 'servers',
   '--remove': 'servers',
-  '--kind': eventKinds,
-  '--sort': Object.keys(sortKeys),
-  '--then': ['reset', 'silence'],
   '--deadline': ['never'],
-  '--protocol': ['tcp', 'udp', 'sctp'],
   '--socket': 'file',
 };
 
@@ -65,16 +59,21 @@ const byPlace: Readonly<Record<string, Expected>> = {
   words: ['tcp', 'udp', 'sctp'],
 };
 
-function optionWords({ long, short, flags, description }: Option): OptionWords {
+function optionWords({ long, short, flags, description, parseArg }: Option): OptionWords {
   const name = long ?? flags;
-  const takesValue = flags.includes('<'); // [interval] may be left out: what follows is completed as if it were
-  const expected = byOption[name] ?? (/<file>/.test(flags) ? 'file' : 'anything');
+  const expected = wordsIn(parseArg) ?? byOption[name] ?? (/<file>/.test(flags) ? 'file' : 'anything');
   return {
     long: name,
     ...(short != null && { short }),
     description,
-    value: takesValue ? expected : null,
+    value: flags.includes('<') ? expected : null,
+    mayHaveValue: flags.includes('['),
   };
+}
+
+/** A value that is one of some words says so itself (arguments.ts). */
+function wordsIn(parse: unknown): readonly string[] | undefined {
+  return typeof parse === 'function' && 'words' in parse ? (parse as WordParser<string>).words : undefined;
 }
 
 const placeOf = (argument: Argument): Expected => byPlace[argument.name()] ?? 'anything';
@@ -82,7 +81,7 @@ const placeOf = (argument: Argument): Expected => byPlace[argument.name()] ?? 'a
 function wordsOf(command: Command, ipvsadmWords: readonly string[]): CommandWords {
   const options =
     command.name() === 'ipvsadm'
-      ? ipvsadmWords.map((long): OptionWords => ({ long, description: '', value: null }))
+      ? ipvsadmWords.map((long): OptionWords => ({ long, description: '', value: null, mayHaveValue: false }))
       : command.options.map(optionWords);
   return {
     name: command.name(),

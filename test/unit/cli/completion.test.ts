@@ -7,6 +7,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { sortKeys } from '../../../src/cli/top-view.js';
 import { vsnat } from './capture.js';
 
 const shells = ['bash', 'zsh', 'fish'] as const;
@@ -66,6 +67,31 @@ function inFish(line: string): string[] {
     .sort();
 }
 
+/** The line that zsh's own editor has after a TAB. */
+function inZsh(line: string): string {
+  const editor = join(directory, 'editor.zsh');
+  const dump = join(directory, 'dump');
+  writeFileSync(
+    editor,
+    String.raw`zmodload zsh/zpty
+    zpty z zsh -f -i
+    zpty -w z "PS1= PROMPT2=; autoload -U compinit; compinit -u -d ${dump}; source ${scripts['zsh'] ?? ''}"
+    zpty -w z "bindkey -e; show() { print -r -- \"<<\$BUFFER>>\" }; zle -N show; bindkey '^X' show; print READY"
+    zpty -r z before '*READY*READY*'
+    zpty -n -w z "$1"$'\t\x18'
+    zpty -r z after '*<<*>>*'
+    print -r -- "$after"
+    zpty -d z`,
+  );
+  const heard = execFileSync('zsh', ['-f', editor, line], {
+    encoding: 'utf8',
+    env: environment(),
+    cwd: directory,
+    timeout: 30_000,
+  });
+  return /<<(.*)>>/.exec(heard)?.[1]?.trimEnd() ?? heard;
+}
+
 describe('completion', () => {
   it.each(shells)(
     '%s can read its script, which names every command and not the hidden one',
@@ -101,9 +127,26 @@ describe('completion', () => {
     ['vsnat check vsnat.f', ['vsnat.fish']],
     ['vsnat completion ', ['bash', 'fish', 'zsh']],
     ['vsnat flows --fo', ['--follow']],
+    ['vsnat flows --protocol ', ['ip', 'sctp', 'tcp', 'udp']],
+    ['vsnat flows --state FIN', ['FIN_WAIT']],
+    ['vsnat capture --protocol ', ['icmp', 'sctp', 'tcp', 'udp']],
+    ['vsnat top --sort ', Object.keys(sortKeys).sort()],
+    ['vsnat flows --follow 250ms --cl', ['--client']],
     ['vsnat nothing ', []],
   ])('bash offers behind %j', (line, offered) => {
     expect(inBash(line)).toEqual(offered);
+  });
+
+  it.skipIf(!has('zsh')).each([
+    ['vsnat dra', 'vsnat drain'],
+    ['vsnat flows --protocol i', 'vsnat flows --protocol ip'],
+    ['vsnat capture --protocol i', 'vsnat capture --protocol icmp'],
+    ['vsnat flows --follow --cl', 'vsnat flows --follow --client'],
+    ['vsnat flows --follow 250ms --cl', 'vsnat flows --follow 250ms --client'],
+    ['vsnat stats --watch 1s --ra', 'vsnat stats --watch 1s --rate'],
+    ['vsnat flows --service d', 'vsnat flows --service dns'],
+  ])('zsh makes of %j %j', (line, completed) => {
+    expect(inZsh(line)).toBe(completed);
   });
 
   it.skipIf(!has('fish')).each<[string, readonly string[]]>([
