@@ -25,6 +25,8 @@ interface Waiting {
 
 /** A translation takes microseconds; a director that is overrun takes longer. */
 const patienceSeconds = 0.05;
+/** Who is further ahead than that was there before the clock was set back: the kernel's stamps are of CLOCK_REALTIME. */
+const mostAhead = 1;
 const mostWaiting = 8_192;
 const mostRemembered = 16_384;
 
@@ -59,7 +61,8 @@ export class Sightings {
     for (;;) {
       const [first] = this.#waiting;
       if (first === undefined) return;
-      if (timeOf(first.packet) > until && this.#waiting.length <= mostWaiting) return;
+      const ahead = timeOf(first.packet) - until;
+      if (ahead > 0 && ahead <= mostAhead && this.#waiting.length <= mostWaiting) return;
       this.#waiting.shift();
       const placed = this.#attribution.place(this.#wholeOf(first.ends));
       if (placed !== null) yield { packet: first.packet, placed, isTranslated: first.isTranslated };
@@ -73,7 +76,8 @@ export class Sightings {
   #isSeenAgain(packet: TappedPacket, { identity }: PacketEnds): boolean {
     const known = this.#firstSeen.get(identity);
     const at = timeOf(packet);
-    if (known !== undefined && known.interface !== packet.interface && at - known.at < 1) return true;
+    if (known !== undefined && known.interface !== packet.interface && Math.abs(at - known.at) < 1)
+      return true;
     remember(this.#firstSeen, identity, { interface: packet.interface, at });
     return false;
   }

@@ -39,6 +39,12 @@ function seen(packets: readonly TappedPacket[], filters: Filters = {}): string[]
   );
 }
 
+/** Unlike seen(): only what has been given before the end. */
+function seenAtOnce(packets: readonly TappedPacket[]): number {
+  const sightings = new Sightings(new Attribution(services, {}), 7);
+  return packets.flatMap((one) => [...sightings.see(one)]).length;
+}
+
 const into = (bytes: Buffer, ms = 0): TappedPacket => tapped(bytes, { ms });
 const outOf = (bytes: Buffer, ms = 0): TappedPacket => tapped(bytes, { ms, outgoing: false });
 const frame = (bytes: Buffer, ms = 0, link = 2): TappedPacket => tapped(bytes, { ms, interface: link });
@@ -181,5 +187,24 @@ describe('sightings', () => {
     attribution.renew(services);
     const again = [...sightings.see(into(packet('tcp', client, vip, 3))), ...sightings.settle()];
     expect(again.map(({ placed }) => placed.client.address)).toEqual(['192.0.2.7' as IpAddress]);
+  });
+});
+
+describe('a clock that is set', () => {
+  const at = (ms: number) => [into(packet('tcp', client, vip), ms), outOf(packet('tcp', client, rip), ms)];
+  const hour = 3_600_000;
+
+  it('back holds nothing up: what was seen before is given with the next packet', () => {
+    expect(seenAtOnce([...at(hour), ...at(5)])).toBe(2);
+    expect(seen([...at(hour), ...at(5)])).toHaveLength(4);
+  });
+
+  it('forward gives what was seen before, as time that passes does', () => {
+    expect(seenAtOnce([...at(5), ...at(hour)])).toBe(2);
+  });
+
+  it('back does not make a packet that comes again one that was seen', () => {
+    const other = (ms: number): TappedPacket => frame(packet('tcp', client, rip), ms);
+    expect(seen([...at(hour), other(5)])).toHaveLength(3);
   });
 });
