@@ -36,6 +36,7 @@ export function commandsPage(program: Command, version: string, exits: readonly 
       .flatMap((command) => commandLines(command)),
     '.SH EXIT STATUS',
     ...exits.flatMap(({ code, meaning }) => ['.TP', `.B ${code}`, text(meaning)]),
+    '.PP',
     text('ipvsadm ends with ipvsadm’s own codes.'),
     '.SH ENVIRONMENT',
     ...Object.entries(environment).flatMap(([name, meaning]) => ['.TP', `.B ${name}`, text(meaning)]),
@@ -119,8 +120,14 @@ function commandLines(command: Command): string[] {
   ];
 }
 
-function optionLines({ flags, description }: Option): string[] {
-  return ['.TP', `.B ${escaped(flags)}`, text(description === '' ? flags : description)];
+function optionLines({ flags, description, defaultValue, defaultValueDescription }: Option): string[] {
+  const fallback = defaultValueDescription ?? (defaultValue as string | number | undefined);
+  const words = description === '' ? flags : description;
+  return [
+    '.TP',
+    `.B ${escaped(flags)}`,
+    text(fallback === undefined ? words : `${words}; default: ${fallback}`),
+  ];
 }
 
 const sentence = (words: string): string => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;

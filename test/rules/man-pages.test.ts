@@ -36,6 +36,13 @@ describe('the man pages', () => {
     expect([...(pages['vsnat.8'] ?? '').matchAll(/^\.SS /gm)]).toHaveLength(commands.length - 1);
   });
 
+  it('say what an option is when it is left out, as people write it', () => {
+    const page = pages['vsnat.8'] ?? '';
+    for (const words of ['between two looks; default: 1s', 'at most this many; default: 1000'])
+      expect(page).toContain(words);
+    expect(page).not.toMatch(/default: (?:\[object|\d{6})/);
+  });
+
   it('hold nothing that a terminal without UTF-8 could not show', () => {
     for (const text of Object.values(pages)) expect(text).toMatch(/^[\n\u0020-\u007e]*$/);
   });

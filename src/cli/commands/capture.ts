@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 
 import { VsnatError } from '../../errors.js';
 import { oneOf, positiveNumber, wait } from '../arguments.js';
@@ -35,12 +35,16 @@ export const capture: Register = (program, session) =>
     .option('-w, --write <file>', 'pcapng to this file, or - for stdout')
     .option('-c, --count <n>', 'end after so many packets', positiveNumber)
     .option('--for <duration>', 'end after so long', wait)
-    .option('-s, --snaplen <bytes>', 'keep no more of a packet', snapLength, mostSnaplen)
+    .addOption(
+      new Option('-s, --snaplen <bytes>', 'keep no more of a packet')
+        .argParser(snapLength)
+        .default(mostSnaplen, 'all of it'),
+    )
     .option('--service <name>', 'only of this service')
     .option('--protocol <name>', 'tcp, udp, sctp or icmp', oneOf(['tcp', 'udp', 'sctp', 'icmp']))
     .option('--client <address>', 'only of this client; an address, or address:port')
-    .option('--vip <address>', 'only to this VIP')
-    .option('--server <address>', 'only to this real server')
+    .option('--vip <address>', 'only to this VIP; an address, or address:port')
+    .option('--server <address>', 'only to this real server; an address, or address:port')
     .action(async ({ write, count, for: forMs, snaplen, ...filters }: CaptureWords) => {
       const { io, json } = session;
       if (write === '-' && io.isTerminal)

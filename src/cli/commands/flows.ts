@@ -1,13 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
+import { Option } from 'commander';
+
 import type { FlowsAnswer } from '../../admin/api.js';
-import { flowFilters, flowStates } from '../../admin/flow-filters.js';
+import { flowFilters, flowStates, type FlowFilter } from '../../admin/flow-filters.js';
 import { VsnatError } from '../../errors.js';
 import { oneOf, positiveNumber, wait } from '../arguments.js';
 import type { Register, Session } from '../session.js';
 
+interface FilterOption {
+  readonly flags: string;
+  readonly meaning: string;
+  readonly parser?: (text: string) => string;
+}
+
 const defaultFlows = 1_000;
 /** ip: persistence templates of marks. */
 const protocols = ['tcp', 'udp', 'sctp', 'ip'] as const;
+
+const filterOptions: Readonly<Record<FlowFilter, FilterOption>> = {
+  service: { flags: '<name>', meaning: 'only of this service' },
+  protocol: { flags: '<name>', meaning: protocols.join(', '), parser: oneOf(protocols) },
+  state: { flags: '<state>', meaning: 'only in this state, as ipvsadm writes it', parser: oneOf(flowStates) },
+  client: { flags: '<address>', meaning: 'only of this client; an address, or address:port' },
+  vip: { flags: '<address>', meaning: 'only to this VIP; an address, or address:port' },
+  server: { flags: '<address>', meaning: 'only to this real server; an address, or address:port' },
+};
 
 interface FlowOptions extends Readonly<Record<string, string | number | true | undefined>> {
   readonly limit: number;
@@ -19,12 +36,10 @@ interface FlowOptions extends Readonly<Record<string, string | number | true | u
 
 export const flows: Register = (program, session) => {
   const command = program.command('flows').description('tracked connections, as ipvsadm -Lnc draws them');
-  for (const filter of flowFilters)
-    if (filter === 'protocol')
-      command.option('--protocol <value>', `only this: ${protocols.join(', ')}`, oneOf(protocols));
-    else if (filter === 'state')
-      command.option('--state <value>', 'only this state, as ipvsadm writes it', oneOf(flowStates));
-    else command.option(`--${filter} <value>`, `only this ${filter}`);
+  for (const [filter, { flags, meaning, parser }] of Object.entries(filterOptions)) {
+    const option = new Option(`--${filter} ${flags}`, meaning);
+    command.addOption(parser === undefined ? option : option.argParser(parser));
+  }
   command
     .option('--limit <n>', 'at most this many', positiveNumber, defaultFlows)
     .option('--all', 'every connection')

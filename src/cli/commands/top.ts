@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { Option } from 'commander';
+
 import { oneOf, positiveNumber, wait } from '../arguments.js';
 import type { Register } from '../session.js';
 import { sortKeys, type SortKey } from '../top-view.js';
@@ -15,7 +17,7 @@ export const top: Register = (program, session) =>
   void program
     .command('top')
     .description('real servers by what they do now, again and again; plain text when not on a terminal')
-    .option('--interval <duration>', 'between two looks', wait, 1_000)
+    .addOption(new Option('--interval <duration>', 'between two looks').argParser(wait).default(1_000, '1s'))
     .option('--sort <key>', keys.map((key) => `${key} ${sortKeys[key]}`).join(', '), oneOf(keys), 'c')
     .option('--times <n>', 'without a terminal: end after so many looks', positiveNumber)
     .action(async ({ interval, sort, times }: TopWords) => {
