@@ -8,6 +8,7 @@
 import type { ServerResponse } from 'node:http';
 
 import type { DirectorEvent, Events } from '../director/events.js';
+import { inertJson } from './inert-json.js';
 import { HttpRefusal } from './refusal.js';
 
 export const streamLimits = {
@@ -115,4 +116,4 @@ export class EventStreams {
 
 /** JSON has no line ends of its own, so no event can pass for two. */
 const frame = (event: DirectorEvent, instance: string): string =>
-  `id: ${instance}-${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
+  `id: ${instance}-${event.id}\nevent: ${event.kind}\ndata: ${inertJson(JSON.stringify(event))}\n\n`;

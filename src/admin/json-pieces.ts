@@ -3,10 +3,12 @@
  * An answer as JSON, piece by piece. What can be gone through and is no array is written as one, an item at a time, so that
  * the rows of a long answer exist one after the other, and whoever writes them can pause between any two.
  */
+import { inertJson } from './inert-json.js';
+
 export function* jsonPieces(value: unknown): Generator<string, void, undefined> {
   if (isIterable(value) && !Array.isArray(value)) yield* listPieces(value);
   else if (isLong(value)) yield* objectPieces(value);
-  else yield JSON.stringify(value);
+  else yield inertJson(JSON.stringify(value));
 }
 
 function* listPieces(items: Iterable<unknown>): Generator<string, void, undefined> {
@@ -27,7 +29,7 @@ function* objectPieces(object: Readonly<Record<string, unknown>>): Generator<str
   for (const name of Object.keys(object)) {
     const value = object[name]; // read in its turn: it may depend on what was written before it
     if (value === undefined) continue;
-    before += `${JSON.stringify(name)}:`;
+    before += `${inertJson(JSON.stringify(name))}:`;
     for (const piece of jsonPieces(value)) {
       yield before + piece;
       before = '';

@@ -3,6 +3,8 @@
  * Everything a command says goes through here: results to stdout, complaints to stderr, and never a control character
  * from a name or a peer's answer, which could move the cursor or set the title of the reader's terminal.
  */
+import { inertJson } from '../admin/inert-json.js';
+
 export interface Streams {
   readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: { write(text: string): unknown };
@@ -45,12 +47,12 @@ export class Io {
   }
 
   json(value: unknown): void {
-    this.#streams.stdout.write(`${inert(JSON.stringify(value, null, 2))}\n`);
+    this.#streams.stdout.write(`${inertJson(JSON.stringify(value, null, 2))}\n`);
   }
 
   /** For what goes on: a value is a line. */
   jsonLine(value: unknown): void {
-    this.#streams.stdout.write(`${inert(JSON.stringify(value))}\n`);
+    this.#streams.stdout.write(`${inertJson(JSON.stringify(value))}\n`);
   }
 
   complain(text: string): void {
@@ -88,12 +90,5 @@ export function printable(text: string): string {
 
 /** The same without line ends. */
 export const oneLine = (text: string): string => printable(text).replaceAll('\n', '\ufffd');
-
-/** JSON that means the same and moves no cursor: what JSON itself leaves as it is becomes an escape. */
-const inert = (json: string): string =>
-  json.replace(
-    /[\u007f-\u009f\p{Bidi_Control}\u2028\u2029]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 
 const bold = (line: string): string => `\u001b[1m${line}\u001b[22m`;

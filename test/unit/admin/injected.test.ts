@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { EventStreams } from '../../../src/admin/event-streams.js';
+import { jsonPieces } from '../../../src/admin/json-pieces.js';
 import { maxChangeBytes } from '../../../src/admin/routes/change.js';
 import { maxValues, scanJson } from '../../../src/admin/scan-json.js';
 import { EventParser, type ServerSentEvent } from '../../../src/admin/sse.js';
@@ -196,6 +197,24 @@ describe('a list of tags', () => {
   );
 });
 
+const movesCursor = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u;
+
+describe('an answer', () => {
+  it('moves no cursor, whatever it has to tell, and means the same', () => {
+    const texts = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('\u009b31m', '\u007f', 'a\u202eb', '\u2066', '\u2028'),
+    );
+    fc.assert(
+      fc.property(texts, fc.dictionary(texts, texts), (text, named) => {
+        const said = [...jsonPieces({ text, named, rows: new Set([text, named]) })].join('');
+        expect(said).not.toMatch(movesCursor);
+        expect(JSON.parse(said)).toEqual(JSON.parse(JSON.stringify({ text, named, rows: [text, named] })));
+      }),
+    );
+  });
+});
+
 describe('an event', () => {
   /** What a reader makes of the stream of one event with this text. */
   async function heardOf(text: string): Promise<readonly ServerSentEvent[]> {
@@ -230,6 +249,7 @@ describe('an event', () => {
       fc.asyncProperty(nasty, async (text) => {
         const heard = await heardOf(text);
         expect(heard.map(({ id, event }) => [id, event])).toEqual([['x-1', 'health']]);
+        expect(heard[0]?.data).not.toMatch(movesCursor);
         expect((JSON.parse(heard[0]?.data ?? '') as { text: string }).text).toBe(text);
       }),
       { numRuns: 40 },
