@@ -68,7 +68,10 @@ void add_round(const std::string& name, uint32_t flows, uint32_t seconds) {
     std::vector<double> slices, controls;
     const uint64_t turns = control_turns();
     measure_prepared(state, name, flows, [&](auto&& measured) {
-      if (traffic.table().stats().flows == 0) traffic.open_all();
+      if (traffic.table().stats().flows == 0) {
+        traffic.open_all();
+        traffic.sweep(0, [](auto&& slice) { slice(); });  // of new flows every one is looked at once
+      }
       traffic.sweep(seconds, [&](auto&& slice) {
         const double began = cpu_seconds();
         measured(slice);

@@ -30,6 +30,7 @@ typename Table<Addr>::Geometry Table<Addr>::geometry(uint32_t capacity) {
   // flows before any shard is full.
   const uint32_t slack = g.shards == 1 ? 0 : uint32_t(6 * std::sqrt(double(mean)));
   g.records_per_shard = mean + slack;
+  if (g.shards > 1) g.records_per_shard = (g.records_per_shard + kGroup - 1) / kGroup * kGroup;
   g.buckets_per_shard = std::max(2 * kMaxProbe, g.records_per_shard / kMeanFlowsPerBucket + 1);
   return g;
 }
@@ -38,7 +39,8 @@ template <class Addr>
 size_t Table<Addr>::Geometry::bytes() const {
   const size_t records = size_t(shards) * records_per_shard;
   return sizeof(Header) + sizeof(Shard) * shards + sizeof(Bucket) * shards * buckets_per_shard +
-         aligned(records * RecordSize<Addr>::value) + aligned(records * sizeof(Tick));
+         aligned(records * RecordSize<Addr>::value) + aligned(records * sizeof(Tick)) +
+         aligned((records + kGroup - 1) / kGroup * sizeof(Tick));
 }
 
 template <class Addr>
@@ -78,6 +80,8 @@ void Table<Addr>::bind(std::span<std::byte> memory) {
   record_base_ = at;
   at += aligned(size_t(shards_) * records_ * RecordSize<Addr>::value);
   deadline_base_ = reinterpret_cast<Tick*>(at);
+  at += aligned(size_t(shards_) * records_ * sizeof(Tick));
+  due_base_ = reinterpret_cast<Tick*>(at);
 }
 
 template <class Addr>
@@ -140,6 +144,10 @@ void Table<Addr>::repair(uint32_t s) {
     flow->protocol = 0;
     next_free(flow) = home.free_head;
     home.free_head = first + i;
+  }
+  for (uint32_t i = 0; i < home.high_water; ++i) {
+    const size_t index = first + i;
+    if (i % kGroup == 0 || due_of(index).after(deadlines()[index])) due_of(index) = deadlines()[index];
   }
 }
 

@@ -90,6 +90,7 @@ typename Table<Addr>::FlowT* Table<Addr>::insert(uint64_t hash, uint8_t protocol
     home.free_head = next_free(flow_at(index));
   } else {
     index = first + home.high_water++;
+    if (index % kGroup == 0) due_of(index) = now;  // of a group that had no record yet
   }
   FlowT* flow = flow_at(index);
   *flow = FlowT{};
@@ -102,9 +103,23 @@ typename Table<Addr>::FlowT* Table<Addr>::insert(uint64_t hash, uint8_t protocol
   flow->client = client;
   flow->client_port = client_port;
   flow->expires_at = now;
-  deadlines()[index] = now;
+  bring_forward(index, now);
   ++home.flows;
   return flow;
+}
+
+/** Of a record whose deadline has passed. */
+template <class Addr>
+template <class OnExpire>
+bool Table<Addr>::sweep_one(FlowT& flow, Tick now, OnExpire& on_expire) {
+  if (flow.protocol == 0 || flow.expires_at.after(now)) return false;
+  if constexpr (std::is_same_v<decltype(on_expire(flow)), bool>) {
+    if (on_expire(flow)) return false;
+  } else {
+    on_expire(flow);
+  }
+  erase(&flow);
+  return true;
 }
 
 template <class Addr>
@@ -115,26 +130,28 @@ uint32_t Table<Addr>::sweep(uint32_t s, Tick now, uint32_t budget, OnExpire&& on
   const size_t first = size_t(s) * records_;
   uint32_t spent = 0;
   while (spent < budget && home.sweep_cursor < home.high_water) {
-    const size_t index = first + home.sweep_cursor++;
+    const size_t index = first + home.sweep_cursor;
+    Tick& due = due_of(index);
     ++spent;
-    if (deadlines()[index].after(now)) continue;
-    FlowT* flow = flow_at(index);
-    if (flow->protocol == 0) continue;
-    if (flow->expires_at.after(now)) {
-      deadlines()[index] = flow->expires_at;
-      continue;
-    }
-    if constexpr (std::is_same_v<decltype(on_expire(*flow)), bool>) {
-      if (on_expire(*flow)) {
-        deadlines()[index] = flow->expires_at;
+    if (home.sweep_cursor % kGroup == 0) {
+      if (due.after(now)) {
+        home.sweep_cursor += kGroup;
         continue;
       }
-    } else {
-      on_expire(*flow);
+      due = never(
+          now);  // and as early as the earliest that is found, or that somebody brings forward meanwhile
     }
-    erase(flow);
-    ++home.expired;
-    spent += kRemovalCost - 1;
+    ++home.sweep_cursor;
+    Tick& deadline = deadlines()[index];
+    if (!deadline.after(now)) {
+      const bool is_removed = sweep_one(*flow_at(index), now, on_expire);
+      deadline = flow_at(index)->protocol == 0 ? never(now) : flow_at(index)->expires_at;
+      if (is_removed) {
+        ++home.expired;
+        spent += kRemovalCost - 1;
+      }
+    }
+    if (due.after(deadline)) due = deadline;
   }
   // Not as soon as the cursor stands at the end: a full budget must always mean that there is more to look at.
   if (spent < budget) home.sweep_cursor = 0;
