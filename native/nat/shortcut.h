@@ -30,9 +30,13 @@ template <class Addr>
   using FlowT = flow::Flow<Addr>;
   using flow::Timing;
   if (flow.helper != 0 || (flow.flags & FlowT::kSilenced) != 0) return false;
-  if (flow.protocol == wire::kProtoTcp)
+  if (flow.protocol == wire::kProtoTcp) {
+    // The server of an upload has nothing to say until all of it is there, and then it is not the server that was timed.
+    const bool uploads = flow.in_packets >= kPacketsBeforeShortcut &&
+                         (flow.timing == Timing::request || flow.timing == Timing::request_again);
     return flow.state == flow::State::established && (flow.flags & kAllKnown<Addr>) == kAllKnown<Addr> &&
-           flow.timing == Timing::off;
+           (flow.timing == Timing::off || uploads);
+  }
   // Whose first datagrams nobody answered may be one way for ever; an answer now would be told apart from none by nobody.
   return flow.protocol == wire::kProtoUdp &&
          (flow.timing == Timing::off || flow.timing == Timing::request_again);
