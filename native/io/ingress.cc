@@ -208,6 +208,11 @@ Result<UniqueFd> open_counts() {
   return counts;
 }
 
+std::unique_ptr<ShortcutMaps> open_shortcuts(uint32_t count) {
+  Result<ShortcutMaps> maps = ShortcutMaps::open(count);
+  return maps ? std::make_unique<ShortcutMaps>(std::move(maps.value())) : nullptr;
+}
+
 }  // namespace
 
 Result<DirectIngress> DirectIngress::open(unsigned tun, uint32_t most, uint32_t shortcuts) {
@@ -215,12 +220,16 @@ Result<DirectIngress> DirectIngress::open(unsigned tun, uint32_t most, uint32_t 
   if (!endpoints) return endpoints.error();
   Result<UniqueFd> counts = open_counts();
   if (!counts) return counts.error();
-  // Without them everything is as it is, only slower.
-  std::unique_ptr<ShortcutMaps> maps;
-  if (auto opened = ShortcutMaps::open(shortcuts); shortcuts > 0 && opened)
-    maps = std::make_unique<ShortcutMaps>(std::move(opened.value()));
-  const BpfAssembler code = Author(endpoints.value().fd(), counts.value().get(), tun, maps.get()).write();
-  Result<UniqueFd> program = load_bpf(code, BPF_PROG_TYPE_SCHED_CLS, "vsnat_ingress");
+  const auto load = [&](const ShortcutMaps* maps) {
+    const BpfAssembler code = Author(endpoints.value().fd(), counts.value().get(), tun, maps).write();
+    return load_bpf(code, BPF_PROG_TYPE_SCHED_CLS, "vsnat_ingress");
+  };
+  std::unique_ptr<ShortcutMaps> maps = shortcuts > 0 ? open_shortcuts(shortcuts) : nullptr;
+  Result<UniqueFd> program = load(maps.get());
+  if (!program && maps) {  // without them everything is as it is, only slower
+    maps.reset();
+    program = load(nullptr);
+  }
   if (!program) return program.error();
   // The device itself tells whether there is TCX: nothing comes in by it that the program would take.
   if (auto link = open_link(program.value().get(), tun); !link) return link.error();

@@ -18,7 +18,10 @@ constexpr int kRedirectNeigh = 152;
 constexpr int kTcp = 6, kUdp = 17;
 // Of a TCP header from its sequence number on, as it lies in the scratch memory.
 constexpr int kSeq = 0, kAck = 4, kDataOffset = 8, kFlags = 9, kTcpBytes = 16;
-constexpr int kFlagsThatDecide = 0x17, kAckAlone = 0x10;  // FIN, SYN, RST, ACK
+// FIN, SYN, RST, ACK; and URG, which no superpacket may have that comes by the device (wire/packet.cc).
+constexpr int kFlagsThatDecide = 0x37, kAckAlone = 0x10;
+// Of a UDP header from its length on.
+constexpr int kUdpLength = 0, kUdpCheck = 2;
 // Behind them: the way of the other direction, and the key of the map of ways.
 constexpr int kOther = 16, kIndex = 24;
 
@@ -36,6 +39,35 @@ void ShortcutAuthor::load_bytes(int from, int to, int bytes) {
   a_.alu_imm(BPF_MOV, R4, bytes);
   a_.call(BPF_FUNC_skb_load_bytes);
   pass_if(BPF_JNE, R0, 0);
+}
+
+/** What the host would have asked of the header before it routed the packet (RFC 1812 section 5.2.2). */
+void ShortcutAuthor::check_header(int family) {
+  if (family == 6) {
+    a_.load(BPF_B, R1, FP, frame_.packet);
+    a_.alu_imm(BPF_RSH, R1, 4);
+    pass_if(BPF_JNE, R1, 6);
+    return;
+  }
+  a_.load(BPF_W, R1, FP, frame_.packet);
+  for (int word = 4; word < header_; word += 4) {
+    a_.load(BPF_W, R2, FP, frame_.packet + word);
+    a_.alu(BPF_ADD, R1, R2);
+  }
+  a_.alu(BPF_MOV, R2, R1);
+  a_.alu_imm(BPF_RSH, R2, 32);
+  a_.alu32(BPF_MOV, R1, R1);
+  a_.alu(BPF_ADD, R1, R2);
+  for (int carry = 0; carry < 3; ++carry) fold(R1, R2);
+  pass_if(BPF_JNE, R1, 0xffff);
+}
+
+/** Half of what a sum has above 16 bits is added below. */
+void ShortcutAuthor::fold(int sum, int other) {
+  a_.alu(BPF_MOV, other, sum);
+  a_.alu_imm(BPF_RSH, other, 16);
+  a_.alu_imm(BPF_AND, sum, 0xffff);
+  a_.alu(BPF_ADD, sum, other);
 }
 
 /** r9: the packet's way, which is open; scratch + kOther: that of the other direction. */
@@ -125,18 +157,27 @@ void ShortcutAuthor::take_next_segment() {
 /** A datagram has no numbers. Without a checksum it is not touched: which kind of none it is cannot be told here. */
 void ShortcutAuthor::take_datagram() {
   load_bytes(header_ + 4, frame_.scratch, 4);
-  a_.load(BPF_H, R1, FP, frame_.scratch + 2);
+  a_.load(BPF_H, R1, FP, frame_.scratch + kUdpCheck);
   pass_if(BPF_JEQ, R1, 0);
+  a_.load(BPF_H, R1, FP, frame_.scratch + kUdpLength);
+  a_.swap_be(R1, 16);
+  pass_if(BPF_JLT, R1, 8);
+  a_.alu_imm(BPF_ADD, R1, header_);
+  passing_.push_back(a_.jump_if_reg32(BPF_JLT, R8, R1));
   a_.alu_imm(BPF_MOV, R5, header_ + 8);
   check_size();
 }
 
-/** r5: bytes of headers; with them the largest piece of a superpacket must fit, and any other packet as it is. */
+/**
+ * r5: bytes of headers; with them the largest piece of a superpacket must fit. Any other packet as it is, with what may lie
+ * behind its end: nobody cuts that off here.
+ */
 void ShortcutAuthor::check_size() {
   a_.load(BPF_W, R2, R9, at(offsetof(Way, mtu)));
   a_.load(BPF_W, R1, R6, offsetof(__sk_buff, gso_size));
   const auto is_super = a_.jump_if(BPF_JNE, R1, 0);
-  a_.alu(BPF_MOV, R1, R8);
+  a_.load(BPF_W, R1, R6, offsetof(__sk_buff, len));
+  a_.alu_imm(BPF_SUB, R1, ETH_HLEN);
   const auto is_whole = a_.jump();
   a_.here(is_super);
   a_.alu(BPF_ADD, R1, R5);
@@ -161,12 +202,7 @@ void ShortcutAuthor::translate(int family) {
     a_.alu_imm(BPF_XOR, R1, 0xffff);
     a_.load(BPF_W, R2, R9, at(offsetof(Way, header_diff)));
     a_.alu(BPF_ADD, R1, R2);
-    for (int carry = 0; carry < 2; ++carry) {
-      a_.alu(BPF_MOV, R2, R1);
-      a_.alu_imm(BPF_RSH, R2, 16);
-      a_.alu_imm(BPF_AND, R1, 0xffff);
-      a_.alu(BPF_ADD, R1, R2);
-    }
+    for (int carry = 0; carry < 2; ++carry) fold(R1, R2);
     a_.alu_imm(BPF_XOR, R1, 0xffff);
     a_.store(BPF_H, FP, check, R1);
   }
@@ -225,6 +261,7 @@ void ShortcutAuthor::write(int family) {
   header_ = l4(family);
   const int hop = frame_.packet + (family == 4 ? 8 : 7);
   look_up(family);
+  check_header(family);
   measure_length(family);
   const auto is_tcp = a_.jump_if(BPF_JEQ, R7, kTcp);
   pass_if(BPF_JNE, R7, kUdp);

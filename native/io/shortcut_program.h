@@ -3,8 +3,8 @@
 // The part of the program at an interface (io/ingress.cc) that takes shortcuts: what nat/usual.h does with the next segment
 // of an established connection, done by the kernel, and the packet sent on to its next hop.
 //
-//   the packet's addresses, ports, protocol ── keys ──▶ a shortcut and a direction ── open? ──▶ the next segment? ── small
-//   enough? ──▶ numbers, counters ──▶ addresses, ports, hop, checksums ──▶ out
+//   the packet's addresses, ports, protocol ── keys ──▶ a shortcut and a direction ── open? ──▶ a right header? ── the next
+//   segment? ── small enough? ──▶ numbers, counters ──▶ addresses, ports, hop, checksums ──▶ out
 //
 // Whatever is not so goes on as if there were no shortcut. The packet is written to by helpers, as in the rest of the
 // program, and only once nothing can be against it any more.
@@ -39,7 +39,9 @@ class ShortcutAuthor {
   void write(int family);
   void pass_if(int op, int reg, int imm) { passing_.push_back(a_.jump_if(op, reg, imm)); }
   void look_up(int family);
-  void load_bytes(int at, int to, int bytes);
+  void load_bytes(int from, int to, int bytes);
+  void check_header(int family);
+  void fold(int sum, int other);
   void measure_length(int family);
   void take_next_segment();
   void take_datagram();
