@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <type_traits>
@@ -130,7 +131,7 @@ void ShortcutKeeper::settle_one(nat::Core& core, const service::Snapshot& snapsh
     FlowT* const flow = flow_of(table, pending);
     if (flow == nullptr || !may_have_one(*flow, snapshot)) return;
     if ((flow->flags & FlowT::kShortcut) != 0) return open(*flow);
-    if (used_ == count_) return;
+    if (used_ == count_ || !course_of(*flow)) return;
     copy = *flow;
     index = table.index_of(flow);
   }
@@ -144,7 +145,8 @@ void ShortcutKeeper::settle_one(nat::Core& core, const service::Snapshot& snapsh
       !may_have_one(*flow, snapshot)) {
     return end(*kept, now);
   }
-  flow->timing = flow::Timing::off;
+  // An upload's answer is not timed: the slot lies where the time of the request did. A datagram's was not to be anyway.
+  if (pending.view.is_tcp()) flow->timing = flow::Timing::off;
   flow->set_shortcut(kept->slot);
   open(*flow);
 }
@@ -177,24 +179,33 @@ ShortcutKeeper::Kept* ShortcutKeeper::make(const flow::Flow<Addr>& flow, uint64_
   return &kept;
 }
 
-/** Under the guard of the flow's shard. A way whose next hop is not known stays closed. */
+/**
+ * Where both directions go; nothing while one of them is not known. A shortcut for the other alone would be closed and opened
+ * by every packet of this one.
+ */
+template <class Addr>
+std::optional<ShortcutKeeper::Course> ShortcutKeeper::course_of(const flow::Flow<Addr>& flow) const {
+  const uint32_t edition = hops_.edition();  // before the routes are asked, which may change meanwhile
+  const auto to_server = hops_.step_to(io::Host::of(flow.real));
+  const auto to_client = hops_.step_to(io::Host::of(flow.client));
+  if (!to_server || !to_client) return {};
+  return Course{*to_server, *to_client, edition};
+}
+
+/**
+ * Under the guard of the flow's shard. Of several packets that came in a burst the first opens; by the second the kernel may
+ * have gone on. A flow's first reply is looked at here: it proves that somebody is there.
+ */
 template <class Addr>
 void ShortcutKeeper::open(const flow::Flow<Addr>& flow) {
+  if (shortcuts_.is_given(flow)) return;
+  const auto course = course_of(flow);
+  if (!course) return;
   flow::Shortcut& shortcut = shortcuts_[flow.shortcut()];
-  const uint32_t edition = hops_.edition();  // before the routes are asked, which may change meanwhile
-  // As in engine/egress.cc: a request of a client that no plain route leads back to is the kernel's.
-  const auto to_client = hops_.step_to(io::Host::of(flow.client));
-  const auto to_server = hops_.step_to(io::Host::of(flow.real));
-  uint32_t opened[2] = {0, 0};
-  if (to_client && to_server) {
-    lead(shortcut.way[size_t(Direction::request)], *to_server);
-    opened[size_t(Direction::request)] = edition;
-  }
-  if (to_client) {
-    lead(shortcut.way[size_t(Direction::reply)], *to_client);
-    opened[size_t(Direction::reply)] = edition;
-  }
-  shortcuts_.give(flow, opened);
+  lead(shortcut.way[size_t(Direction::request)], course->to_server);
+  lead(shortcut.way[size_t(Direction::reply)], course->to_client);
+  const bool is_answered = (flow.flags & flow::Flow<Addr>::kReplied) != 0;
+  shortcuts_.give(flow, {course->edition, is_answered ? course->edition : 0});
 }
 
 bool ShortcutKeeper::add_keys(const Kept& kept) {
@@ -229,7 +240,7 @@ void ShortcutKeeper::give_back(uint32_t place) {
   in_use_.store(--used_, std::memory_order_relaxed);
 }
 
-bool ShortcutKeeper::book(Kept& kept, Lane& lane, EgressCounters& egress) {
+ShortcutKeeper::Moved ShortcutKeeper::book(Kept& kept, Lane& lane, EgressCounters& egress) {
   uint64_t packets[2], bytes[2];
   for (const size_t i : {0, 1}) {
     const ShortcutWay& way = shortcuts_[kept.slot].way[i];
@@ -238,27 +249,28 @@ bool ShortcutKeeper::book(Kept& kept, Lane& lane, EgressCounters& egress) {
     packets[i] = all_packets - std::exchange(kept.seen_packets[i], all_packets);
     bytes[i] = all_bytes - std::exchange(kept.seen_bytes[i], all_bytes);
   }
-  const uint64_t moved = packets[0] + packets[1];
-  if (moved == 0) return false;
+  const Moved moved{packets[0], packets[1]};
+  if (moved.all() == 0) return moved;
   nat::ServerTally& tally = lane.tally.server(kept.server_slot);
   tally.in_packets.add(packets[size_t(Direction::request)]);
   tally.in_bytes.add(bytes[size_t(Direction::request)]);
   tally.out_packets.add(packets[size_t(Direction::reply)]);
   tally.out_bytes.add(bytes[size_t(Direction::reply)]);
-  lane.passed_by(moved, bytes[0] + bytes[1]);
-  egress.direct.add(moved);
-  return true;
+  lane.passed_by(moved.all(), bytes[0] + bytes[1]);
+  egress.direct.add(moved.all());
+  return moved;
 }
 
 template <class Addr>
 bool ShortcutKeeper::lives_on(Kept& kept, nat::Core& core, const service::Snapshot& snapshot, Now now,
-                              bool has_moved) {
+                              Moved moved) {
   auto& table = core.tables.of<Addr>();
   typename flow::Table<Addr>::Guard guard(table, kept.hash);
   if (shortcuts_.is_dropped(kept.slot)) return false;  // and its record may be another's
   flow::Flow<Addr>& flow = *table.flow_at(kept.flow);
-  if (has_moved) {
+  if (moved.all() > 0) {
     kept.since_ms = now.ms;
+    flow.in_packets = uint8_t(std::min<uint64_t>(flow.in_packets + moved.requests, 0xff));
     table.touch(&flow, now.tick().plus(snapshot.timeout_ticks(flow.service_slot, flow.state)));
   }
   if (now.ms - kept.since_ms < kIdleMs && may_have_one(flow, snapshot)) return true;
@@ -271,13 +283,13 @@ void ShortcutKeeper::tick(Lane& lane, EgressCounters& egress, const service::Sna
   next_tick_ms_ = now.ms + kTickMs;
   for (uint32_t i = used_; i-- > 0;) {
     Kept& kept = kept_[i];
-    const bool has_moved = book(kept, lane, egress);
+    const Moved moved = book(kept, lane, egress);
     if (kept.phase == Phase::resting) {
       if (now.ms - kept.since_ms >= kRestMs) give_back(i);
       continue;
     }
-    const bool lives = kept.family == 4 ? lives_on<wire::Addr4>(kept, lane.core, snapshot, now, has_moved)
-                                        : lives_on<wire::Addr6>(kept, lane.core, snapshot, now, has_moved);
+    const bool lives = kept.family == 4 ? lives_on<wire::Addr4>(kept, lane.core, snapshot, now, moved)
+                                        : lives_on<wire::Addr6>(kept, lane.core, snapshot, now, moved);
     if (lives) continue;
     end(kept, now);
   }

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "engine/counters.h"
 #include "engine/egress.h"
@@ -72,6 +73,16 @@ class ShortcutKeeper {
 
   enum class Phase : uint8_t { used, resting };
 
+  struct Course {
+    io::Step to_server, to_client;
+    uint32_t edition;
+  };
+  /** Packets since they were booked last. */
+  struct Moved {
+    uint64_t requests, replies;
+    uint64_t all() const { return requests + replies; }
+  };
+
   struct Kept {
     uint64_t hash;
     uint64_t since_ms;  // used: since the last packet; resting: since it ended
@@ -95,8 +106,10 @@ class ShortcutKeeper {
   template <class Addr>
   void open(const flow::Flow<Addr>& flow);
   template <class Addr>
-  bool lives_on(Kept& kept, nat::Core& core, const service::Snapshot& snapshot, Now now, bool has_moved);
-  bool book(Kept& kept, Lane& lane, EgressCounters& egress);
+  std::optional<Course> course_of(const flow::Flow<Addr>& flow) const;
+  template <class Addr>
+  bool lives_on(Kept& kept, nat::Core& core, const service::Snapshot& snapshot, Now now, Moved moved);
+  Moved book(Kept& kept, Lane& lane, EgressCounters& egress);
   bool add_keys(const Kept& kept);
   void remove_keys(const Kept& kept);
   void end(Kept& kept, Now now);

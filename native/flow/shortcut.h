@@ -73,6 +73,13 @@ class Shortcuts {
   uint32_t count() const { return uint32_t(slots_.size()); }
   Shortcut& operator[](uint32_t slot) { return slots_[slot]; }
 
+  /** Whether the kernel has the numbers, and the flow's record is old. */
+  template <class Addr>
+  bool is_given(const Flow<Addr>& flow) {
+    const Shortcut& shortcut = slots_[flow.shortcut()];
+    return is_open(shortcut.way[0]) || is_open(shortcut.way[1]);
+  }
+
   /** From now on packets of the flow come here, and its record is right. */
   template <class Addr>
   void take_back(Flow<Addr>& flow) {
@@ -85,7 +92,7 @@ class Shortcuts {
     }
   }
 
-  /** The kernel goes on from here; `open` is what to open the ways with. */
+  /** The kernel goes on from here, that has not got it yet; `open` is what to open the ways with. */
   template <class Addr>
   void give(const Flow<Addr>& flow, const uint32_t (&open)[2]) {
     Shortcut& shortcut = slots_[flow.shortcut()];
@@ -111,6 +118,7 @@ class Shortcuts {
   void reuse(uint32_t slot) { dropped_[slot].store(false, std::memory_order_relaxed); }
 
  private:
+  static bool is_open(const ShortcutWay& way) { return way.open.load(std::memory_order_relaxed) != 0; }
   static bool close(ShortcutWay& way) { return way.open.exchange(0, std::memory_order_acq_rel) != 0; }
 
   std::span<Shortcut> slots_;

@@ -120,7 +120,18 @@ bool Table<Addr>::attach(std::span<std::byte> memory, Sharing sharing) {
     repair(s);
     shard(s).lock.unlock();
   }
+  forget_shortcuts();
   return true;
+}
+
+/** They were another process's, and its slots are somebody else's by now. */
+template <class Addr>
+void Table<Addr>::forget_shortcuts() {
+  for (uint32_t s = 0; s < shards_; ++s) {
+    const uint32_t used = std::min(shard(s).high_water, records_);
+    for (uint32_t i = 0; i < used; ++i)
+      flow_at(size_t(s) * records_ + i)->flags &= uint8_t(~FlowT::kShortcut);
+  }
 }
 
 template <class Addr>

@@ -350,6 +350,7 @@ class Table {
   static Geometry geometry(uint32_t capacity);
 
   void bind(std::span<std::byte> memory);
+  void forget_shortcuts();
   /** Make everything anew that follows from the records of a shard. */
   void repair(uint32_t shard);
 

@@ -37,7 +37,7 @@ template <class Addr>
     return flow.state == flow::State::established && (flow.flags & kAllKnown<Addr>) == kAllKnown<Addr> &&
            (flow.timing == Timing::off || uploads);
   }
-  // Whose first datagrams nobody answered may be one way for ever; an answer now would be told apart from none by nobody.
+  // Whose first datagrams nobody answered may be one way for ever. No answer to it would be timed.
   return flow.protocol == wire::kProtoUdp &&
          (flow.timing == Timing::off || flow.timing == Timing::request_again);
 }
