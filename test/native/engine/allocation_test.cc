@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "engine/engine.h"
+#include "test/native/engine/shortcut_lab.h"
 #include "test/native/support/services.h"
 
 namespace {
@@ -207,6 +208,26 @@ TEST(
   CHECK(dropped(DropReason::truncated) > 0);
   CHECK(dropped(DropReason::table_full) > 0);
   CHECK(traffic.engine->lane(0).tally.ftp_announced.read() > 0);
+}
+
+TEST("shortcuts are given, opened again, booked and ended without asking for memory") {
+  ShortcutLab lab(4);
+  if (!lab) return;
+  std::vector<std::unique_ptr<Talk>> talks;
+  std::vector<std::unique_ptr<Upward>> burst;
+  for (uint16_t i = 0; i < 6; ++i) {
+    talks.push_back(std::make_unique<Talk>(lab, i % 2 ? 4 : 6, uint16_t(2000 + i)));
+    burst.push_back(lab.comes_up(talks.back()->says(flow::Direction::request, 10).build()));
+  }
+  uint32_t most = 0;
+  for (int round = 0; round < 3; ++round) {
+    const NoMemory none;
+    for (const auto& up : burst) lab.settle(*up);
+    most = std::max(most, lab.keeper().in_use());
+    lab.wait_seconds(12);
+  }
+  CHECK_EQ(most, 4u);
+  CHECK_EQ(lab.keeper().in_use(), 0u);
 }
 
 }  // namespace

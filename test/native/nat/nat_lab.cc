@@ -98,6 +98,15 @@ void NatLab::publish() {
   snapshot = built(spec, ++generation_);
 }
 
+nat::Core NatLab::core() {
+  nat::Core core{*tables, loads.data(), tally, budget, fragments, 0};
+  core.defence = &defence;
+  core.ftp = &ftp;
+  core.check_ports = &check_ports;
+  core.shortcuts = shortcuts;
+  return core;
+}
+
 Result NatLab::send(const Packet& packet) {
   // A buffer of exactly what the contract asks for, in the heap, so that a write behind it is seen.
   const size_t capacity = packet.bytes.size() + nat::kAnswerHeadroom;
@@ -105,10 +114,7 @@ Result NatLab::send(const Packet& packet) {
   if (!packet.bytes.empty()) std::memcpy(buffer.span().data(), packet.bytes.data(), packet.bytes.size());
   nat::Packet native{buffer.span().data(), uint32_t(packet.bytes.size()), uint32_t(capacity), packet.vnet};
 
-  nat::Core core{*tables, loads.data(), tally, budget, fragments, 0};
-  core.defence = &defence;
-  core.ftp = &ftp;
-  core.check_ports = &check_ports;
+  nat::Core core = this->core();
   Result result;
   result.outcome = nat::step(core, *snapshot, now, native);
   ++rx;
@@ -153,9 +159,7 @@ void NatLab::enter(const nat::Outcome& outcome) {
 }
 
 std::vector<Packet> NatLab::end(const nat::EndSpec& end_spec) {
-  nat::Core core{*tables, loads.data(), tally, budget, fragments, 0};
-  core.defence = &defence;
-  core.ftp = &ftp;
+  nat::Core core = this->core();
   std::vector<Packet> said;
   const uint64_t before = tally.flows_ended.read();
   uint32_t total = 0;
@@ -208,9 +212,7 @@ Result NatLab::given_to_host(const PacketBuilder& builder) {
 }
 
 void NatLab::expire() {
-  nat::Core core{*tables, loads.data(), tally, budget, fragments, 0};
-  core.defence = &defence;
-  core.ftp = &ftp;
+  nat::Core core = this->core();
   for (uint32_t shard = 0; shard < nat::expirable_shards(*tables); ++shard) {
     while (nat::expire(core, *snapshot, shard, now.tick(), 16)) {
     }

@@ -77,6 +77,9 @@ class NatLab {
   /** What the flows and templates of both families lie in, locks and all. */
   std::array<std::span<const std::byte>, 4> table_memory();
 
+  /** What its packets touch. */
+  nat::Core core();
+
   /** Both conservation equations, loads that add up to the flows, and templates with as many children as there are. */
   void check_books();
 
@@ -92,6 +95,8 @@ class NatLab {
   nat::FtpState ftp;
   std::unique_ptr<nat::FlowTables> tables = std::make_unique<nat::FlowTables>();
   std::unique_ptr<service::Snapshot> snapshot;
+  /** Of flows that have one; none by itself. */
+  flow::Shortcuts* shortcuts = nullptr;
 
   uint64_t rx = 0, tx = 0, forwarded = 0, passed = 0, held = 0, released = 0;
   std::array<uint64_t, kDropReasonCount> dropped{};
