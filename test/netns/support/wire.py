@@ -6,6 +6,7 @@
   wire.py serve-sctp ADDRESS PORT             answer INIT, COOKIE ECHO, DATA and SHUTDOWN; ignore bad checksums
   wire.py ask-sctp FROM TO PORT               one association, step by step
   wire.py complaint TO PORT                   what a connected UDP socket is told of its one datagram
+  wire.py reset FROM PORT TO PORT SEQ         a RST in somebody's name
 
 Each prints JSON when it has something to say, and `ready` when it listens.
 """
@@ -18,7 +19,7 @@ import struct
 import sys
 import time
 
-UDP, SCTP, FRAGMENT = 17, 132, 44
+TCP, UDP, SCTP, FRAGMENT = 6, 17, 132, 44
 
 
 def family_of(address):
@@ -81,6 +82,18 @@ def raw_socket(address):
         out.setsockopt(socket.IPPROTO_IPV6, 36, 1)  # IPV6_HDRINCL
     out.bind((address, 0))
     return out
+
+
+def reset(source, sport, destination, dport, seq):
+    segment = struct.pack("!HHIIBBHHH", int(sport), int(dport), int(seq), 0, 0x50, 4, 0, 0, 0)
+    pseudo = packed(source) + packed(destination) + struct.pack("!IHBB", len(segment), 0, 0, TCP)
+    check = 0xFFFF - ones_sum(pseudo + segment)
+    segment = segment[:16] + struct.pack("!H", check) + segment[18:]
+    if family_of(source) == socket.AF_INET:
+        header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(segment), 1, 0, 64, TCP, 0)
+    else:
+        header = struct.pack("!IHBB", 0x60000000, len(segment), TCP, 64)
+    raw_socket(source).sendto(header + packed(source) + packed(destination) + segment, (destination, 0))
 
 
 def echo_pieces(address, port, step):
@@ -207,7 +220,7 @@ def complaint(destination, port):
         print(json.dumps(errno.errorcode[error.errno]), flush=True)
 
 
-COMMANDS = {"complaint": complaint, "echo-pieces": echo_pieces, "ask-pieces": ask_pieces, "serve-sctp": serve_sctp, "ask-sctp": ask_sctp}
+COMMANDS = {"complaint": complaint, "reset": reset, "echo-pieces": echo_pieces, "ask-pieces": ask_pieces, "serve-sctp": serve_sctp, "ask-sctp": ask_sctp}
 
 if __name__ == "__main__":
     COMMANDS[sys.argv[1]](*sys.argv[2:])
