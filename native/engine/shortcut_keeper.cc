@@ -113,9 +113,10 @@ void ShortcutKeeper::settle(nat::Core& core, const service::Snapshot& snapshot, 
 
 template <class Addr>
 bool ShortcutKeeper::may_have_one(const flow::Flow<Addr>& flow, const service::Snapshot& snapshot) const {
+  // The next datagram to a server that is down goes to another; a TCP connection stays.
+  const bool may_move = flow.protocol == wire::kProtoUdp && snapshot.is_withdrawn(flow.server_slot);
   return nat::is_steady(flow) && flow.server_slot != check_slot_ &&
-         !snapshot.server_gone(flow.server_slot, flow.service_slot) &&
-         !snapshot.is_withdrawn(flow.server_slot) &&
+         !snapshot.server_gone(flow.server_slot, flow.service_slot) && !may_move &&
          snapshot.timeout_ticks(flow.service_slot, flow.state) >= ticks_from_seconds(kLeastSeconds);
 }
 

@@ -199,17 +199,27 @@ TEST("a server that leaves ends its flows' shortcuts with the next tick, which i
   CHECK_EQ(up->outcome.reason, DropReason::server_gone);
 }
 
-TEST("a server that is withdrawn keeps its connections, without shortcuts") {
+TEST(
+    "a server that is withdrawn keeps its connections and their shortcuts; its datagrams come up, to go to "
+    "another") {
   ShortcutLab lab;
   if (!lab) return;
   Settled talk(lab, 4);
-  lab.lab.spec.services[0].servers[0].weight = 0;
-  lab.lab.spec.services[0].servers[0].withdrawn = true;
+  const PacketBuilder request = udp4().to(dns_endpoint(4)).payload_bytes(30);
+  lab.passes(request);
+  lab.passes(request);
+  CHECK(lab.meets(request).took_shortcut);
+  for (const size_t service : {0, 1}) {
+    lab.lab.spec.services[service].servers[0].weight = 0;
+    lab.lab.spec.services[service].servers[0].withdrawn = true;
+    lab.lab.spec.services[service].plan.steps = {1, 2};
+  }
   lab.lab.publish();
   lab.tick();
-  CHECK(!talk.has_one());
-  talk.passes(Direction::request, 10);
-  CHECK(!talk.has_one() && !talk.takes_shortcut(Direction::request));
+  CHECK(talk.has_one() && talk.takes_shortcut(Direction::request));
+  CHECK(!lab.meets(request).took_shortcut);
+  const auto up = lab.comes_up(request.build());
+  CHECK(endpoint_of({up->bytes(), {}}, true) == dns_server(4, 1));
 }
 
 TEST("a connection that ends gives its shortcut back, and the next of the same ends has one of its own") {

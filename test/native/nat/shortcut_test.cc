@@ -332,6 +332,20 @@ TEST("a flow is steady once nothing but its usual packets is to be expected") {
   }
 }
 
+TEST("an upload is steady from its twenty-fourth packet on, although its server has not said a word") {
+  NatLab lab;
+  Handshake::open(lab, 4);
+  uint32_t seq = kC;
+  for (int packets = 3; packets < 50; ++packets, seq += 10) {
+    CHECK(lab.send(client_says(4, kAck, seq, kS, 10)).forwarded());
+    const auto& flow = *lab.flow_of<wire::Addr4>(kTcp, client_endpoint(4), virtual_endpoint(4));
+    if (packets == 3)
+      CHECK(lab.send(server_says(4, kAck, kS, kC + 10)).forwarded());
+    else
+      CHECK_EQ(nat::is_steady(flow), packets >= nat::kPacketsBeforeShortcut);
+  }
+}
+
 TEST("a datagram's flow is steady when it was answered, or never will be") {
   NatLab lab;
   const auto steady = [&] {
