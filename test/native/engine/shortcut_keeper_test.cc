@@ -171,6 +171,7 @@ TEST(
     CHECK_EQ(talk.in(lab.lab, [](auto* flow) { return flow->seq_end[1]; }), talk.server_next);
     CHECK(!talk.takes_shortcut(Direction::reply));
     // It is the only slot, and a program may be under way with what it read there.
+    lab.tick();
     CHECK_EQ(lab.keeper().in_use(), 1u);
     talk.passes(Direction::request);
     CHECK(!talk.has_one());

@@ -88,10 +88,10 @@ class ShortcutLab {
     hops.put(host_of(address), {}, {}, io::NextHops::kNoNeighbour);
   }
 
-  /** What the program at the interface does with it. */
-  Fate meets(const Bytes& packet, Offload offload = {}) {
+  /** What the program at the interface does with it; `family` is what the frame says of it. */
+  Fate meets(const Bytes& packet, int family, Offload offload = {}) {
     Bytes in(14, 0);  // the loopback device's own address is all zeros
-    put16(in, 12, packet[0] >> 4 == 6 ? 0x86dd : 0x0800);
+    put16(in, 12, family == 6 ? 0x86dd : 0x0800);
     in.insert(in.end(), packet.begin(), packet.end());
     Bytes out(in.size() + 64);
     __sk_buff context{};
@@ -112,7 +112,9 @@ class ShortcutLab {
     CHECK(verdict == kRedirect || verdict == kNext);
     return {verdict == kRedirect, Bytes(out.begin() + 14, out.end())};
   }
-  Fate meets(const PacketBuilder& packet, Offload offload = {}) { return meets(packet.bytes(), offload); }
+  Fate meets(const PacketBuilder& packet, Offload offload = {}) {
+    return meets(packet.bytes(), packet.family(), offload);
+  }
 
   /** Comes up by the device, one hop older, and leaves as it is. */
   std::unique_ptr<Upward> comes_up(Packet packet) {
