@@ -252,11 +252,7 @@ ShortcutKeeper::Moved ShortcutKeeper::book(Kept& kept, Lane& lane, EgressCounter
   }
   const Moved moved{packets[0], packets[1]};
   if (moved.all() == 0) return moved;
-  nat::ServerTally& tally = lane.tally.server(kept.server_slot);
-  tally.in_packets.add(packets[size_t(Direction::request)]);
-  tally.in_bytes.add(bytes[size_t(Direction::request)]);
-  tally.out_packets.add(packets[size_t(Direction::reply)]);
-  tally.out_bytes.add(bytes[size_t(Direction::reply)]);
+  for (const size_t i : {0, 1}) lane.tally.add(kept.server_slot, Direction(i), {packets[i], bytes[i]});
   lane.passed_by(moved.all(), bytes[0] + bytes[1]);
   egress.direct.add(moved.all());
   return moved;

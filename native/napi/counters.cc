@@ -56,20 +56,27 @@ Napi::Object encode_queue(Napi::Env env, engine::Engine& engine, size_t queue) {
   return out;
 }
 
+/** What went to a server or came from it, over all queues. */
+nat::Volume volume(engine::Engine& engine, uint32_t slot, flow::Direction direction) {
+  nat::Volume sum;
+  for (size_t q = 0; q < engine.queue_count(); ++q) {
+    const nat::Volume one = engine.lane(q).tally.volume(slot, direction);
+    sum.packets += one.packets;
+    sum.bytes += one.bytes;
+  }
+  return sum;
+}
+
 /** Connections of health checks through a VIP, which are in no server's numbers. */
 Napi::Object encode_checks(Napi::Env env, engine::Engine& engine) {
   const uint32_t slot = engine.limits().check_slot();
-  uint64_t connections = 0, in_packets = 0, out_packets = 0;
-  for (size_t q = 0; q < engine.queue_count(); ++q) {
-    const nat::Tally& tally = engine.lane(q).tally;
-    connections += tally.connections(slot).read();
-    in_packets += tally.server(slot).in_packets.read();
-    out_packets += tally.server(slot).out_packets.read();
-  }
+  uint64_t connections = 0;
+  for (size_t q = 0; q < engine.queue_count(); ++q)
+    connections += engine.lane(q).tally.connections(slot).read();
   Napi::Object out = Napi::Object::New(env);
   out.Set("connections", number(env, connections));
-  out.Set("inPackets", number(env, in_packets));
-  out.Set("outPackets", number(env, out_packets));
+  out.Set("inPackets", number(env, volume(engine, slot, flow::Direction::request).packets));
+  out.Set("outPackets", number(env, volume(engine, slot, flow::Direction::reply).packets));
   out.Set("flows", number(env, engine.load(slot).total()));
   return out;
 }
@@ -141,14 +148,11 @@ double append_signals(Rows& rows, engine::Engine& engine, uint32_t slot) {
 
 /** Nothing for a slot that is not configured and has nothing to tell. `signals` is null when nobody wants them. */
 void append_server(Rows& rows, Rows* signals, engine::Engine& engine, uint32_t slot, bool configured) {
-  using Tally = nat::ServerTally;
   const service::ServerLoad& load = engine.load(slot);
   const double persistent = load.persistent.load(std::memory_order_relaxed);
-  const auto of = [&](Counter Tally::*which) {
-    return sum(engine, [&](const nat::Tally& t) -> const Counter& { return t.server(slot).*which; });
-  };
-  const double in_packets = of(&Tally::in_packets), out_packets = of(&Tally::out_packets);
-  const bool has_counted = in_packets != 0 || out_packets != 0;
+  const nat::Volume in = volume(engine, slot, flow::Direction::request);
+  const nat::Volume out = volume(engine, slot, flow::Direction::reply);
+  const bool has_counted = in.packets != 0 || out.packets != 0;
   if (!configured && load.total() == 0 && persistent == 0 && !has_counted) return;
   // Before the connections, so that there are never fewer of those. What never carried a packet has none; looking
   // for them would bring its page of counters into being.
@@ -160,10 +164,10 @@ void append_server(Rows& rows, Rows* signals, engine::Engine& engine, uint32_t s
       persistent,
       double(load.overloaded.load(std::memory_order_relaxed)),
       sum(engine, [&](const nat::Tally& t) -> const Counter& { return t.connections(slot); }),
-      in_packets,
-      of(&Tally::in_bytes),
-      out_packets,
-      of(&Tally::out_bytes),
+      double(in.packets),
+      double(in.bytes),
+      double(out.packets),
+      double(out.bytes),
       signals_at,
   };
   rows.insert(rows.end(), std::begin(row), std::end(row));

@@ -31,8 +31,9 @@ struct Signs {
   }
 };
 
-uint64_t packets(const nat::ServerTally& tally) {
-  return tally.in_packets.read() + tally.out_packets.read();
+uint64_t packets(const nat::Tally& tally, uint32_t slot) {
+  return tally.volume(slot, flow::Direction::request).packets +
+         tally.volume(slot, flow::Direction::reply).packets;
 }
 
 }  // namespace
@@ -45,7 +46,7 @@ Napi::Value read_signs(Napi::Env env, engine::Engine& engine, Napi::Uint32Array 
     const uint32_t slot = slots[i];
     if (slot >= engine.limits().server_slots) continue;
     uint64_t now = 0;
-    for (size_t q = 0; q < engine.queue_count(); ++q) now += packets(engine.lane(q).tally.server(slot));
+    for (size_t q = 0; q < engine.queue_count(); ++q) now += packets(engine.lane(q).tally, slot);
     if (double(now) == seen[i]) continue;
     seen[i] = double(now);
     Signs signs;

@@ -60,9 +60,7 @@ std::optional<Outcome> call_out(Context& c) {
     flow::Flow<Addr> once{};
     lead_flow(once, at, server, virt, from.virtual_port);
     count_once(c.core, at, server);
-    ServerTally& tally = c.core.tally.server(server.slot);
-    tally.out_packets.add(1);
-    tally.out_bytes.add(view.length);
+    c.core.tally.count(server.slot, flow::Direction::reply, view.length);
     c.fragment_server = server.slot;
     rewrite_reply(view, once);
     return c.forward();

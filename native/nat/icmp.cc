@@ -94,9 +94,7 @@ Outcome error_to_vip(Context& c) {
   }
   if (flow == nullptr) return c.give_to_host();
   if (saddr<Addr>(c.view()) == flow->real) return dropped(DropReason::land);  // it would go to its own sender
-  ServerTally& tally = c.core.tally.server(flow->server_slot);
-  tally.in_packets.add(1);
-  tally.in_bytes.add(c.view().length);
+  c.core.tally.count(flow->server_slot, flow::Direction::request, c.view().length);
   c.fragment_server = flow->server_slot;
   translate_error_about_reply(c.view(), quote, *flow);
   return c.forward();
@@ -131,9 +129,7 @@ Outcome error_from_servers(Context& c) {
   }
   if (!c.view().fragment && !icmp_checksum_ok(c.view())) return dropped(DropReason::icmp_csum);
   if (!icmp_mtu_ok(c.view())) return dropped(DropReason::icmp_mtu);
-  ServerTally& tally = c.core.tally.server(flow->server_slot);
-  tally.out_packets.add(1);
-  tally.out_bytes.add(c.view().length);
+  c.core.tally.count(flow->server_slot, flow::Direction::reply, c.view().length);
   c.fragment_server = flow->server_slot;
   if (says_unreachable<Addr>(c.view().icmp())) c.core.tally.signals(flow->server_slot).unreachable.add(1);
   translate_error_about_request(c.view(), quote, *flow);

@@ -80,9 +80,7 @@ Outcome reply_without_flow(Context& c) {
   if (const auto called = call_out<Addr>(c)) return *called;
   const auto* found = one_packet_reply<Addr>(c, view.protocol, saddr<Addr>(view), source_port(view));
   if (found == nullptr) return stray_reply<Addr>(c);
-  ServerTally& tally = c.core.tally.server(found->server_slot);
-  tally.out_packets.add(1);
-  tally.out_bytes.add(view.length);
+  c.core.tally.count(found->server_slot, Direction::reply, view.length);
   c.fragment_server = found->server_slot;
   rewrite_reply(view, one_packet_flow<Addr>(*found, saddr<Addr>(view), source_port(view)));
   return c.forward();

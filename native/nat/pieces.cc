@@ -55,9 +55,8 @@ Outcome follow(Context& c, const Fate& fate) {
   Addr source, destination;
   std::memcpy(&source, fate.source.data(), sizeof(Addr));
   std::memcpy(&destination, fate.destination.data(), sizeof(Addr));
-  ServerTally& tally = c.core.tally.server(fate.server_slot);
-  (fate.is_reply ? tally.out_packets : tally.in_packets).add(1);
-  (fate.is_reply ? tally.out_bytes : tally.in_bytes).add(c.view().length);
+  const auto direction = fate.is_reply ? flow::Direction::reply : flow::Direction::request;
+  c.core.tally.count(fate.server_slot, direction, c.view().length);
   rewrite_addresses<Addr>(c.view(), source, destination);
   return c.forward();
 }

@@ -82,9 +82,7 @@ Outcome forward_once(Context& c, const Listener& at, const Server& server) {
   flow::Flow<Addr> flow{};
   lead_flow(flow, at, server, daddr<Addr>(c.view()), destination_port(c.view()));
   count_once(c.core, at, server);
-  ServerTally& tally = c.core.tally.server(server.slot);
-  tally.in_packets.add(1);
-  tally.in_bytes.add(c.view().length);
+  c.core.tally.count(server.slot, flow::Direction::request, c.view().length);
   c.fragment_server = server.slot;
   rewrite_request(c.view(), flow);
   return c.forward();

@@ -150,7 +150,7 @@ void heat(const Core& core, std::span<const Pending> pending) {
     if (p.likely_flow == flow::kNoFlow) continue;
     const uint32_t slot = p.view.family == 4 ? core.tables.v4.likely_server(p.likely_flow)
                                              : core.tables.v6.likely_server(p.likely_flow);
-    prefetch(&core.tally.server(slot));
+    core.tally.prefetch_count(slot);
   }
 }
 

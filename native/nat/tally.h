@@ -2,61 +2,43 @@
 //
 // What one worker counts per service and per real server. Single writer; the control thread sums the workers.
 //
-// A server's numbers are in three places. Those every packet changes are half a cache line and nothing else, since with
-// many services they are what a packet of a known flow waits for (docs/decisions/0009-prefetching-in-groups.md); its
-// connections, and the signals that few packets give, lie elsewhere. Slots are many more than servers, so their memory is
-// only promised: a page comes into being when one of its slots first counts something.
+// A server's numbers are in three places: what every packet changes (nat/volumes.h), its connections, and the signals that
+// few packets give. With many services the first are what a packet of a known flow waits for
+// (docs/decisions/0009-prefetching-in-groups.md), so nothing else lies between them.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <utility>
 
-#include "base/check.h"
 #include "base/counter.h"
-#include "base/mapping.h"
 #include "nat/signals.h"
+#include "nat/slots.h"
+#include "nat/volumes.h"
 
 namespace vsnat::nat {
-
-struct alignas(32) ServerTally {
-  Counter in_packets, in_bytes, out_packets, out_bytes;
-};
-static_assert(sizeof(ServerTally) == 32);
 
 struct ServiceTally {
   Counter connections, schedule_failures;
 };
 
-/** One T for each slot, all zero. For counters only: nothing is constructed, and nothing destroyed. */
-template <class T>
-class Slots {
- public:
-  Slots(uint32_t slots, const char* what) {
-    Result<Mapping> memory = Mapping::anonymous(slots * sizeof(T), what);
-    VSNAT_CHECK(memory, "address space for counters is never short before that of the flow table is");
-    memory_ = std::move(memory.value());
-  }
-
-  T& operator[](uint32_t slot) { return reinterpret_cast<T*>(memory_.bytes().data())[slot]; }
-  const T& operator[](uint32_t slot) const {
-    return reinterpret_cast<const T*>(memory_.bytes().data())[slot];
-  }
-
- private:
-  Mapping memory_;
-};
-
 class Tally {
  public:
   Tally(uint32_t server_slots, uint32_t service_slots)
-      : servers_(server_slots, "the servers' counters"),
+      : volumes_(server_slots),
         connections_(server_slots, "the servers' connections"),
         signals_(server_slots, "the servers' signals"),
         services_(std::make_unique<ServiceTally[]>(service_slots)) {}
 
-  ServerTally& server(uint32_t slot) { return servers_[slot]; }
-  const ServerTally& server(uint32_t slot) const { return servers_[slot]; }
+  /** A packet to a server, or from it. */
+  [[gnu::always_inline]] void count(uint32_t slot, flow::Direction direction, uint32_t bytes) {
+    volumes_.count(slot, direction, bytes);
+  }
+  /** Packets that went by without having been counted one by one. */
+  void add(uint32_t slot, flow::Direction direction, const Volume& more) {
+    volumes_.add(slot, direction, more);
+  }
+  [[gnu::always_inline]] void prefetch_count(uint32_t slot) const { volumes_.prefetch(slot); }
+  Volume volume(uint32_t slot, flow::Direction direction) const { return volumes_.read(slot, direction); }
   /** How many connections a server was given. */
   Counter& connections(uint32_t slot) { return connections_[slot]; }
   const Counter& connections(uint32_t slot) const { return connections_[slot]; }
@@ -78,7 +60,7 @@ class Tally {
   Counter ftp_announced, ftp_ignored;
 
  private:
-  Slots<ServerTally> servers_;
+  Volumes volumes_;
   Slots<Counter> connections_;
   Slots<ServerSignals> signals_;
   std::unique_ptr<ServiceTally[]> services_;

@@ -38,9 +38,7 @@ template <class Addr>
   if (is_untranslatable_piece(c.view(), flow)) return dropped(DropReason::fragment);
   FtpState* const ftp = helper_of(c, flow);
   if (ftp != nullptr && !ftp_checksum_ok(c.view())) return dropped(DropReason::ftp_csum);
-  ServerTally& tally = c.core.tally.server(flow.server_slot);
-  tally.in_packets.add(1);
-  tally.in_bytes.add(c.view().length);
+  c.core.tally.count(flow.server_slot, flow::Direction::request, c.view().length);
   c.fragment_server = flow.server_slot;
   if (flow.in_packets != 0xff) ++flow.in_packets;
   if (ftp != nullptr) ftp_restore_numbers(ftp->record(flow.helper), c.view());
@@ -56,9 +54,7 @@ template <class Addr>
   if (is_untranslatable_piece(c.view(), flow)) return dropped(DropReason::fragment);
   FtpState* const ftp = helper_of(c, flow);
   if (ftp != nullptr && !ftp_checksum_ok(c.view())) return dropped(DropReason::ftp_csum);
-  ServerTally& tally = c.core.tally.server(flow.server_slot);
-  tally.out_packets.add(1);
-  tally.out_bytes.add(c.view().length);
+  c.core.tally.count(flow.server_slot, flow::Direction::reply, c.view().length);
   c.fragment_server = flow.server_slot;
   advance(c, flow, flow::Direction::reply);
   if (ftp != nullptr) {

@@ -37,9 +37,7 @@ template <class Addr>
                         !(is_request && c.snapshot.server_gone(flow.server_slot, flow.service_slot)) &&
                         track_next(flow, direction, view);
   if (!is_usual) return false;
-  ServerTally& tally = c.core.tally.server(flow.server_slot);
-  (is_request ? tally.in_packets : tally.out_packets).add(1);
-  (is_request ? tally.in_bytes : tally.out_bytes).add(view.length);
+  c.core.tally.count(flow.server_slot, direction, view.length);
   if (is_request && flow.in_packets != 0xff) ++flow.in_packets;
   c.pending.is_of_steady = promises_more(flow, c.packet);
   live_on(c, flow);

@@ -118,14 +118,16 @@ TEST("what went through is booked to the server, to the queue and to what left a
       }
     }
     const engine::QueueCounters& queue = lab.lane.counters;
-    const nat::ServerTally& server = lab.lane.tally.server(talk.server_slot());
-    const uint64_t in_before = server.in_packets.read(), in_bytes_before = server.in_bytes.read();
+    const auto volume = [&](Direction direction) {
+      return lab.lane.tally.volume(talk.server_slot(), direction);
+    };
+    const nat::Volume before = volume(Direction::request);
     for (int again = 0; again < 2; ++again) {
       lab.tick();
-      CHECK_EQ(server.in_packets.read() - in_before, uint64_t{5});
-      CHECK_EQ(server.in_bytes.read() - in_bytes_before, bytes[0]);
-      CHECK_EQ(server.out_packets.read(), uint64_t{3});
-      CHECK_EQ(server.out_bytes.read(), bytes[1]);
+      CHECK_EQ(volume(Direction::request).packets - before.packets, uint64_t{5});
+      CHECK_EQ(volume(Direction::request).bytes - before.bytes, bytes[0]);
+      CHECK_EQ(volume(Direction::reply).packets, uint64_t{3});
+      CHECK_EQ(volume(Direction::reply).bytes, bytes[1]);
       CHECK_EQ(queue.shortcut_packets.read(), uint64_t{8});
       CHECK_EQ(queue.shortcut_bytes.read(), bytes[0] + bytes[1]);
       for (const Counter* counter : {&queue.rx_packets, &queue.forwarded, &queue.tx_packets})

@@ -215,7 +215,7 @@ TEST("UDP is led as TCP is, past one-packet scheduling and persistence") {
       }
       CHECK(lab.send(udp(f).from(dns_server(f, 2)).to(CheckLab::source(f)).payload_bytes(5)).forwarded());
       CHECK_EQ(lab.templates(), uint64_t{0});
-      CHECK_EQ(lab.tally.server(CheckLab::dns_slot(f, 2)).out_packets.read(), uint64_t{0});
+      CHECK_EQ(lab.tally.volume(CheckLab::dns_slot(f, 2), flow::Direction::reply).packets, uint64_t{0});
       lab.end(f, kUdp, dns_endpoint(f));
       CHECK_EQ(lab.flows(), uint64_t{0});
     }

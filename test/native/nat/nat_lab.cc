@@ -247,8 +247,8 @@ void NatLab::check_books() {
   CHECK_EQ(held - released, uint64_t(fragments.waiting()));
   CHECK_EQ(tx, forwarded + passed + all_generated);
   for (uint32_t slot = 0; slot < loads.size(); ++slot) {
-    const nat::ServerTally& of_server = tally.server(slot);
-    for_servers += of_server.in_packets.read() + of_server.out_packets.read();
+    for (const auto direction : {flow::Direction::request, flow::Direction::reply})
+      for_servers += tally.volume(slot, direction).packets;
     const nat::ServerSignals& signals = tally.signals(slot);
     uint64_t handshakes = signals.handshakes_ambiguous.read() + signals.handshakes_refused.read() +
                           signals.syn_unanswered.read();

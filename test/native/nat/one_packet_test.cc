@@ -35,7 +35,7 @@ TEST(
     CHECK_EQ(lab.flows(), uint64_t{0});
     const uint32_t base = f == 4 ? 4 : 20;
     CHECK_EQ(lab.tally.connections(base).read(), uint64_t{3});
-    CHECK_EQ(lab.tally.server(base).in_packets.read(), uint64_t{3});
+    CHECK_EQ(lab.tally.volume(base, flow::Direction::request).packets, uint64_t{3});
     CHECK_EQ(lab.tally.service(f == 4 ? 1 : 5).connections.read(), uint64_t{7});
     CHECK_EQ(lab.inactive(base), 0u);
   }
@@ -51,7 +51,7 @@ TEST("a reply goes out with the VIP, whatever checksum it carries, and so does a
       CHECK(result.forwarded());
       CHECK(result.packet.bytes == reference_nat(before, {dns_endpoint(f), client_endpoint(f), 1}).bytes);
     }
-    CHECK_EQ(lab.tally.server(f == 4 ? 6 : 22).out_packets.read(), uint64_t{3});
+    CHECK_EQ(lab.tally.volume(f == 4 ? 6 : 22, flow::Direction::reply).packets, uint64_t{3});
     const PacketBuilder quoted = udp(f).to(dns_server(f, 1));
     const Result error = lab.send(icmp(f)
                                       .icmp(f == 4 ? 3 : 1, f == 4 ? 3 : 4)

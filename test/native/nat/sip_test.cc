@@ -110,7 +110,7 @@ TEST("a server's part of a call leaves with the VIP and proves that the call is 
     CHECK(call_out(lab, 0, phone(f, 5099), "one"));  // wherever the phone wants it
     CHECK_EQ(lab.template_of(base), std::string("ASSURED 100 0"));
     CHECK_EQ(lab.tally.connections(base).read(), uint64_t{3});
-    CHECK_EQ(lab.tally.server(base).out_packets.read(), uint64_t{2});
+    CHECK_EQ(lab.tally.volume(base, flow::Direction::reply).packets, uint64_t{2});
     CHECK_EQ(lab.flows(), uint64_t{0});
     lab.check_books();
   }

@@ -170,8 +170,8 @@ TEST("a superpacket is one packet with its segmentation metadata untouched") {
     CHECK_EQ(result.packet.vnet.gso_size, before.vnet.gso_size);
     CHECK_EQ(result.packet.vnet.csum_start, before.vnet.csum_start);
     CHECK_EQ(complaint(result.packet.bytes, true), std::string());
-    CHECK_EQ(lab.tally.server(family == 4 ? 0 : 16).in_packets.read(), uint64_t{3});
-    CHECK_EQ(lab.tally.server(family == 4 ? 0 : 16).in_bytes.read(),
+    CHECK_EQ(lab.tally.volume(family == 4 ? 0 : 16, flow::Direction::request).packets, uint64_t{3});
+    CHECK_EQ(lab.tally.volume(family == 4 ? 0 : 16, flow::Direction::request).bytes,
              uint64_t(2 * (family == 4 ? 40 : 60) + before.bytes.size()));
   }
 }
