@@ -89,6 +89,21 @@ Outcome reply_without_flow(Context& c) {
 }  // namespace
 
 template <class Addr>
+bool continues(Context& c) {
+  const PacketView& view = c.view();
+  if (!view.is_tcp() || view.fragment || (view.tcp().flags & tcp_hdr::kSyn) != 0) return false;
+  auto& table = c.core.tables.of<Addr>();
+  const uint64_t hash = c.pending.hash;
+  typename flow::Table<Addr>::Guard guard(table, hash);
+  const auto* flow = c.pending.to_vip
+                         ? table.find_request(hash, view.protocol, saddr<Addr>(view), source_port(view),
+                                              daddr<Addr>(view), destination_port(view))
+                         : table.find_reply(hash, view.protocol, daddr<Addr>(view), destination_port(view),
+                                            saddr<Addr>(view), source_port(view));
+  return flow != nullptr && (flow->flags & flow::Flow<Addr>::kConfirmed) != 0;
+}
+
+template <class Addr>
 Outcome request(Context& c) {
   const PacketView& view = c.view();
   auto& table = c.core.tables.of<Addr>();
@@ -139,6 +154,8 @@ Outcome reply(Context& c) {
   return forward_reply(c, *flow);
 }
 
+template bool continues<Addr4>(Context&);
+template bool continues<Addr6>(Context&);
 template Outcome request<Addr4>(Context&);
 template Outcome request<Addr6>(Context&);
 template Outcome reply<Addr4>(Context&);

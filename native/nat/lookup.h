@@ -8,6 +8,10 @@
 
 namespace vsnat::nat {
 
+/** Is it one more segment of a TCP connection whose handshake was completed? */
+template <class Addr>
+bool continues(Context& c);
+
 template <class Addr>
 Outcome request(Context& c);
 

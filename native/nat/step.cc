@@ -24,17 +24,6 @@ Outcome other(Context& c) {
   return c.answer_proto_unreachable(DropReason::proto);
 }
 
-/** Whether it is for a VIP; false when it comes from one, as nothing may. */
-template <class Addr>
-[[gnu::always_inline]] inline bool meets_vips(const Snapshot& snapshot, Pending& pending,
-                                              bool may_come_from_vip) {
-  pending.to_vip = snapshot.is_vip(daddr<Addr>(pending.view));
-  if (may_come_from_vip || !snapshot.is_vip(saddr<Addr>(pending.view))) [[likely]]
-    return true;
-  pending.reason = DropReason::vip_loop;
-  return false;
-}
-
 /** Where the flow of a whole packet with ports is. */
 template <class Addr>
 [[gnu::always_inline]] inline void expect_flow(Core& core, Pending& pending) {
@@ -52,8 +41,7 @@ template <class Addr>
 void prepare_for(Core& core, const Snapshot& snapshot, Pending& pending) {
   using Role = Pending::Role;
   const PacketView& view = pending.view;
-  // This host's own ICMP errors may come from an address that is a VIP; nothing else may.
-  if (!meets_vips<Addr>(snapshot, pending, view.is_icmp() && !view.fragment)) return;
+  pending.to_vip = snapshot.is_vip(daddr<Addr>(view));
   const bool has_ports = view.is_tcp() || view.is_udp() || view.is_sctp();
   if (!has_ports && !view.is_icmp()) {
     pending.role = Role::other;
@@ -84,6 +72,18 @@ void prepare_for(Core& core, const Snapshot& snapshot, Pending& pending) {
   } else {
     prepare_for<Addr6>(core, snapshot, pending);
   }
+}
+
+/**
+ * Nothing comes from a VIP but this host's own ICMP errors, and what is left of a connection that is older than the VIP: nearly
+ * all of its segments go the short way, which does not ask (nat/usual.h), so the others must not fare worse.
+ */
+template <class Addr>
+bool may_come(Context& c) {
+  const PacketView& view = c.view();
+  if (!c.snapshot.is_vip(saddr<Addr>(view))) [[likely]]
+    return true;
+  return (view.is_icmp() && !view.fragment) || continues<Addr>(c);
 }
 
 template <class Addr>
@@ -124,7 +124,7 @@ void prepare(Core& core, const Snapshot& snapshot, Packet& packet, Pending& pend
   if (!parse_plain({packet.data, packet.length}, packet.vnet, pending.view)) [[unlikely]]
     return prepare_rarer(core, snapshot, packet, pending);
   pending.reason = kNoDrop;
-  if (!meets_vips<Addr4>(snapshot, pending, false)) return;
+  pending.to_vip = snapshot.is_vip(daddr<Addr4>(pending.view));
   expect_flow<Addr4>(core, pending);
   pending.is_segment = true;
 }
@@ -161,6 +161,7 @@ namespace {
   if (pending.role == Pending::Role::dropped) return dropped(pending.reason);
   Context c{core, snapshot, now, packet, pending};
   const PacketView& view = pending.view;
+  if (!(view.family == 4 ? may_come<Addr4>(c) : may_come<Addr6>(c))) return dropped(DropReason::vip_loop);
   const uint8_t hops = view.family == 4 ? hops_left<Addr4>(view) : hops_left<Addr6>(view);
   if (hops == 0) {
     // Cannot come from the kernel's forwarding, which sends this error itself one hop earlier.

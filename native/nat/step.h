@@ -6,6 +6,7 @@
 // Walk
 // ----
 //   wire::parse ─────────────────▶ drop short | version | ... | csum_meta      (whoever the packet was for)
+//   from a VIP? ─────────────────▶ vip_loop, unless it goes on with an established connection
 //   to a VIP?
 //   ├─ yes, TCP or UDP: a request
 //   │    flow known ────────────▶ server gone: RST / new pick / silence; else rewrite to RIP:rport, forward

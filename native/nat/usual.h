@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The usual packet: the next segment of an established TCP connection whose record a burst has found ahead. Nothing of it can
-// go another way, so what lookup.cc, translate.h and lifetime.h would ask one after the other is asked here at once.
+// go another way, so what lookup.cc, translate.h and lifetime.h would ask one after the other is asked here at once. Whether it
+// comes from a VIP is not: no connection began there (step.cc), and one that is older than the VIP goes on.
 //
 // What is not quite usual is left untouched and goes the whole walk, as every packet does that comes alone or through step():
 // which makes that walk the slow obvious one that this is held against (test/native/nat/usual_test.cc).

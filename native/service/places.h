@@ -86,7 +86,7 @@ struct Places {
 };
 
 /**
- * A set of addresses, dense because every packet asks it about both of its own. An address is one of a bucket's few, and
+ * A set of addresses, dense because every packet asks it about where it goes. An address is one of a bucket's few, and
  * all of them are compared: where it stands, and whether it does, is chance, so a search that ended there would end where no
  * branch predictor expects it. A bucket that is full spills into the next. `::` and 0.0.0.0 are in no set.
  */

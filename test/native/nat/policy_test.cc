@@ -77,6 +77,23 @@ TEST(
   }
 }
 
+TEST("an established connection goes on when its server's address becomes a VIP, and nothing begins there") {
+  for (const int family : {4, 6}) {
+    NatLab lab;
+    Handshake::open(lab, family);
+    lab.spec.lingering_vips.push_back(ip_address(web_server(family, 0).address));
+    lab.publish();
+    const auto reply = [family](uint8_t flags) {
+      return from_server(family, flags).seq(Handshake::kServerNext).ack(Handshake::kClientNext);
+    };
+    CHECK(lab.send(reply(kAck).payload_bytes(10)).forwarded());
+    lab.refused(reply(kSyn | kAck), DropReason::vip_loop);
+    lab.refused(reply(kAck).ttl(1).source_port(1), DropReason::vip_loop);
+    lab.refused(udp(family).from(web_server(family, 0)).to(client_endpoint(family)), DropReason::vip_loop);
+    CHECK(lab.send(reply(kAck | kFin).seq(Handshake::kServerNext + 10)).forwarded());
+  }
+}
+
 TEST("a service without a usable server says port unreachable, even for TCP, and keeps its connections") {
   for (const int family : {4, 6}) {
     NatLab lab;

@@ -126,7 +126,14 @@ void come_to_the_same(Random& random, int& short_ways) {
   core.check_ports = &burst.check_ports;
   core.defence = &burst.defence;
   core.ftp = &burst.ftp;
+  const int when = int(random.below(80));  // in half of the runs a server's address becomes a VIP
   for (int round = 0; round < 40; ++round) {
+    if (round == when) {
+      for (NatLab* lab : {&single, &burst}) {
+        lab->spec.lingering_vips.push_back(ip_address(web_server(family, 0).address));
+        lab->publish();
+      }
+    }
     Burst b;
     for (size_t i = 0; i < kBurst; ++i)
       b.add(i, segment(random, family, connections[random.below(kClients)]).build());
