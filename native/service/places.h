@@ -96,7 +96,10 @@ class Addresses {
   static constexpr size_t kPlaces = Addr::kFamily == 4 ? 8 : 4;
 
   /** Makes room for so many, and forgets what was there. */
-  void reserve(size_t addresses) { buckets_.assign(addresses / kMeanPerBucket + 1, Bucket{}); }
+  void reserve(size_t addresses) {
+    count_ = addresses / kMeanPerBucket + 1;
+    buckets_.assign(count_, Bucket{});
+  }
 
   void insert(const Addr& address) {
     for (size_t b = home_of(address);; b = next(b)) {
@@ -131,7 +134,7 @@ class Addresses {
     } else {
       word = address.fold();
     }
-    return size_t(uint64_t{word * 0x9e3779b1u} * buckets_.size() >> 32);
+    return size_t(uint64_t{word * 0x9e3779b1u} * count_ >> 32);
   }
 
  private:
@@ -165,6 +168,7 @@ class Addresses {
   }
 
   std::vector<Bucket> buckets_{1};
+  uint64_t count_ = 1;  // of the buckets: a vector works it out from two pointers, for every packet
 };
 
 }  // namespace vsnat::service
