@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // micro [--most-flows N] [--iterations N] and the options of Google Benchmark (--help)
+// micro --peers                           whose tables are compared with, a line each
 //
 // What the parts of the packet path cost, each alone and then together. Pin it (taskset -c 1).
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
 #include "bench/micro/case.h"
 #include "bench/micro/groups.h"
+#include "bench/micro/peers.h"
 
 namespace vsnat::bench {
 namespace {
@@ -84,6 +87,10 @@ benchmark::internal::Benchmark* add_prepared(const std::string& name, std::funct
 
 int main(int argc, char** argv) {
   using namespace vsnat::bench;
+  if (argc == 2 && std::string_view(argv[1]) == "--peers") {
+    for (const std::string& version : peer_versions()) std::puts(version.c_str());
+    return 0;
+  }
   chosen.most_flows = uint32_t(take_number(argc, argv, "--most-flows", chosen.most_flows));
   chosen.iterations = take_number(argc, argv, "--iterations", chosen.iterations);
   add_wire();

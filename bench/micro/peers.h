@@ -8,13 +8,16 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <unordered_map>
+#include <vector>
 #if __has_include(<absl/container/flat_hash_map.h>)
 #include <absl/container/flat_hash_map.h>
 #define VSNAT_WITH_ABSEIL 1
 #endif
 #if __has_include(<boost/unordered/unordered_flat_map.hpp>)
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/version.hpp>
 #define VSNAT_WITH_BOOST_FLAT 1
 #endif
 
@@ -65,6 +68,9 @@ using AbseilOwnHashPeer = Peer<absl::flat_hash_map<Request, Rest>>;
 #ifdef VSNAT_WITH_BOOST_FLAT
 using BoostPeer = Peer<boost::unordered_flat_map<Request, Rest, KeyedHash>>;
 #endif
+
+/** Whose tables they are, and of which version: "libstdc++ 12". */
+std::vector<std::string> peer_versions();
 
 /** `visitor.operator()<Peer>(name)` for each that is installed. */
 template <class Visitor>

@@ -17,19 +17,20 @@ const groups = ['wire', 'hash', 'table', 'schedulers', 'step', 'scaling', 'expir
 const canCompile = (source: string): boolean =>
   spawnSync('g++', ['-std=c++20', '-fsyntax-only', '-xc++', '-'], { input: source }).status === 0;
 
-/** What others' tables are compared with, where they are installed. */
+/** Whose tables are compared with where they are installed, and what to do where they are not. */
 const peers = [
-  {
-    header: '<absl/container/flat_hash_map.h>',
-    note: 'absl::flat_hash_map is not compared: apt-get install libabsl-dev',
-  },
-  {
-    header: '<boost/unordered/unordered_flat_map.hpp>',
-    note: 'boost::unordered_flat_map is not compared: apt-get install libboost1.81-dev',
-  },
+  ['Abseil', 'absl::flat_hash_map is not compared: apt-get install libabsl-dev'],
+  ['Boost', 'boost::unordered_flat_map is not compared: see bench/README.md'],
 ] as const;
 
-/** Builds it; sentences about what will not be in it. */
+/** Sentences about the tables it was compiled with, and about those it was not. */
+function peerNotes(): string[] {
+  const versions = execFileSync(program, ['--peers'], { encoding: 'utf8' }).trim().split('\n');
+  const missing = peers.filter(([name]) => !versions.some((version) => version.startsWith(`${name} `)));
+  return [`tables of ${versions.join(', ')}`, ...missing.map(([, note]) => note)];
+}
+
+/** Builds it; sentences about what is in it, and what is not. */
 export function build(): string[] {
   if (!canCompile('#include <benchmark/benchmark.h>'))
     throw new MicroError('npm run bench:micro: needs Google Benchmark: apt-get install libbenchmark-dev');
@@ -42,7 +43,7 @@ export function build(): string[] {
     },
   );
   if (made.status !== 0) throw new MicroError('npm run bench:micro: bench/micro does not compile, see above');
-  return peers.filter(({ header }) => !canCompile(`#include ${header}`)).map(({ note }) => note);
+  return peerNotes();
 }
 
 /** Google Benchmark puts into a case's name how it was run. */

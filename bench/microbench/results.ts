@@ -18,7 +18,7 @@ export interface MicroResults extends Provenance {
   readonly what: 'time' | 'counts';
   readonly rounds: number;
   readonly tookSeconds: number;
-  /** Sentences: what was not measured, and why. */
+  /** Sentences: what was compared with, what was not measured, and why. */
   readonly notes: readonly string[];
   readonly samples: readonly MicroSample[];
 }
