@@ -95,7 +95,11 @@ void check_counted(const Side& a, const Side& b) {
   CHECK(has_same_bytes(a.lane.counters, b.lane.counters));
   const nat::Tally &one = a.lane.tally, &other = b.lane.tally;
   for (uint32_t slot = 0; slot < kTestLimits.counted_slots(); ++slot) {
-    CHECK(has_same_bytes(one.server(slot), other.server(slot)));
+    for (const auto direction : {flow::Direction::request, flow::Direction::reply}) {
+      const nat::Volume volume = one.volume(slot, direction), other_volume = other.volume(slot, direction);
+      CHECK_EQ(volume.packets, other_volume.packets);
+      CHECK_EQ(volume.bytes, other_volume.bytes);
+    }
     CHECK(has_same_bytes(one.connections(slot), other.connections(slot)));
     CHECK(has_same_bytes(one.signals(slot), other.signals(slot)));
   }
