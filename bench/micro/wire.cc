@@ -15,7 +15,7 @@ namespace vsnat::bench {
 namespace {
 
 /** As many as the first cache has room for: the clock should be little beside them. */
-constexpr uint32_t kPackets = 192, kStride = 128, kPayload = 24;
+constexpr uint32_t kPackets = 128, kStride = 128, kPayload = 24;
 
 template <class Addr>
 std::string family() {
