@@ -10,6 +10,7 @@
 //   what is counted by queue, service and server
 //
 // That the lone packets are right is for step_fuzz.cc to say.
+#include <cstddef>
 #include <cstring>
 
 #include "engine/lane.h"
@@ -92,7 +93,9 @@ bool is_like(const nat::Outcome& a, const nat::Outcome& b) {
 }
 
 void check_counted(const Side& a, const Side& b) {
-  CHECK(has_same_bytes(a.lane.counters, b.lane.counters));
+  // As far as the last of them: what alignment adds behind it is anything.
+  constexpr size_t kCounted = offsetof(engine::QueueCounters, polls) + sizeof(Counter);
+  CHECK(std::memcmp(&a.lane.counters, &b.lane.counters, kCounted) == 0);
   const nat::Tally &one = a.lane.tally, &other = b.lane.tally;
   for (uint32_t slot = 0; slot < kTestLimits.counted_slots(); ++slot) {
     for (const auto direction : {flow::Direction::request, flow::Direction::reply}) {
