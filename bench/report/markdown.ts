@@ -46,7 +46,9 @@ export function summaryTable(results: Results): string {
   const columns = results.figures.filter(({ load, figure }) => {
     return wanted.some((pattern) => pattern.test(`${load} ${figure}`));
   });
-  const contenders = results.contenders.filter(({ name }) => !/route|no offload|floor, 2|2 queues, direct/.test(name));
+  const contenders = results.contenders.filter(
+    ({ name }) => !/route|no offload|floor, 2|2 queues, direct/.test(name),
+  );
   return measuredTable({ ...results, contenders }, columns);
 }
 

@@ -128,13 +128,17 @@ for i in range(20):
   test('follows a route that changes under it', async () => {
     const { namespace } = lab().topology.director;
     await requests(5);
-    const share = await shareWhile(async () => {
-      await namespace.ip(['route add 10.2.2.2/32 dev srv2']);
+    for (const change of ['add', 'del']) {
+      await namespace.ip([`route ${change} 10.2.2.2/32 dev srv2`]);
       expect(await requests(60)).toMatchObject({ failed: 0 });
-      await namespace.ip(['route del 10.2.2.2/32 dev srv2']);
-      expect(await requests(60)).toMatchObject({ failed: 0 });
-    });
-    expect(share).toBeGreaterThan(0.5);
+      // Who resolves hosts anew may have to wait for a processor; packets meanwhile take the detour.
+      await until('nearly all packets leave directly again', async () => {
+        const share = await shareWhile(async () => {
+          expect(await requests(60)).toMatchObject({ failed: 0 });
+        });
+        return share > 0.9;
+      });
+    }
   });
 
   test('leaves what is too big for the link to the kernel, which says so to the sender', async () => {
