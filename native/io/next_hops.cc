@@ -49,10 +49,10 @@ bool NextHops::look_up(const Host& host, Known& known) const {
     known.source = entry.source.load(std::memory_order_acquire);
     known.neighbour = entry.neighbour.load(std::memory_order_acquire);
     known.tenure = entry.tenure.load(std::memory_order_acquire);
-    known.interface = entry.interface.load(std::memory_order_acquire);
-    known.mtu = entry.mtu.load(std::memory_order_acquire);
-    known.gateway = Host::of_halves(entry.gateway[0].load(std::memory_order_acquire),
-                                    entry.gateway[1].load(std::memory_order_acquire));
+    known.step.interface = entry.interface.load(std::memory_order_acquire);
+    known.step.mtu = entry.mtu.load(std::memory_order_acquire);
+    known.step.gateway = Host::of_halves(entry.gateway[0].load(std::memory_order_acquire),
+                                         entry.gateway[1].load(std::memory_order_acquire));
     if (entry.sequence.load(std::memory_order_relaxed) == sequence) return true;
   }
   return false;
@@ -64,21 +64,26 @@ NextHops::Way NextHops::route_to(const Host& host) const {
   return known.neighbour == kNoNeighbour ? Way::route : Way::direct;
 }
 
+uint64_t NextHops::neighbour_of(const Known& known) const {
+  if (known.neighbour == kNoNeighbour) return 0;
+  const uint64_t word = neighbour_table_[known.neighbour].word.load(std::memory_order_acquire);
+  return (word & kValid) != 0 && (uint32_t(word >> 48) & kTenureMask) == known.tenure ? word : 0;
+}
+
 NextHops::Way NextHops::find(const Host& host, uint64_t now_ms, NextHop& hop) {
   Known known;
   if (!look_up(host, known)) return Way::unknown;
-  if (known.neighbour == kNoNeighbour) return Way::route;
+  const uint64_t word = neighbour_of(known);
+  if (word == 0) return Way::route;
   Neighbour& neighbour = neighbour_table_[known.neighbour];
-  const uint64_t word = neighbour.word.load(std::memory_order_acquire);
-  if ((word & kValid) == 0 || (uint32_t(word >> 48) & kTenureMask) != known.tenure) return Way::route;
   uint32_t refreshed = neighbour.refreshed_ms.load(std::memory_order_relaxed);
   if (uint32_t(now_ms) - refreshed >= kRefreshMs &&
       neighbour.refreshed_ms.compare_exchange_strong(refreshed, uint32_t(now_ms),
                                                      std::memory_order_relaxed)) {
     return Way::route;
   }
-  hop.interface = known.interface;
-  hop.mtu = known.mtu;
+  hop.interface = known.step.interface;
+  hop.mtu = known.step.mtu;
   hop.source = unpacked(known.source);
   hop.destination = unpacked(word & kMacMask);
   return Way::direct;
@@ -86,13 +91,8 @@ NextHops::Way NextHops::find(const Host& host, uint64_t now_ms, NextHop& hop) {
 
 std::optional<Step> NextHops::step_to(const Host& host) const {
   Known known;
-  if (!look_up(host, known) || known.neighbour == kNoNeighbour || !is_there(known)) return {};
-  return Step{known.interface, known.mtu, known.gateway};
-}
-
-bool NextHops::is_there(const Known& known) const {
-  const uint64_t word = neighbour_table_[known.neighbour].word.load(std::memory_order_acquire);
-  return (word & kValid) != 0 && (uint32_t(word >> 48) & kTenureMask) == known.tenure;
+  if (!look_up(host, known) || neighbour_of(known) == 0) return {};
+  return known.step;
 }
 
 void NextHops::begin_edition() {
@@ -121,8 +121,9 @@ uint32_t NextHops::add_neighbour() {
 
 void NextHops::set_neighbour(uint32_t neighbour, const Mac* address) {
   const uint64_t word = address ? kValid | uint64_t(tenure_) << 48 | packed(*address) : 0;
-  neighbour_table_[neighbour].word.store(word, std::memory_order_release);
-  if (!address) begin_edition();
+  const uint64_t before = neighbour_table_[neighbour].word.exchange(word, std::memory_order_acq_rel);
+  // One that was never there is in nobody's step.
+  if (!address && (before & kValid) != 0) begin_edition();
 }
 
 NextHops::Entry& NextHops::place_for(const Host& host) {

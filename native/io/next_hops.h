@@ -145,12 +145,13 @@ class NextHops {
   /** What is known of a host, copied while nobody wrote it. */
   struct Known {
     uint64_t source;
-    uint32_t neighbour, tenure, interface, mtu;
-    Host gateway;
+    uint32_t neighbour, tenure;
+    Step step;
   };
 
   void begin_edition();
-  bool is_there(const Known& known) const;
+  /** The word of a host's neighbour; 0 when there is none, or nobody there at the moment. */
+  uint64_t neighbour_of(const Known& known) const;
   uint32_t home(const Host& host) const;
   bool look_up(const Host& host, Known& known) const;
   Entry& place_for(const Host& host);

@@ -3,6 +3,7 @@
 // What the workers read of next hops, beside a plain map that remembers everything; and what may not be read.
 #include "io/next_hops.h"
 
+#include <atomic>
 #include <map>
 #include <thread>
 
@@ -63,6 +64,24 @@ TEST("a neighbour without a valid address sends its hosts through the kernel unt
   CHECK_EQ(int(hops.find(1)), int(Way::route));
   hops.table.set_neighbour(hops.neighbour, &kTheirs);
   CHECK_EQ(int(hops.find(1)), int(Way::direct));
+}
+
+TEST("an edition ends with a route or with a neighbour that was there, not with one that never was") {
+  Hops hops;
+  std::atomic<uint32_t> told{0};
+  hops.table.announce_editions_at(told);
+  const auto begins_another = [&](auto&& change) {
+    const uint32_t before = hops.table.edition();
+    change();
+    CHECK_EQ(told.load(), hops.table.edition());
+    return hops.table.edition() != before;
+  };
+  CHECK(!begins_another([&] { hops.put(1); }));
+  CHECK(!begins_another([&] { hops.table.set_neighbour(hops.table.add_neighbour(), nullptr); }));
+  CHECK(begins_another([&] { hops.table.set_neighbour(hops.neighbour, nullptr); }));
+  CHECK(!begins_another([&] { hops.table.set_neighbour(hops.neighbour, nullptr); }));
+  CHECK(!begins_another([&] { hops.table.set_neighbour(hops.neighbour, &kTheirs); }));
+  CHECK(begins_another([&] { hops.table.forget_hosts(); }));
 }
 
 TEST("a route to a host is known whoever is there, and asking for it keeps no neighbour alive") {
