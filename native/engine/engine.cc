@@ -23,6 +23,15 @@ uint64_t monotonic_ns() {
   return uint64_t(t.tv_sec) * 1'000'000'000u + uint64_t(t.tv_nsec);
 }
 
+/** What workers do between two bursts is waited for, but not for ever: one may be stopped. */
+template <class Done>
+void wait_until(int longest_us, Done&& is_done) {
+  for (int waited_us = 0; waited_us < longest_us && !is_done(); waited_us += 50) {
+    const timespec pause{0, 50'000};
+    ::nanosleep(&pause, nullptr);
+  }
+}
+
 }  // namespace
 
 Now Engine::monotonic_now() {
@@ -198,12 +207,9 @@ void Engine::book_shortcuts() {
   std::vector<std::pair<Worker*, uint64_t>> asked;
   for (auto& worker : workers_)
     if (worker->running() && worker->shortcuts() > 0) asked.emplace_back(worker.get(), worker->ask_to_book());
-  for (int waited_us = 0; waited_us < 20'000; waited_us += 50) {
-    std::erase_if(asked, [](const auto& one) { return one.first->booked() >= one.second; });
-    if (asked.empty()) return;
-    const timespec pause{0, 50'000};
-    ::nanosleep(&pause, nullptr);
-  }
+  wait_until(20'000, [&asked] {
+    return std::ranges::all_of(asked, [](const auto& one) { return one.first->booked() >= one.second; });
+  });
 }
 
 uint64_t Engine::taken_directly() {
@@ -302,10 +308,7 @@ std::string Engine::adopt(service::Snapshot::Built built) {
   for (auto& worker : workers_) worker->offer(next.get());
   if (current_) retired_.push_back(std::move(current_));
   current_ = std::move(next);
-  for (int waited_us = 0; waited_us < 1'000'000 && !all_adopted(current_->generation); waited_us += 50) {
-    const timespec pause{0, 50'000};
-    ::nanosleep(&pause, nullptr);
-  }
+  wait_until(1'000'000, [this] { return all_adopted(current_->generation); });
   swap_ns_ = monotonic_ns() - told_ns;
   if (all_adopted(current_->generation)) retired_.clear();
   if (!places_stay) kernel_maps_.forget();
