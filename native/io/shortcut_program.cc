@@ -42,15 +42,15 @@ void ShortcutAuthor::load_bytes(int from, int to, int bytes) {
 }
 
 /** What the host would have asked of the header before it routed the packet (RFC 1812 section 5.2.2). */
-void ShortcutAuthor::check_header(int family) {
-  if (family == 6) {
+void ShortcutAuthor::check_header() {
+  if (ip_.family == 6) {
     a_.load(BPF_B, R1, FP, frame_.packet);
     a_.alu_imm(BPF_RSH, R1, 4);
     pass_if(BPF_JNE, R1, 6);
     return;
   }
   a_.load(BPF_W, R1, FP, frame_.packet);
-  for (int word = 4; word < header_; word += 4) {
+  for (int word = 4; word < ip_.header; word += 4) {
     a_.load(BPF_W, R2, FP, frame_.packet + word);
     a_.alu(BPF_ADD, R1, R2);
   }
@@ -71,14 +71,14 @@ void ShortcutAuthor::fold(int sum, int other) {
 }
 
 /** r9: the packet's way, which is open; scratch + kOther: that of the other direction. */
-void ShortcutAuthor::look_up(int family) {
+void ShortcutAuthor::look_up() {
   a_.load_value(R1, maps_.switch_fd());
   a_.load(BPF_W, R1, R1, at(offsetof(flow::ShortcutSwitch, on)));
   pass_if(BPF_JEQ, R1, 0);
-  a_.store(BPF_W, FP, frame_.packet + header_ + 4, R7);
-  a_.load_map(R1, family == 4 ? maps_.keys4() : maps_.keys6());
+  a_.store(BPF_W, FP, in_frame(ip_.header) + 4, R7);
+  a_.load_map(R1, ip_.family == 4 ? maps_.keys4() : maps_.keys6());
   a_.alu(BPF_MOV, R2, FP);
-  a_.alu_imm(BPF_ADD, R2, frame_.packet + (family == 4 ? 12 : 8));
+  a_.alu_imm(BPF_ADD, R2, in_frame(ip_.tuple));
   a_.call(BPF_FUNC_map_lookup_elem);
   pass_if(BPF_JEQ, R0, 0);
   a_.load(BPF_W, R9, R0, 0);
@@ -106,10 +106,10 @@ void ShortcutAuthor::look_up(int family) {
 }
 
 /** r8: bytes of the packet from its IP header on, by that header. No more than there are. */
-void ShortcutAuthor::measure_length(int family) {
-  a_.load(BPF_H, R8, FP, frame_.packet + (family == 4 ? 2 : 4));
+void ShortcutAuthor::measure_length() {
+  a_.load(BPF_H, R8, FP, in_frame(ip_.length));
   a_.swap_be(R8, 16);
-  if (family == 6) a_.alu_imm(BPF_ADD, R8, header_);
+  if (ip_.family == 6) a_.alu_imm(BPF_ADD, R8, ip_.header);
   a_.load(BPF_W, R1, R6, offsetof(__sk_buff, len));
   a_.alu_imm(BPF_SUB, R1, ETH_HLEN);
   passing_.push_back(a_.jump_if_reg32(BPF_JLT, R1, R8));
@@ -118,7 +118,7 @@ void ShortcutAuthor::measure_length(int family) {
 /** What track_next() of nat/track.h asks and does. r5: bytes of headers. */
 void ShortcutAuthor::take_next_segment() {
   const int tcp = frame_.scratch;
-  load_bytes(header_ + 4, tcp, kTcpBytes);
+  load_bytes(ip_.header + 4, tcp, kTcpBytes);
   a_.load(BPF_B, R1, FP, tcp + kFlags);
   a_.alu_imm(BPF_AND, R1, kFlagsThatDecide);
   pass_if(BPF_JNE, R1, kAckAlone);
@@ -126,7 +126,7 @@ void ShortcutAuthor::take_next_segment() {
   a_.alu_imm(BPF_RSH, R5, 4);
   a_.alu_imm(BPF_LSH, R5, 2);
   pass_if(BPF_JLT, R5, 20);
-  a_.alu_imm(BPF_ADD, R5, header_);
+  a_.alu_imm(BPF_ADD, R5, ip_.header);
   passing_.push_back(a_.jump_if_reg32(BPF_JLT, R8, R5));
   check_size();
 
@@ -156,15 +156,15 @@ void ShortcutAuthor::take_next_segment() {
 
 /** A datagram has no numbers. Without a checksum it is not touched: which kind of none it is cannot be told here. */
 void ShortcutAuthor::take_datagram() {
-  load_bytes(header_ + 4, frame_.scratch, 4);
+  load_bytes(ip_.header + 4, frame_.scratch, 4);
   a_.load(BPF_H, R1, FP, frame_.scratch + kUdpCheck);
   pass_if(BPF_JEQ, R1, 0);
   a_.load(BPF_H, R1, FP, frame_.scratch + kUdpLength);
   a_.swap_be(R1, 16);
   pass_if(BPF_JLT, R1, 8);
-  a_.alu_imm(BPF_ADD, R1, header_);
+  a_.alu_imm(BPF_ADD, R1, ip_.header);
   passing_.push_back(a_.jump_if_reg32(BPF_JLT, R8, R1));
-  a_.alu_imm(BPF_MOV, R5, header_ + 8);
+  a_.alu_imm(BPF_MOV, R5, ip_.header + 8);
   check_size();
 }
 
@@ -191,12 +191,12 @@ void ShortcutAuthor::count() {
   a_.add_to(BPF_DW, R9, at(offsetof(Way, bytes)), R8);
 }
 
-void ShortcutAuthor::translate(int family) {
-  const int hop = frame_.packet + (family == 4 ? 8 : 7);
+void ShortcutAuthor::translate() {
+  const int hop = in_frame(ip_.hop);
   a_.load(BPF_B, R1, FP, hop);
   a_.alu_imm(BPF_SUB, R1, 1);
   a_.store(BPF_B, FP, hop, R1);
-  if (family == 4) {
+  if (ip_.family == 4) {
     const int check = frame_.packet + 10;
     a_.load(BPF_H, R1, FP, check);
     a_.alu_imm(BPF_XOR, R1, 0xffff);
@@ -206,17 +206,16 @@ void ShortcutAuthor::translate(int family) {
     a_.alu_imm(BPF_XOR, R1, 0xffff);
     a_.store(BPF_H, FP, check, R1);
   }
-  const int tuple = frame_.packet + (family == 4 ? 12 : 8);
-  for (int word = 0; word < (family == 4 ? 12 : 36); word += 4) {
+  const int tuple = in_frame(ip_.tuple);
+  for (int word = 0; ip_.tuple + word < ip_.header + 4; word += 4) {  // the ports too
     a_.load(BPF_W, R1, R9, at(offsetof(Way, tuple)) + word);
     a_.store(BPF_W, FP, tuple + word, R1);
   }
-  const int from = family == 4 ? 8 : 4;
   a_.alu(BPF_MOV, R1, R6);
-  a_.alu_imm(BPF_MOV, R2, ETH_HLEN + from);
+  a_.alu_imm(BPF_MOV, R2, ETH_HLEN + ip_.written);
   a_.alu(BPF_MOV, R3, FP);
-  a_.alu_imm(BPF_ADD, R3, frame_.packet + from);
-  a_.alu_imm(BPF_MOV, R4, header_ + 4 - from);
+  a_.alu_imm(BPF_ADD, R3, in_frame(ip_.written));
+  a_.alu_imm(BPF_MOV, R4, ip_.header + 4 - ip_.written);
   a_.alu_imm(BPF_MOV, R5, 0);
   a_.call(BPF_FUNC_skb_store_bytes);
   dropping_.push_back(a_.jump_if(BPF_JNE, R0, 0));
@@ -229,10 +228,10 @@ void ShortcutAuthor::fix_checksum() {
     const auto is_same = a_.jump_if(BPF_JEQ, R4, 0);
     a_.alu(BPF_MOV, R1, R6);
     a_.alu_imm(BPF_MOV, R3, 0);
-    a_.alu_imm(BPF_MOV, R2, ETH_HLEN + header_ + 16);
+    a_.alu_imm(BPF_MOV, R2, ETH_HLEN + ip_.header + 16);
     a_.alu_imm(BPF_MOV, R5, flags);
     const auto is_tcp = a_.jump_if(BPF_JEQ, R7, kTcp);
-    a_.alu_imm(BPF_MOV, R2, ETH_HLEN + header_ + 6);
+    a_.alu_imm(BPF_MOV, R2, ETH_HLEN + ip_.header + 6);
     a_.alu_imm(BPF_MOV, R5, flags | int(BPF_F_MARK_MANGLED_0));
     a_.here(is_tcp);
     a_.call(BPF_FUNC_l4_csum_replace);
@@ -257,12 +256,11 @@ void ShortcutAuthor::send_on() {
   a_.exit();
 }
 
-void ShortcutAuthor::write(int family) {
-  header_ = l4(family);
-  const int hop = frame_.packet + (family == 4 ? 8 : 7);
-  look_up(family);
-  check_header(family);
-  measure_length(family);
+void ShortcutAuthor::write(const Ip& ip) {
+  ip_ = ip;
+  look_up();
+  check_header();
+  measure_length();
   const auto is_tcp = a_.jump_if(BPF_JEQ, R7, kTcp);
   pass_if(BPF_JNE, R7, kUdp);
   take_datagram();
@@ -271,12 +269,12 @@ void ShortcutAuthor::write(int family) {
   take_next_segment();
   a_.here(is_datagram);
   count();
-  translate(family);
+  translate();
   fix_checksum();
   send_on();
   for (const auto from : passing_) a_.here(from);
   passing_.clear();
-  a_.load(BPF_B, R8, FP, hop);
+  a_.load(BPF_B, R8, FP, in_frame(ip_.hop));
 }
 
 }  // namespace vsnat::io

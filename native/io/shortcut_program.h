@@ -32,31 +32,36 @@ class ShortcutAuthor {
       : a_(assembler), maps_(maps), frame_(frame) {}
 
   /** r6: the context; r7: the protocol; r8: the TTL, which it is again where this goes on. r9 is lost. */
-  void write_v4() { write(4); }
-  void write_v6() { write(6); }
+  void write_v4() { write({.family = 4, .header = 20, .length = 2, .hop = 8, .tuple = 12, .written = 8}); }
+  void write_v6() { write({.family = 6, .header = 40, .length = 4, .hop = 7, .tuple = 8, .written = 4}); }
 
  private:
-  void write(int family);
+  /** A header in the frame: its bytes, and the places of what is read of it and of the first byte that is written back. */
+  struct Ip {
+    int family, header, length, hop, tuple, written;
+  };
+
+  void write(const Ip& ip);
   void pass_if(int op, int reg, int imm) { passing_.push_back(a_.jump_if(op, reg, imm)); }
-  void look_up(int family);
+  void look_up();
   void load_bytes(int from, int to, int bytes);
-  void check_header(int family);
+  void check_header();
   void fold(int sum, int other);
-  void measure_length(int family);
+  void measure_length();
   void take_next_segment();
   void take_datagram();
   void check_size();
   void count();
-  void translate(int family);
+  void translate();
   void fix_checksum();
   void send_on();
 
-  int l4(int family) const { return family == 4 ? 20 : 40; }
+  int in_frame(int at) const { return frame_.packet + at; }
 
   BpfAssembler& a_;
   const ShortcutMaps& maps_;
   const ShortcutFrame frame_;
-  int header_ = 0;  // bytes of the IP header
+  Ip ip_{};
   std::vector<BpfAssembler::Label> passing_, dropping_;
 };
 
