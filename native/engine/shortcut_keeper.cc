@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/shortcut_keeper.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <bit>
-#include <cstring>
-#include <type_traits>
+#include <utility>
 
+#include "engine/shortcut_way.h"
 #include "nat/shortcut.h"
 
 namespace vsnat::engine {
@@ -15,62 +12,6 @@ namespace {
 
 using flow::Direction;
 using flow::ShortcutWay;
-
-/** A sum of words in network order, as their bytes lie in memory. */
-constexpr uint32_t as_in_memory(uint16_t sum) {
-  return std::endian::native == std::endian::little ? __builtin_bswap16(sum) : sum;
-}
-
-template <class Addr>
-using Key = std::conditional_t<Addr::kFamily == 4, io::ShortcutKey4, io::ShortcutKey6>;
-
-/** Source, destination and their ports of a packet in this direction, as it comes in. */
-template <class Addr>
-Key<Addr> arriving(const flow::Flow<Addr>& flow, Direction direction) {
-  if (direction == Direction::request)
-    return {flow.client, flow.virt, flow.client_port, flow.virtual_port, flow.protocol};
-  return {flow.real, flow.client, flow.real_port, flow.client_port, flow.protocol};
-}
-
-/** And as it leaves. */
-template <class Addr>
-Key<Addr> leaving(const flow::Flow<Addr>& flow, Direction direction) {
-  if (direction == Direction::request)
-    return {flow.client, flow.real, flow.client_port, flow.real_port, flow.protocol};
-  return {flow.virt, flow.client, flow.virtual_port, flow.client_port, flow.protocol};
-}
-
-uint16_t delta_of(const void* before, const void* after, size_t length) {
-  wire::CsumDelta delta;
-  delta.replace(before, after, length);
-  return delta.raw();
-}
-
-/** Everything of a way that the flow decides. */
-template <class Addr>
-void describe(ShortcutWay& way, const flow::Flow<Addr>& flow, Direction direction) {
-  const Key<Addr> before = arriving(flow, direction), after = leaving(flow, direction);
-  constexpr size_t kAddresses = 2 * sizeof(Addr), kPorts = 2 * sizeof(wire::be16);
-  constexpr uint16_t kHopTaken = 0xfeff;  // what TTL - 1 adds to the sum: RFC 1624 with m = 0x0100, m' = 0
-  const uint16_t addresses = delta_of(&before.source, &after.source, kAddresses);
-  const bool ports_stay = std::memcmp(&before.source_port, &after.source_port, kPorts) == 0;
-  way.header_diff = as_in_memory(wire::fold(uint32_t{addresses} + kHopTaken));
-  way.addr_diff = as_in_memory(addresses);
-  way.port_diff = ports_stay ? 0 : as_in_memory(delta_of(&before.source_port, &after.source_port, kPorts));
-  std::memcpy(way.tuple, &after.source, kAddresses + kPorts);
-}
-
-void lead(ShortcutWay& way, const io::Step& step) {
-  way.interface = step.interface;
-  way.mtu = step.mtu;
-  way.hop.family = step.gateway.is_v4() ? AF_INET : AF_INET6;
-  std::memset(way.hop.address, 0, sizeof(way.hop.address));
-  if (step.gateway.is_v4()) {
-    std::memcpy(way.hop.address, &step.gateway.bytes[12], 4);
-  } else {
-    std::memcpy(way.hop.address, step.gateway.bytes.data(), 16);
-  }
-}
 
 /** The flow of a packet that was translated, if it is there still. Under the guard of its shard. */
 template <class Addr>
