@@ -368,7 +368,7 @@ describe('the thread of a module', { timeout: 60_000 }, () => {
       'export default { check: ({ options }) => { for (; options === "hang"; ); return true; } }',
     );
     await run(hanging);
-    const hung = run(hanging, 'hang', 100);
+    const hung = run(hanging, 'hang', 1000); // long enough to have begun, on a busy machine as well
     checker.admit?.(question(hanging));
     checker.dismiss?.(question(hanging));
     expect(await hung).toMatchObject({ result: 'bad', reason: 'timeout' });
